@@ -1,0 +1,52 @@
+# Two commands matter: `make demo` and `make test`. Both need only Python 3.11
+# or newer, make and git; the first call makes the environment in .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-long lint types ui emulator lock docs clean
+
+demo: $(VENV)/.installed
+	$(BIN)/aeries-pipeline demo
+
+test: lint types
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: $(VENV)/.installed
+	$(BIN)/python -m pytest -m long
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+# The UI on http://127.0.0.1:3000, with the demo's districts served beside it.
+ui: $(VENV)/.installed
+	$(BIN)/aeries-pipeline ui --emulator
+
+emulator: $(VENV)/.installed
+	$(BIN)/aeries-pipeline emulator --demo
+
+# Pins every version with its hashes; names no index.
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	echo "duckdb==1.5.5" > $(VENV)/constraints.txt
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--constraint $(VENV)/constraints.txt --output-file requirements.lock
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name it with make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,340 @@
+"""One district's Aeries server over HTTP.
+
+``AeriesClient.get`` sends one polite request, tries again where that helps
+and returns the bytes as received together with the rows. Paging over many
+requests is in ``paging``; what a permission error means is decided here,
+because only here can the certificate be tested on an open end point.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import requests
+import urllib3
+
+from aeries_pipeline.api.answers import Row, error_of, rows_of
+from aeries_pipeline.api.errors import (
+    AeriesError,
+    ConfigurationError,
+    PermissionMissingError,
+    TransientError,
+)
+from aeries_pipeline.api.limits import Politeness
+from aeries_pipeline.api.retry import RetryPolicy, random_jitter, retry_after_seconds, wait_seconds
+from aeries_pipeline.api.secret import Certificate
+from aeries_pipeline.api.urls import api_base, host_of
+
+ACCEPT = "application/json, text/html, application/xhtml+xml, */*"
+_CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long one attempt may take.
+
+    Attributes:
+        connect: Seconds until the connection stands.
+        read: Seconds between two pieces of the answer.
+        total: Seconds for one whole attempt; catches a body that drips.
+        max_bytes: Size at which an answer is given up.
+    """
+
+    connect: float = 10.0
+    read: float = 60.0
+    total: float = 240.0
+    max_bytes: int = 1 << 30
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a series of requests cost; one thread writes, anyone may read."""
+
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    pages: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A usable answer.
+
+    Attributes:
+        body: The bytes as received, after content decoding.
+        rows: The elements; a single object is a list of one.
+    """
+
+    body: bytes
+    rows: list[Row]
+
+
+def _no_gate() -> None:
+    """Let every request through."""
+
+
+class AeriesClient:
+    """Speaks to the Aeries site of one district.
+
+    Safe to share between threads: each has its own session.
+
+    Args:
+        url: Address of any page of the site.
+        certificate: Sent in the ``AERIES-CERT`` header and nowhere else.
+        concurrent: Requests under way at most.
+        per_second: Requests started in a second at most; 0 for no bound.
+        retry: How patient to be.
+        timeouts: How long one attempt may take.
+        gate: Called before each attempt; raises to stop the pull.
+        sleep: Waits a number of seconds; tests replace it.
+    """
+
+    def __init__(  # noqa: PLR0913 - all by keyword, all with a default
+        self,
+        url: str,
+        certificate: Certificate,
+        *,
+        concurrent: int = 4,
+        per_second: float = 0.0,
+        retry: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        gate: Callable[[], None] = _no_gate,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Prepare; nothing is sent yet.
+
+        Raises:
+            ConfigurationError: If the url is not an address.
+        """
+        self.base = api_base(url)
+        self._certificate = certificate
+        self.concurrent = concurrent
+        self._politeness = Politeness(concurrent, per_second, sleep=sleep)
+        self._retry = retry or RetryPolicy()
+        self._timeouts = timeouts or Timeouts()
+        self._gate = gate
+        self._sleep = sleep
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._session_lock = threading.Lock()
+        self._certificate_lock = threading.Lock()
+        self._certificate_is_good: bool | None = None
+
+    def __repr__(self) -> str:
+        return f"AeriesClient({host_of(self.base)}, {self._certificate!r})"
+
+    def __enter__(self) -> AeriesClient:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._session_lock:
+            for session in self._sessions:
+                session.close()
+            self._sessions.clear()
+
+    def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        what: str = "",
+        tally: Tally | None = None,
+    ) -> Answer:
+        """Return one answer, after retries where they help.
+
+        Args:
+            path: Path below ``/api/v5``.
+            params: Query parameters, without the certificate.
+            what: What is asked for, in words for messages.
+            tally: Counts requests, retries and bytes.
+
+        Raises:
+            AeriesError: Of the type that says what can be done about it.
+        """
+        tally = tally if tally is not None else Tally()
+        what = what or path
+        started = time.monotonic()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                answer = self._once(path, params or {}, what, tally)
+            except TransientError as error:
+                wait = wait_seconds(
+                    self._retry,
+                    attempt=attempt,
+                    asked=error.retry_after,
+                    elapsed=time.monotonic() - started,
+                    jitter=random_jitter(),
+                )
+                if wait is None:
+                    raise self._given_up(error, attempt) from None
+                tally.retries += 1
+                self._sleep(wait)
+            except PermissionMissingError as error:
+                raise self._explain(error, what, tally) from None
+            else:
+                return answer
+
+    def _given_up(self, error: TransientError, attempts: int) -> TransientError:
+        message = str(error)
+        if attempts > 1:
+            message += f" (tried {attempts} times)"
+        if error.retry_after and error.retry_after > self._retry.deadline_seconds:
+            message += f" (the server asks to wait {error.retry_after:.0f} s)"
+        return TransientError(error.code, message, retry_after=error.retry_after)
+
+    def _explain(self, error: AeriesError, what: str, tally: Tally) -> AeriesError:
+        """Tell a bad certificate from a missing permission.
+
+        The list of schools needs a valid certificate and no permission, so
+        it is asked once: a refusal there means that the certificate itself
+        is not accepted.
+        """
+        with self._certificate_lock:
+            if self._certificate_is_good is None:
+                try:
+                    self._once("schools", {}, "the list of schools", tally)
+                    self._certificate_is_good = True
+                except PermissionMissingError:
+                    self._certificate_is_good = False
+                except AeriesError:
+                    return error
+        if self._certificate_is_good:
+            return PermissionMissingError(
+                "permission_missing", f"{what}: the certificate may not read this"
+            )
+        return ConfigurationError(
+            "certificate_rejected",
+            f"{what}: {host_of(self.base)} does not accept the certificate; compare it with the "
+            "API Security page of the district (it is case-sensitive) and check that it is Active",
+        )
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.headers.update({"Accept": ACCEPT, "User-Agent": "aeries-pipeline"})
+            # Credentials of a .netrc must not travel to a district's server.
+            session.auth = _certificate_header(self._certificate)
+            self._local.session = session
+            with self._session_lock:
+                self._sessions.append(session)
+        return session
+
+    def _once(self, path: str, params: Mapping[str, str | int], what: str, tally: Tally) -> Answer:
+        with self._politeness.turn():
+            self._gate()
+            tally.requests += 1
+            status, headers, body = self._send(path, params, what)
+        tally.bytes += len(body)
+        if status != 200:
+            asked = retry_after_seconds(headers.get("Retry-After"), datetime.now(UTC))
+            raise error_of(status, headers, body, what, retry_after=asked)
+        return Answer(body, rows_of(body, headers.get("Content-Type", ""), what))
+
+    def _send(
+        self, path: str, params: Mapping[str, str | int], what: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        host = host_of(self.base)
+        deadline = time.monotonic() + self._timeouts.total
+        try:
+            with self._session().get(
+                f"{self.base}/{path}",
+                params=dict(params),
+                timeout=(self._timeouts.connect, self._timeouts.read),
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                body = b"".join(self._pieces(response, deadline, what))
+                return response.status_code, response.headers, body
+        except requests.exceptions.SSLError:
+            raise ConfigurationError(
+                "tls",
+                f"{what}: the TLS certificate of {host} is not valid for it; ask the district's "
+                "Aeries host to renew it, or correct the host name in the roster",
+            ) from None
+        except requests.exceptions.ConnectTimeout:
+            raise TransientError(
+                "connect_timeout",
+                f"{what}: no connection to {host} within {self._timeouts.connect:.0f} s; a "
+                "firewall may drop this machine's address",
+            ) from None
+        except requests.exceptions.Timeout:
+            raise TransientError(
+                "read_timeout",
+                f"{what}: {host} sent nothing for {self._timeouts.read:.0f} s; pull again later",
+            ) from None
+        except (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError):
+            raise TransientError(
+                "truncated_body",
+                f"{what}: {host} broke off in the middle of the answer; the last good data stays, "
+                "pull again later",
+            ) from None
+        except requests.exceptions.ContentDecodingError:
+            raise TransientError(
+                "bad_encoding", f"{what}: the compressed answer of {host} is damaged"
+            ) from None
+        except requests.exceptions.ConnectionError as error:
+            raise _connection_error(error, host, what) from None
+        except requests.exceptions.RequestException:
+            raise ConfigurationError(
+                "bad_request", f"{what}: no request can be made to {host}; check the url"
+            ) from None
+
+    def _pieces(self, response: requests.Response, deadline: float, what: str) -> Iterator[bytes]:
+        size = 0
+        # Small pieces, so that a body which drips is noticed in time.
+        for piece in response.iter_content(_CHUNK if response.status_code == 200 else 4096):
+            size += len(piece)
+            if size > self._timeouts.max_bytes:
+                raise TransientError("too_large", f"{what}: the answer does not end; given up")
+            if time.monotonic() > deadline:
+                raise TransientError(
+                    "slow_body",
+                    f"{what}: the answer took longer than {self._timeouts.total:.0f} s; "
+                    "pull again at a quieter hour",
+                )
+            yield piece
+
+
+def _certificate_header(
+    certificate: Certificate,
+) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    def apply(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["AERIES-CERT"] = certificate.reveal()
+        return request
+
+    return apply
+
+
+def _connection_error(
+    error: requests.exceptions.ConnectionError, host: str, what: str
+) -> AeriesError:
+    chain = repr(error)
+    if "NameResolution" in chain or "getaddrinfo" in chain:
+        return ConfigurationError(
+            "dns", f"{what}: the host name {host} does not exist; correct the url in the roster"
+        )
+    if "refused" in chain:
+        return TransientError(
+            "refused", f"{what}: {host} refuses the connection; the Aeries site may be down"
+        )
+    if "IncompleteRead" in chain or "Read timed out" in chain:
+        return TransientError(
+            "truncated_body",
+            f"{what}: {host} broke off in the middle of the answer; the last good data stays, "
+            "pull again later",
+        )
+    return TransientError(
+        "connection_lost", f"{what}: the connection to {host} was lost; pull again later"
+    )

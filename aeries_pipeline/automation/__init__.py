@@ -1,0 +1,1 @@
+"""What makes runs happen: jobs, sensors, and the configuration of an instance."""

@@ -1,0 +1,69 @@
+"""The configuration of a Dagster instance, and where it is kept.
+
+``dagster.yaml`` in the repository holds the same settings for ``dagster dev``
+in a clone; a test keeps the two alike.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from ruamel.yaml import YAML
+
+from aeries_pipeline.settings import Settings
+from aeries_pipeline.warehouse.connection import private_directory
+
+INSTANCE: dict[str, Any] = {
+    "telemetry": {"enabled": False},
+    "run_monitoring": {
+        "enabled": True,
+        "start_timeout_seconds": 180,
+        "max_runtime_seconds": 6 * 3600,
+        "free_slots_after_run_end_seconds": 300,
+    },
+    "run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False},
+    "concurrency": {
+        "runs": {
+            "max_concurrent_runs": 4,
+            "tag_concurrency_limits": [
+                {"key": "aeries/district", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+            ],
+        }
+    },
+    "retention": {
+        "sensor": {"purge_after_days": {"skipped": 3, "failure": 30, "success": 30, "started": 7}},
+        "schedule": {"purge_after_days": 30},
+    },
+}
+"""Telemetry off, one run for each district at a time, retries only after a crash."""
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Make the Dagster home of a data directory, unless DAGSTER_HOME names another.
+
+    Returns:
+        The home, which is also set as DAGSTER_HOME for this process.
+    """
+    named = os.environ.get("DAGSTER_HOME")
+    if named:
+        return Path(named)
+    home = private_directory(settings.dagster_home).absolute()
+    path = home / "dagster.yaml"
+    if not path.exists():
+        with path.open("w", encoding="utf-8") as file:
+            YAML().dump(INSTANCE, file)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Open the instance that the UI of the same data directory shows."""
+    prepare_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        yield instance

@@ -1,0 +1,36 @@
+"""Jobs: one pulls what a district has once, one pulls its schools."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from aeries_pipeline.catalog.registry import of_grain
+from aeries_pipeline.catalog.resource import Grain
+from aeries_pipeline.partitions import Partitions
+
+PULL_DISTRICT = "pull_district"
+PULL_SCHOOLS = "pull_schools"
+
+
+def build_jobs(partitions: Partitions) -> list[dg.UnresolvedAssetJobDefinition]:
+    """Return the pull jobs. Each run is for one district; see the README."""
+    return [
+        dg.define_asset_job(
+            PULL_DISTRICT,
+            selection=_selection(Grain.DISTRICT),
+            partitions_def=partitions.districts,
+            description="Pulls a district's schools, courses and staff.",
+        ),
+        dg.define_asset_job(
+            PULL_SCHOOLS,
+            selection=_selection(Grain.SCHOOL),
+            partitions_def=partitions.schools,
+            description="Pulls everything that Aeries keeps for each school of a district.",
+        ),
+    ]
+
+
+def _selection(grain: Grain) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(
+        *(dg.AssetKey(["raw", resource.name]) for resource in of_grain(grain))
+    )

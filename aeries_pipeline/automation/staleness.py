@@ -1,0 +1,53 @@
+"""A sensor that notices data growing old, which no pull will ever report.
+
+It reads clock and ledger, and speaks up only where a verdict has changed.
+"""
+
+from __future__ import annotations
+
+import json
+
+import dagster as dg
+
+from aeries_pipeline.assets.raw import evaluation
+from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.partitions import key_of
+from aeries_pipeline.pulls.verdicts import freshness
+from aeries_pipeline.roster import load_roster
+from aeries_pipeline.settings import Settings
+from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.warehouse.ledger import all_last_complete
+from aeries_pipeline.warehouse.load import now
+
+
+def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Return the sensor that re-judges ``data_is_fresh`` every quarter of an hour."""
+
+    @dg.sensor(
+        name="staleness",
+        minimum_interval_seconds=900,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Fails the check data_is_fresh of a school whose last complete pull is old.",
+    )
+    def staleness(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        if not settings.warehouse.exists():
+            return dg.SensorResult(skip_reason="nothing was pulled yet")
+        districts = {one.id: one for one in load_roster(settings.roster).districts}
+        known: dict[str, bool] = json.loads(context.cursor or "{}")
+        verdicts: dict[str, bool] = {}
+        events = []
+        for (district, school, name), last in all_last_complete(
+            Warehouse(settings.warehouse)
+        ).items():
+            if district not in districts or name not in RESOURCES:
+                continue
+            answer = freshness(last, now(), districts[district].stale_after_days)
+            partition = key_of(district, school)
+            verdicts[f"{name}/{partition}"] = answer.passed
+            # A pull reports fresh data itself; the sensor adds what it cannot see.
+            if not answer.passed and known.get(f"{name}/{partition}", True):
+                events.append(evaluation(dg.AssetKey(["raw", name]), partition, answer))
+        stale = {name: passed for name, passed in verdicts.items() if not passed}
+        return dg.SensorResult(asset_events=events, cursor=json.dumps(stale))
+
+    return staleness

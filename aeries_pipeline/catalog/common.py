@@ -1,0 +1,25 @@
+"""Permissions and paging rules that several resources share."""
+
+from __future__ import annotations
+
+from aeries_pipeline.catalog.resource import Area, Paging
+
+STUDENT_DATA = Area("Student Data", "Student Data")
+CLASS_SCHEDULES = Area("Class Schedules/History", "Student Data")
+CONTACTS_AREA = Area("Contacts", "Student Data")
+STUDENT_PROGRAMS = Area("Student Programs", "Student Data")
+ENROLLMENT_HISTORY = Area("Enrollment History", "Attendance")
+CALENDAR_AREA = Area("Calendar", "Attendance")
+COURSE_DATA = Area("Course Data", "Scheduling")
+MASTER_SCHEDULE = Area("Master Schedule", "Scheduling")
+COURSE_REQUESTS_AREA = Area("Student Scheduling Schedules (Course Requests)", "Scheduling")
+TRANSCRIPTS_AREA = Area("Transcripts", "Grade Reporting")
+GRADUATION_STATUS_AREA = Area("Graduation Status", "Grade Reporting")
+GRADUATION_REQUIREMENTS_AREA = Area("Graduation Requirements", "School Information")
+STAFF_DATA = Area("Staff Data", "Teacher/Staff Data")
+
+RECORDS = Paging("StartingRecord", "EndingRecord", 500)
+"""Paging of student lists, GPAs and graduation status."""
+
+STUDENTS_PAGING = Paging("StartingStudent", "EndingStudent", 200)
+"""Paging of transcripts: the unit is a student, not a line."""

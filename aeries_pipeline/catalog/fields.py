@@ -1,0 +1,128 @@
+"""Fields of an Aeries answer: their names, kinds and how each is stored.
+
+Put here what is true of one field alone. What is true of a whole end point
+(path, paging, key, permission) belongs in ``resource``; SQL and pandera are
+derived from fields in ``tables`` and ``schemas``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Kind(StrEnum):
+    """What a JSON value means, following the Aeries API reference."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamp"
+    JSON = "json"
+
+
+_SQL_TYPES = {
+    Kind.TEXT: "VARCHAR",
+    Kind.INTEGER: "BIGINT",
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.TIMESTAMP: "TIMESTAMP",
+    Kind.JSON: "JSON",
+}
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z]|\b|_|\d)|[A-Z]?[a-z]+|\d+|[A-Z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One property of an Aeries JSON object.
+
+    Attributes:
+        name: The JSON name, exactly as Aeries spells it; also the column name.
+        kind: What the value means.
+        column: Table and column of the Aeries database behind it, for
+            example ``STU.ID``; empty where none is published.
+        note: What it holds, where the name does not say so.
+        required: The field must be in every answer: a pull whose answer lacks
+            it is refused. A row without a value is quarantined only where
+            the field is part of the table's key.
+        aliases: Spellings of other Aeries versions, read when ``name`` is absent.
+        minimum: Smallest legal value of a number, or length of a text.
+        maximum: Largest legal value of a number, or length of a text.
+        scale: Digits kept after the decimal point.
+        stored: False for a field that is known but deliberately not kept.
+    """
+
+    name: str
+    kind: Kind
+    column: str = ""
+    note: str = ""
+    required: bool = False
+    aliases: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    scale: int = 4
+    stored: bool = True
+
+    @property
+    def sql_type(self) -> str:
+        """The DuckDB type of the column."""
+        if self.kind is Kind.DECIMAL:
+            return f"DECIMAL(28,{self.scale})"
+        return _SQL_TYPES[self.kind]
+
+    @property
+    def description(self) -> str:
+        """The note, or the name taken apart into words."""
+        words = " ".join(
+            word if word.isupper() and len(word) > 1 else word.lower()
+            for word in _WORD.findall(self.name)
+        )
+        return self.note or words[:1].upper() + words[1:]
+
+
+class _Maker(Protocol):
+    """The shape of ``text``, ``integer`` and the other short names below."""
+
+    def __call__(  # noqa: PLR0913
+        self,
+        name: str,
+        column: str = "",
+        note: str = "",
+        *,
+        required: bool = False,
+        aliases: tuple[str, ...] = (),
+        minimum: int | None = None,
+        maximum: int | None = None,
+        scale: int = 4,
+        stored: bool = True,
+    ) -> Field:
+        """Return a field."""
+        ...
+
+
+def _maker(kind: Kind) -> _Maker:
+    def make(  # noqa: PLR0913 - a field table reads best with one short call a line
+        name: str,
+        column: str = "",
+        note: str = "",
+        *,
+        required: bool = False,
+        aliases: tuple[str, ...] = (),
+        minimum: int | None = None,
+        maximum: int | None = None,
+        scale: int = 4,
+        stored: bool = True,
+    ) -> Field:
+        return Field(name, kind, column, note, required, aliases, minimum, maximum, scale, stored)
+
+    return make
+
+
+text = _maker(Kind.TEXT)
+integer = _maker(Kind.INTEGER)
+decimal = _maker(Kind.DECIMAL)
+boolean = _maker(Kind.BOOLEAN)
+timestamp = _maker(Kind.TIMESTAMP)
+nested = _maker(Kind.JSON)

@@ -1,0 +1,45 @@
+"""How far each student has come towards graduation, by subject area."""
+
+from __future__ import annotations
+
+from aeries_pipeline.catalog.common import GRADUATION_STATUS_AREA, RECORDS
+from aeries_pipeline.catalog.fields import decimal, integer, nested, text
+from aeries_pipeline.catalog.resource import Grain, Reference, Resource
+
+FIELDS = (
+    integer(
+        "StudentID",
+        "STU.ID",
+        "Identifies the person in the whole district; one person may own several rows",
+        required=True,
+        minimum=1,
+    ),
+    integer("SchoolCode", "STU.SC", "Aeries code of the school", required=True),
+    text("GraduationRequirementTrack", "STU.GRT", "Blank is the default track"),
+    nested("SubjectAreas"),
+)
+
+INNER = (
+    text("SubjectAreaCode", "REQ.CD", "One character; courses point to it", required=True),
+    text("SubjectAreaDescription", "REQ.SA"),
+    decimal("CreditsRequired"),
+    decimal("CreditsCompleted"),
+    decimal("CreditsCurrentlyEnrolled"),
+    decimal("CreditsNeeded", "", "As Aeries reckons it; may be stale"),
+)
+
+
+GRADUATION_STATUS = Resource(
+    name="graduation_status",
+    title="Credits completed and needed by student and subject area",
+    path="schools/{school}/GraduationStatusSummary",
+    grain=Grain.SCHOOL,
+    fields=FIELDS,
+    key=("SchoolCode", "StudentID", "SubjectAreaCode"),
+    area=GRADUATION_STATUS_AREA,
+    paging=RECORDS,
+    nested="SubjectAreas",
+    inner=INNER,
+    references=(Reference("StudentID", "students", "StudentID", same_school=True),),
+    source="https://support.aeries.com/support/solutions/articles/14000113685",
+)

@@ -1,0 +1,39 @@
+"""Programs that students take part in, such as special education."""
+
+from __future__ import annotations
+
+from aeries_pipeline.catalog.common import STUDENT_PROGRAMS
+from aeries_pipeline.catalog.fields import integer, nested, text, timestamp
+from aeries_pipeline.catalog.resource import Grain, KeySource, Reference, Resource
+
+FIELDS = (
+    integer(
+        "StudentID",
+        "STU.ID",
+        "Identifies the person in the whole district; one person may own several rows",
+        required=True,
+        minimum=1,
+    ),
+    text("ProgramCode", required=True),
+    text("ProgramDescription"),
+    timestamp("EligibilityStartDate", "GTE.ESD / FOF.SD / CSE.ED / FRE.ESD / PGM.ESD"),
+    timestamp("EligibilityEndDate", "GTE.EED / FOF.ED / CSE.XD / FRE.EED / PGM.EED"),
+    timestamp("ParticipationStartDate", "GTE.PSD / FOF.SD / - / FRE.PSD / PGM.PSD"),
+    timestamp("ParticipationEndDate", "GTE.PED / FOF.ED / - / FRE.PED / PGM.PED"),
+    nested("ExtendedProperties", "", "Pairs of name and value"),
+)
+
+
+PROGRAMS = Resource(
+    name="programs",
+    title="Program memberships of each student",
+    path="schools/{school}/students/0/programs",
+    grain=Grain.SCHOOL,
+    fields=FIELDS,
+    key=(),
+    key_source=KeySource.NONE,
+    area=STUDENT_PROGRAMS,
+    references=(Reference("StudentID", "students", "StudentID", same_school=True),),
+    optional=True,
+    source="https://support.aeries.com/support/solutions/articles/14000113683",
+)

@@ -1,0 +1,1 @@
+"""The command line ``aeries-pipeline``: thin commands around the other rooms."""

@@ -1,0 +1,265 @@
+"""Entry point and commands of ``aeries-pipeline``.
+
+Exit status 0 only when all that was asked for happened; 2 for a mistake in
+the configuration; 1 otherwise. Mistakes are sentences, not stack traces.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec
+
+import click
+from rich.console import Console
+
+from aeries_pipeline import __version__
+from aeries_pipeline.api.errors import AeriesError, ConfigurationError
+from aeries_pipeline.roster import District, load_roster
+from aeries_pipeline.settings import DEMO_PORT, Settings, load_settings
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def stop(message: str, status: int) -> NoReturn:
+    """Print a sentence to standard error and end."""
+    errors.print(f"[red]error:[/red] {message}", markup=True, soft_wrap=True)
+    sys.exit(status)
+
+
+P = ParamSpec("P")
+
+
+def sentences(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn expected errors into a sentence and an exit status."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        # Imported late: they load Dagster and DuckDB, and --help should be quick.
+        from aeries_pipeline.emulator.serve import PortInUseError
+        from aeries_pipeline.pulls.session import DistrictBusyError
+        from aeries_pipeline.warehouse.connection import (
+            WarehouseBusyError,
+            WarehouseUnusableError,
+        )
+
+        try:
+            command(*args, **kwargs)
+        except ConfigurationError as error:
+            stop(str(error), 2)
+        except (
+            AeriesError,
+            DistrictBusyError,
+            WarehouseBusyError,
+            WarehouseUnusableError,
+            PortInUseError,
+        ) as error:
+            stop(str(error), 1)
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Pull Aeries districts into DuckDB through Dagster.
+
+    The roster is data/districts.yaml, or the file named by AERIES_DISTRICTS;
+    everything is written below data/, or AERIES_DATA_DIR.
+    """
+    # What the pipeline writes is about children: nobody else on the machine reads it.
+    os.umask(0o077)
+
+
+@main.command()
+@click.argument("district")
+@click.option("--school", type=int, help="Pull this school alone.")
+@click.option("--full", is_flag=True, help="Pull everything, as every sync does at present.")
+@click.option("--outside-window", metavar="REASON", help="Pull now although the window is closed.")
+@click.option("--accept-shrunken", metavar="REASON", help="Believe an answer with far fewer rows.")
+@sentences
+def sync(
+    district: str,
+    school: int | None,
+    full: bool,  # noqa: FBT001 - click passes it so
+    outside_window: str | None,
+    accept_shrunken: str | None,
+) -> None:
+    """Pull DISTRICT through Dagster; the runs are in the UI afterwards."""
+    del full
+    from aeries_pipeline.cli.sync import Request, sync_district
+
+    settings = load_settings()
+    request = Request(district, school, outside_window, accept_shrunken)
+    if not sync_district(settings, request, console):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--keep-serving", is_flag=True, help="Leave the emulator running at the end.")
+@sentences
+def demo(keep_serving: bool) -> None:  # noqa: FBT001
+    """Emulate three districts, pull them, and move them through several days."""
+    from aeries_pipeline.cli.demo import run_demo
+
+    if not run_demo(load_settings(), console, keep_serving=keep_serving):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--port", default=DEMO_PORT, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--seed", default=7, show_default=True, help="The same seed makes the same district.")
+@click.option("--schools", default=5, show_default=True, type=click.IntRange(1, 200))
+@click.option("--students", default=2400, show_default=True, type=click.IntRange(1))
+@click.option("--day", default=0, show_default=True, help="School days to move on at the start.")
+@click.option("--faults", type=click.Path(path_type=Path), help="YAML file of faults.")
+@click.option("--demo", "demo_districts", is_flag=True, help="Serve the demo's three districts.")
+@sentences
+def emulator(
+    port: int,
+    seed: int,
+    schools: int,
+    students: int,
+    day: int,
+    faults: Path | None,
+    demo_districts: bool,  # noqa: FBT001
+) -> None:
+    """Serve an emulated Aeries site on this machine until stopped."""
+    from aeries_pipeline.emulator.faults import FaultPlan, load_faults
+    from aeries_pipeline.emulator.serve import Shape, demo_emulator, make_site, serve
+    from aeries_pipeline.emulator.server import Emulator
+    from aeries_pipeline.emulator.site import DEMO_CERTIFICATE
+
+    try:
+        plan = FaultPlan(load_faults(faults) if faults else [])
+    except ValueError as error:
+        stop(str(error), 2)
+    if demo_districts:
+        served = demo_emulator()
+        served.faults = plan
+    else:
+        site = make_site(Shape(seed=seed, schools=schools, students=students))
+        served = Emulator({"aeries": site}, plan)
+    for name, site in served.sites.items():
+        site.advance(day)
+        codes = ", ".join(str(one.code) for one in site.district.real_schools())
+        console.print(f"http://127.0.0.1:{port}/{name}  schools {codes}", soft_wrap=True)
+    console.print(f"certificate {DEMO_CERTIFICATE}; stop with Ctrl-C", soft_wrap=True)
+    serve(served, port)
+
+
+@main.group()
+def roster() -> None:
+    """Show the roster, and bring a district's schools up to date."""
+
+
+@roster.command("show")
+@sentences
+def roster_show() -> None:
+    """List the districts with their schools and windows."""
+    from rich.table import Table
+
+    settings = load_settings()
+    table = Table("district", "name", "schools", "pull window", "optional resources")
+    for one in load_roster(settings.roster).districts:
+        schools = ", ".join(map(str, one.schools)) or "none yet"
+        table.add_row(one.id, one.name, schools, str(one.windows), ", ".join(one.resources))
+    console.print(f"roster {settings.roster}", soft_wrap=True)
+    console.print(table)
+
+
+@roster.command("sync")
+@click.argument("district")
+@click.option("--outside-window", metavar="REASON", help="Ask now although the window is closed.")
+@sentences
+def roster_sync(district: str, outside_window: str | None) -> None:
+    """Ask DISTRICT's Aeries for its schools and write them to the roster."""
+    from aeries_pipeline.cli.roster import sync_roster
+
+    sync_roster(load_settings(), district, outside_window, console)
+
+
+@main.command()
+@click.argument("district")
+@click.option("--at", metavar="TIME", help="Ask about this moment, such as 2026-03-08T01:30.")
+@sentences
+def window(district: str, at: str | None) -> None:
+    """Show how DISTRICT's pull window is read and when it opens next."""
+    settings: Settings = load_settings()
+    found = load_roster(settings.roster).get(district)
+    show_window(found, _moment(found, at))
+
+
+def _moment(district: District, at: str | None) -> datetime:
+    if at is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise ConfigurationError("bad_time", f"--at {at}: write 2026-03-08T01:30") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=district.zone)
+
+
+def show_window(district: District, moment: datetime) -> None:
+    """Print the reading, whether it is open, and the next five openings."""
+
+    def local(instant: datetime | None) -> str:
+        return f"{instant.astimezone(district.zone):%a %Y-%m-%d %H:%M %Z}" if instant else "never"
+
+    windows = district.windows
+    stated: Any = district.pull_window
+    console.print(f"{district.id}: {stated!r}", soft_wrap=True, markup=False)
+    console.print(f"read as  {windows} ({district.timezone})", soft_wrap=True)
+    state = "open" if windows.contains(moment) else "closed"
+    console.print(f"{local(moment)}: {state}", soft_wrap=True)
+    if windows.is_always:
+        return
+    for opening, closing in windows.openings(moment, 5):
+        console.print(f"  opens {local(opening)}, closes {local(closing)}", soft_wrap=True)
+
+
+@main.command()
+@click.argument("query")
+@sentences
+def sql(query: str) -> None:
+    """Run one QUERY on the warehouse, reading only, and print its rows."""
+    import duckdb
+    from rich.table import Table
+
+    from aeries_pipeline.warehouse.connection import Warehouse
+
+    settings = load_settings()
+    if not settings.warehouse.exists():
+        stop(f"there is no warehouse at {settings.warehouse} yet; pull a district first", 1)
+    with Warehouse(settings.warehouse).open() as connection:
+        connection.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            cursor = connection.execute(query)
+        except duckdb.Error as error:
+            stop(str(error).splitlines()[0], 2)
+        table = Table(*(str(column[0]) for column in cursor.description or []))
+        for row in cursor.fetchall():
+            table.add_row(*("" if value is None else str(value) for value in row))
+        connection.execute("ROLLBACK")
+    console.print(table)
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--emulator", "with_emulator", is_flag=True, help="Serve the demo's districts too.")
+@sentences
+def ui(port: int, with_emulator: bool) -> None:  # noqa: FBT001
+    """Open the Dagster UI and daemon for this data directory, until stopped."""
+    from contextlib import nullcontext
+
+    from aeries_pipeline.cli.ui import run_ui
+    from aeries_pipeline.emulator.serve import demo_emulator, serving
+
+    settings = load_settings()
+    with serving(demo_emulator(), DEMO_PORT) if with_emulator else nullcontext():
+        sys.exit(run_ui(settings, port))

@@ -1,0 +1,228 @@
+"""``aeries-pipeline sync``: a district's pull as Dagster runs in this process."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from aeries_pipeline.api.errors import ConfigurationError, StoppedError
+from aeries_pipeline.assembly import build_defs
+from aeries_pipeline.assets.resources import (
+    ACCEPT_SHRUNKEN_TAG,
+    DISTRICT_TAG,
+    OUTSIDE_WINDOW_TAG,
+)
+from aeries_pipeline.automation.instance import open_instance
+from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
+from aeries_pipeline.catalog.registry import RESOURCES, of_grain
+from aeries_pipeline.catalog.resource import Grain
+from aeries_pipeline.partitions import school_key, school_keys
+from aeries_pipeline.progress import watching
+from aeries_pipeline.pulls.run import Progress as Step
+from aeries_pipeline.pulls.session import window_is_closed
+from aeries_pipeline.roster import District, load_roster
+from aeries_pipeline.settings import Settings
+from aeries_pipeline.warehouse.connection import Warehouse
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asks ``sync`` for.
+
+    Attributes:
+        district: District id.
+        school: One school alone, None for all.
+        outside_window: Why to pull although the window is closed.
+        accept_shrunken: Why to believe far fewer rows.
+        resources: Names of the resources to pull; all where empty.
+    """
+
+    district: str
+    school: int | None = None
+    outside_window: str | None = None
+    accept_shrunken: str | None = None
+    resources: tuple[str, ...] = ()
+
+
+def sync_district(settings: Settings, request: Request, console: Console) -> bool:
+    """Pull a district and print what became of it.
+
+    Returns:
+        Whether everything that was asked for happened.
+
+    Raises:
+        ConfigurationError: If roster or certificate is wrong.
+        StoppedError: If the district's window is closed.
+    """
+    district = _checked(settings, request)
+    with open_instance(settings) as instance:
+        puller = _Puller(build_defs(settings), instance, district, request, console)
+        runs = list(puller.runs())
+    ids = [run.run_id for run in runs]
+    rows = Warehouse(settings.warehouse).dicts(
+        "SELECT * FROM meta.pulls WHERE list_contains(?, run_id)", [ids]
+    )
+    console.print(_table(district, rows))
+    good = all(run.success for run in runs)
+    for reason in _reasons(rows, runs):
+        console.print(f"[yellow]![/yellow] {reason}", soft_wrap=True)
+    return good
+
+
+def _checked(settings: Settings, request: Request) -> District:
+    district = load_roster(settings.roster).get(request.district)
+    if not district.schools:
+        raise ConfigurationError(
+            "no_schools",
+            f"{district.id}: the roster lists no schools; run: "
+            f"aeries-pipeline roster sync {district.id}",
+        )
+    if request.school is not None and request.school not in district.schools:
+        listed = ", ".join(map(str, district.schools))
+        raise ConfigurationError(
+            "unknown_school",
+            f"{district.id}: school {request.school} is not in the roster (it has: {listed})",
+        )
+    district.certificate()
+    if request.outside_window is None:
+        closed = window_is_closed(district, datetime.now(UTC))
+        if closed:
+            raise StoppedError("outside_window", closed)
+    return district
+
+
+@dataclass(frozen=True, slots=True)
+class _Puller:
+    """What every run of one sync shares."""
+
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+    district: District
+    request: Request
+    console: Console
+
+    def selected(self, grain: Grain) -> list[str]:
+        """Return the resources of a grain that this sync pulls."""
+        wanted = self.request.resources
+        return [
+            resource.name
+            for resource in of_grain(grain)
+            if self.district.wants(resource) and (not wanted or resource.name in wanted)
+        ]
+
+    def runs(self) -> Iterator[dg.ExecuteInProcessResult]:
+        """Pull what the district has once, then its schools as one range."""
+        if self.request.school is not None:
+            key = school_key(self.district.id, self.request.school)
+            yield self.run(PULL_SCHOOLS, Grain.SCHOOL, [key])
+            return
+        if self.selected(Grain.DISTRICT):
+            yield self.run(PULL_DISTRICT, Grain.DISTRICT, [self.district.id])
+        if self.selected(Grain.SCHOOL):
+            yield self.run(PULL_SCHOOLS, Grain.SCHOOL, school_keys(self.district))
+
+    def run(self, job: str, grain: Grain, keys: Sequence[str]) -> dg.ExecuteInProcessResult:
+        """Run one job over an unbroken range of partitions."""
+        names = self.selected(grain)
+        tags = {DISTRICT_TAG: self.district.id}
+        if self.request.outside_window:
+            tags[OUTSIDE_WINDOW_TAG] = self.request.outside_window
+        if self.request.accept_shrunken:
+            tags[ACCEPT_SHRUNKEN_TAG] = self.request.accept_shrunken
+        if len(keys) > 1:
+            tags[ASSET_PARTITION_RANGE_START_TAG] = keys[0]
+            tags[ASSET_PARTITION_RANGE_END_TAG] = keys[-1]
+        label = f"{self.district.id} {job.removeprefix('pull_')}"
+        with _bars(self.console, label, len(names) * len(keys)):
+            return self.defs.resolve_job_def(job).execute_in_process(
+                run_config=QUIET,
+                instance=self.instance,
+                partition_key=keys[0] if len(keys) == 1 else None,
+                tags=tags,
+                asset_selection=[dg.AssetKey(["raw", name]) for name in names],
+                raise_on_error=False,
+            )
+
+
+@contextlib.contextmanager
+def _bars(console: Console, label: str, total: int) -> Iterator[None]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[now]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        fetch = progress.add_task(f"{label}: fetched", total=total, now="")
+        load = progress.add_task(f"{label}: loaded ", total=total, now="")
+
+        def step(one: Step) -> None:
+            progress.update(fetch if one.fetched else load, advance=1, now=one.resource)
+
+        with watching(step):
+            yield
+        for task in (fetch, load):
+            progress.update(task, now="")
+
+
+_STATES = ("complete", "refused", "failed", "not_granted", "skipped")
+
+
+def _table(district: District, rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table("resource", "partitions", title=district.id, title_justify="left")
+    for heading in ("rows", "bad rows", "requests", "MB"):
+        table.add_column(heading, justify="right")
+    for name in RESOURCES:
+        mine = [row for row in rows if row["resource"] == name]
+        if not mine:
+            continue
+        counts = {state: sum(row["status"] == state for row in mine) for state in _STATES}
+        table.add_row(
+            name,
+            ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in counts.items() if n),
+            f"{sum(row['rows'] or 0 for row in mine if row['status'] == 'complete'):,}",
+            str(sum(row["quarantined"] for row in mine)),
+            str(sum(row["requests"] for row in mine)),
+            f"{sum(row['bytes'] for row in mine) / 1e6:.1f}",
+        )
+    return table
+
+
+def _reasons(
+    rows: Sequence[dict[str, Any]], runs: Sequence[dg.ExecuteInProcessResult]
+) -> list[str]:
+    """Return each reason once; a permission that no school has is one reason."""
+    found: dict[str, None] = {}
+    granted: set[str] = set()
+    for row in rows:
+        if row["status"] == "not_granted":
+            if row["resource"] not in granted:
+                granted.add(row["resource"])
+                found[row["reason"]] = None
+        elif row["reason"]:
+            found[row["reason"]] = None
+    for run in runs:
+        if run.success or found:
+            continue
+        for event in run.all_events:
+            if event.is_step_failure and event.step_failure_data.user_failure_data:
+                description = event.step_failure_data.user_failure_data.description
+                found[description or "a step failed"] = None
+            elif event.is_step_failure and event.step_failure_data.error:
+                found[f"{event.step_key}: {event.step_failure_data.error.message.strip()}"] = None
+    return list(found)

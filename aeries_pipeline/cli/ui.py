@@ -1,0 +1,36 @@
+"""``aeries-pipeline ui``: Dagster's UI and daemon on the right instance."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from aeries_pipeline.automation.instance import prepare_home
+from aeries_pipeline.settings import DATA_VARIABLE, ROSTER_VARIABLE, Settings
+
+
+def run_ui(settings: Settings, port: int) -> int:
+    """Run ``dagster dev`` until it is stopped and return its exit status."""
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(prepare_home(settings)),
+        ROSTER_VARIABLE: str(settings.roster),
+        DATA_VARIABLE: str(settings.data),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "aeries_pipeline.definitions",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    try:
+        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
+    except KeyboardInterrupt:
+        return 0

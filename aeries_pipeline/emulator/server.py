@@ -1,0 +1,253 @@
+"""The emulator behind HTTP: sites, faults, an access log and a control panel.
+
+Each site stands below a folder of its own, as the sites of an Aeries host do:
+``http://127.0.0.1:8431/eagle-usd/api/v5/...``. Below ``/_emulator`` tests and
+the demo move days on, set faults and read the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from aeries_pipeline.emulator.faults import Fault, FaultKind, FaultPlan
+from aeries_pipeline.emulator.site import Reply, Site
+
+_LOGIN = (
+    "<!DOCTYPE html><html><head><title>Aeries Login</title></head><body><form>"
+    '<input type="password" name="p"></form></body></html>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request, as the access log keeps it; never a certificate."""
+
+    at: float
+    site: str
+    path: str
+    status: int
+    running: int
+
+
+@dataclass
+class Emulator:
+    """Sites by folder, with faults and a log.
+
+    Attributes:
+        sites: Sites by the folder they stand in; an empty name is the root.
+        faults: What goes wrong.
+        log: The last requests.
+    """
+
+    sites: dict[str, Site]
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    log: deque[Visit] = field(default_factory=lambda: deque(maxlen=200_000))
+    running: int = 0
+    most_running: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def application(self) -> Starlette:
+        """Return the ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/_emulator/advance", self._advance, methods=["POST"]),
+                Route("/_emulator/faults", self._set_faults, methods=["PUT"]),
+                Route("/_emulator/log", self._read_log),
+                Route("/_emulator/truth/{site}", self._truth),
+                Route("/{path:path}", self._serve),
+            ]
+        )
+
+    # -- control panel ---------------------------------------------------
+
+    async def _advance(self, request: Request) -> Response:
+        body = json.loads(await request.body() or b"{}")
+        wanted = [body["site"]] if "site" in body else list(self.sites)
+        done = {
+            name: await run_in_threadpool(self.sites[name].advance, int(body.get("days", 1)))
+            for name in wanted
+        }
+        return JSONResponse(done)
+
+    async def _set_faults(self, request: Request) -> Response:
+        try:
+            faults = [Fault.model_validate(entry) for entry in json.loads(await request.body())]
+        except (ValidationError, ValueError) as error:
+            return JSONResponse({"Message": str(error)}, status_code=400)
+        self.faults.replace(faults)
+        return JSONResponse({"faults": len(faults)})
+
+    async def _read_log(self, _request: Request) -> Response:
+        return JSONResponse(
+            {"most_running": self.most_running, "visits": [asdict(visit) for visit in self.log]}
+        )
+
+    async def _truth(self, request: Request) -> Response:
+        truth = self.sites[request.path_params["site"]].district.truth()
+        return JSONResponse({str(student): schools for student, schools in truth.items()})
+
+    # -- the API ---------------------------------------------------------
+
+    async def _serve(self, request: Request) -> Response:
+        name, path = self._placed(request.path_params["path"])
+        with self._lock:
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+        response: Response | None = None
+        try:
+            response = await self._respond(request, name, path)
+            return response
+        finally:
+            status = response.status_code if response is not None else 0
+            self.log.append(Visit(time.time(), name, path, status, self.running))
+            with self._lock:
+                self.running -= 1
+
+    def _placed(self, path: str) -> tuple[str, str]:
+        folder, slash, rest = path.partition("/")
+        if folder in self.sites and slash:
+            return folder, rest
+        return "", path
+
+    async def _respond(self, request: Request, name: str, path: str) -> Response:
+        site = self.sites.get(name)
+        match = re.fullmatch(r"api/v5/(.*?)/*", path, re.IGNORECASE)
+        if site is None or match is None:
+            return Response(_LOGIN, media_type="text/html")
+        inside = match[1]
+        struck = self.faults.strike(f"{name}/{inside}")
+        for fault in struck:
+            if fault.kind is FaultKind.LATENCY:
+                await asyncio.sleep(fault.seconds)
+        certificate = request.headers.get("AERIES-CERT")
+        query = dict(request.query_params)
+        reply = await run_in_threadpool(site.answer, inside, query, certificate)
+        for fault in struck:
+            if fault.kind is not FaultKind.LATENCY:
+                return _broken(fault, reply, query)
+        return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
+
+
+def _broken(fault: Fault, reply: Reply, query: Mapping[str, str]) -> Response:
+    """Return what a fault makes of a good reply."""
+    match fault.kind:
+        case FaultKind.STATUS:
+            return JSONResponse(
+                {"Message": "An error has occurred."},
+                status_code=fault.status,
+                headers=_retry_after(fault),
+            )
+        case FaultKind.HTML:
+            return Response(_LOGIN, media_type="text/html")
+        case FaultKind.REDIRECT:
+            return Response(status_code=302, headers={"Location": "/login.aspx"})
+        case FaultKind.WINDOWS_LOGIN:
+            return Response(status_code=401, headers={"WWW-Authenticate": "Negotiate"})
+        case FaultKind.RESET | FaultKind.CUT:
+            return _Broken(reply.body.encode(), at_once=fault.kind is FaultKind.RESET)
+        case FaultKind.DRIP:
+            return StreamingResponse(
+                _drip(reply.body.encode(), fault.seconds), media_type=reply.content_type
+            )
+        case _:
+            return Response(_damaged(fault, reply.body, query), media_type=reply.content_type)
+
+
+def _damaged(fault: Fault, body: str, query: Mapping[str, str]) -> str:
+    whole = _WHOLE.get(fault.kind)
+    if whole is not None:
+        return whole(body)
+    rows: list[dict[str, Any]] = json.loads(body)
+    return json.dumps(_ROWS[fault.kind](rows, fault, query))
+
+
+_WHOLE: Mapping[FaultKind, Callable[[str], str]] = {
+    FaultKind.TRUNCATED: lambda body: body[: len(body) * 2 // 3],
+    FaultKind.MESSAGE: lambda _body: '{"Message":"An error has occurred."}',
+    FaultKind.EMPTY_BODY: lambda _body: "",
+    FaultKind.NOT_JSON: lambda _body: "The service is unavailable.",
+    FaultKind.EMPTY: lambda _body: "[]",
+    FaultKind.WRONG_YEAR: lambda body: re.sub(
+        r'"DatabaseYear":"\d{4}-\d{4}"', '"DatabaseYear":"2019-2020"', body
+    ),
+}
+
+Rows = list[dict[str, Any]]
+
+
+def _repeated(rows: Rows, _fault: Fault, query: Mapping[str, str]) -> Rows:
+    """Fill every page with the same records, as if the list had no end."""
+    size = int(query.get("EndingRecord", 1)) - int(query.get("StartingRecord", 1)) + 1
+    filled = (rows * (size // max(len(rows), 1) + 1))[:size] if rows else rows
+    return [{**row, "StudentNumber": number} for number, row in enumerate(filled, start=1)]
+
+
+def _bad_values(rows: Rows, fault: Fault, _query: Mapping[str, str]) -> Rows:
+    for row in rows[: max(1, round(len(rows) * fault.share))]:
+        row[fault.field] = "not a value"
+    return rows
+
+
+_ROWS: Mapping[FaultKind, Callable[[Rows, Fault, Mapping[str, str]], Rows]] = {
+    FaultKind.HALF: lambda rows, _fault, _query: rows[: len(rows) // 2],
+    FaultKind.REPEAT: _repeated,
+    FaultKind.DROP_FIELD: lambda rows, fault, _query: [
+        {name: value for name, value in row.items() if name != fault.field} for row in rows
+    ],
+    FaultKind.ADD_FIELD: lambda rows, fault, _query: [{**row, fault.field: "new"} for row in rows],
+    FaultKind.BAD_VALUE: _bad_values,
+}
+
+
+def _retry_after(fault: Fault) -> dict[str, str]:
+    if fault.retry_after is None:
+        return {}
+    if fault.retry_after.startswith("date+"):
+        moment = datetime.now(UTC) + timedelta(seconds=float(fault.retry_after[5:]))
+        return {"Retry-After": format_datetime(moment, usegmt=True)}
+    return {"Retry-After": fault.retry_after}
+
+
+async def _drip(body: bytes, seconds: float) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 64):
+        yield body[start : start + 64]
+        await asyncio.sleep(seconds)
+
+
+class _Broken(Response):
+    """Breaks the connection: at once, or in the middle of the body."""
+
+    def __init__(self, body: bytes, *, at_once: bool) -> None:
+        super().__init__(body, media_type="application/json")
+        self._at_once = at_once
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        if not self._at_once:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            half = bytes(self.body)[: len(self.body) // 2]
+            await send({"type": "http.response.body", "body": half, "more_body": True})
+            await asyncio.sleep(0.05)
+        # Uvicorn has no public way to drop a connection; its cycle holds the transport.
+        cycle = getattr(send, "__self__", None)
+        transport = getattr(cycle, "transport", None)
+        if transport is not None:
+            transport.abort()

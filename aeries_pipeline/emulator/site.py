@@ -1,0 +1,355 @@
+"""One emulated Aeries site: district, certificates, rights, answers.
+
+Turns a path and a query into a status and JSON text, as version 5 of the API
+would. Knows nothing of sockets; ``server`` puts it behind HTTP.
+"""
+# ruff: noqa: E501 - the table of routes reads best with a line for each
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from aeries_pipeline.emulator.days import advance
+from aeries_pipeline.emulator.district import District, Row, School
+from aeries_pipeline.emulator.endpoints import Endpoints
+from aeries_pipeline.emulator.switches import Switches
+
+XELLO_GRANT = frozenset(
+    {
+        "Student Data",
+        "Class Schedules/History",
+        "Course Data",
+        "Transcripts",
+        "Graduation Requirements",
+        "Graduation Status",
+    }
+)
+"""Areas that Xello asks a district for."""
+
+EVERYTHING = XELLO_GRANT | {
+    "Master Schedule",
+    "Staff Data",
+    "Contacts",
+    "Student Programs",
+    "Enrollment History",
+    "Calendar",
+    "Student Scheduling Schedules (Course Requests)",
+}
+DEMO_CERTIFICATE = "477abe9e7d27439681d62f4e0de1f5e1"
+"""The certificate of the vendor's public demo site; no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Status and body of an answer."""
+
+    status: int
+    body: str
+    content_type: str = "application/json; charset=utf-8"
+
+
+class ReplyError(Exception):
+    """Ends the handling of a request with this reply."""
+
+    def __init__(self, status: int, message: str) -> None:
+        """Answer with Aeries' error body."""
+        super().__init__(message)
+        self.reply = Reply(status, f'{{"Message":"{message}"}}')
+
+
+Query = Mapping[str, str]
+Handler = Callable[[re.Match[str], Query], str]
+
+
+@dataclass
+class Site:
+    """One emulated Aeries site.
+
+    Attributes:
+        district: The district behind it.
+        certificates: Areas that each certificate may read.
+        switches: Behaviours on which sources disagree.
+        years: First years of the databases that are open; the newest is the
+            default.
+        version: Version of Aeries.
+        clock_offset: Seconds by which the server's clock is wrong.
+    """
+
+    district: District
+    certificates: dict[str, frozenset[str]] = field(
+        default_factory=lambda: {DEMO_CERTIFICATE: EVERYTHING}
+    )
+    switches: Switches = field(default_factory=Switches)
+    version: str = "9.26.10.14"
+    clock_offset: float = 0.0
+    forced_year: int | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __post_init__(self) -> None:
+        """Prepare the routes."""
+        self._endpoints = Endpoints(self.district, self.switches)
+        self._routes = [
+            (re.compile(pattern, re.IGNORECASE), area, handler)
+            for pattern, area, handler in self._table()
+        ]
+
+    def now(self) -> datetime:
+        """Return the server's clock, local time with its offset."""
+        return datetime.now().astimezone() + timedelta(seconds=self.clock_offset)
+
+    def advance(self, days: int) -> dict[str, int]:
+        """Move the district on by school days."""
+        with self.lock:
+            return advance(self.district, days, self.now().replace(tzinfo=None))
+
+    @property
+    def start_year(self) -> int:
+        """The first year of the default database."""
+        return self.forced_year or self.district.year
+
+    def answer(self, path: str, query: Query, certificate: str | None) -> Reply:
+        """Answer one GET request.
+
+        Args:
+            path: Path below ``/api/v5/``, without slashes at its ends.
+            query: Query parameters; names are matched without regard to case.
+            certificate: Value of the certificate header, None where absent.
+        """
+        lowered = {name.lower(): value for name, value in query.items()}
+        if path.lower() == "systeminfo":
+            return Reply(200, self._systeminfo(lowered))
+        areas = self.certificates.get(certificate or "")
+        if areas is None:
+            return Reply(401, '{"Message":"Invalid Certificate"}')
+        for pattern, area, handler in self._routes:
+            match = pattern.fullmatch(path)
+            if match is None:
+                continue
+            if area is not None and area not in areas:
+                message = "Permission to this resource is not granted"
+                return Reply(self.switches.missing_permission, f'{{"Message":"{message}"}}')
+            try:
+                with self.lock:
+                    return Reply(200, self._spelled(handler(match, lowered)))
+            except ReplyError as error:
+                return error.reply
+        return Reply(404, '{"Message":"No HTTP resource was found that matches the request"}')
+
+    def _spelled(self, body: str) -> str:
+        if self.switches.early_warning_as_text:
+            body = re.sub(r'"EarlyWarningPoints":([\d.]+)', r'"AtRiskPoints":"\1"', body)
+        if self.switches.null_dates_as_year_one:
+            body = re.sub(r'(Date[A-Za-z]*"):null', r'\1:"0001-01-01T00:00:00"', body)
+        return body
+
+    def _systeminfo(self, query: Query) -> str:
+        year = self._year(query)
+        newest = self.district.year
+        moment = self.now()
+        stamp = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06}1{moment:%z}"
+        stamp = f"{stamp[:-2]}:{stamp[-2:]}"
+        return (
+            f'{{"AeriesVersion":"{self.version}","DatabaseYear":"{year}-{year + 1}",'
+            f'"AvailableDatabaseYears":["{newest}-{newest + 1}"],'
+            '"LocalTimeZoneName":"(UTC-08:00) Pacific Time (US & Canada)",'
+            f'"CurrentDateTime":"{stamp}"}}'
+        )
+
+    def _year(self, _query: Query) -> int:
+        """Return the year that answers: there is one database, whatever is asked."""
+        return self.start_year
+
+    # -- routes ----------------------------------------------------------
+
+    def _table(self) -> list[tuple[str, str | None, Handler]]:
+        e = self._endpoints
+        student, graduation = "Student Data", "Graduation Status"
+        requests = "Student Scheduling Schedules (Course Requests)"
+        school = r"schools/(?P<school>\d+)"
+        return [
+            (r"schools", None, self._schools),
+            (school, None, self._one_school),
+            (rf"{school}/terms", None, lambda m, _q: self._list(e.terms(self._school(m)))),
+            (rf"{school}/calendar", "Calendar", self._calendar),
+            (rf"{school}/students", student, self._rows(e.student, page="record")),
+            (rf"{school}/students/grade/(?P<grade>-?\d+)", student, self._rows(e.student, page="record")),
+            (rf"{school}/students/sn/(?P<number>\d+)", student, self._rows(e.student)),
+            (rf"{school}/students/(?P<student>\d+)", student, self._rows(e.student)),
+            (rf"{school}/students/(?P<student>\d+)/extended", student, self._rows(e.extended, page="record")),
+            (rf"{school}/gpas(/(?P<student>\d+))?", student, self._rows(e.gpa, page="record", once=True)),
+            (rf"{school}/Transcript(/(?P<student>\d+))?", "Transcripts", self._transcript),
+            (rf"{school}/GraduationRequirements", "Graduation Requirements",
+             lambda m, _q: self._list(e.graduation_requirements(self._school(m)))),
+            (rf"{school}/GraduationStatusSummary(/(?P<student>\d+))?", graduation,
+             self._rows(e.graduation_status, page="record", once=True, high=True)),
+            (rf"{school}/classes(/(?P<student>\d+))?", "Class Schedules/History", self._classes),
+            (rf"{school}/sections/(?P<section>\d+)/students", "Class Schedules/History", self._classes),
+            (r"courses", "Course Data", lambda _m, _q: self._list([e.course(c) for c in self.district.courses])),
+            (r"courses/(?P<course>[^/]+)", "Course Data", self._course),
+            (rf"{school}/sections", "Master Schedule", self._sections),
+            (rf"{school}/sections/(?P<section>\d+)", "Master Schedule", self._sections),
+            (r"staff", "Staff Data", lambda _m, _q: self._list(e.staff())),
+            (r"staff/(?P<staff>\d+)", "Staff Data", self._staff),
+            (rf"{school}/contacts(/(?P<student>\d+))?", "Contacts", self._many(e.contact)),
+            (rf"{school}/students/(?P<student>\d+)/programs", "Student Programs", self._many(e.program)),
+            (rf"({school}/)?enrollment/(?P<student>\d+)(/year/(?P<year>\d+))?", "Enrollment History", self._enrollment),
+            (rf"{school}/scheduling/courserequests", requests, self._many(e.requests)),
+            (rf"{school}/students/(?P<student>\d+)/courserequests", requests, self._many(e.requests)),
+            (rf"{school}/scheduling/alternatecourserequests", requests, self._many(e.alternates)),
+            (r"StudentDataChanges/(?P<area>\w+)/" + _WHEN, student, self._student_changes),
+            (r"(?P<kind>Course|Staff|Section)DataChanges/" + _WHEN, None, lambda _m, _q: "[]"),
+            (r"SectionRosterDataChanges/" + _WHEN, "Class Schedules/History", lambda _m, _q: "[]"),
+        ]  # fmt: skip
+
+    @staticmethod
+    def _list(elements: Sequence[str]) -> str:
+        return f"[{','.join(elements)}]"
+
+    def _school(self, match: re.Match[str]) -> School:
+        school = self.district.schools.get(int(match["school"]))
+        if school is None:
+            raise ReplyError(404, "Invalid School Code")
+        return school
+
+    def _schools(self, _match: re.Match[str], _query: Query) -> str:
+        return self._list([self._endpoints.school(s) for s in self.district.schools.values()])
+
+    def _one_school(self, match: re.Match[str], _query: Query) -> str:
+        rendered = self._endpoints.school(self._school(match))
+        return rendered if self.switches.school_shape == "object" else f"[{rendered}]"
+
+    def _calendar(self, match: re.Match[str], _query: Query) -> str:
+        return self._list(self._endpoints.calendar(self._school(match)))
+
+    def _course(self, match: re.Match[str], _query: Query) -> str:
+        for course in self.district.courses:
+            if course.id == match["course"]:
+                return self._endpoints.course(course)
+        raise ReplyError(404, "Invalid Course ID")
+
+    def _staff(self, match: re.Match[str], _query: Query) -> str:
+        for rendered in self._endpoints.staff():
+            if f'"ID":{match["staff"]},' in rendered:
+                return rendered
+        raise ReplyError(404, "Invalid Staff ID")
+
+    def _selected(self, match: re.Match[str]) -> list[Row]:
+        """Return the rows that a path names; an unknown school has none."""
+        groups: dict[str, Any] = match.groupdict()
+        code = int(groups["school"]) if groups.get("school") else None
+        student = int(groups.get("student") or 0)
+        if code is None or (student and self.switches.student_by_id == "all_rows"):
+            rows = [row for rows in self.district.rows.values() for row in rows]
+        else:
+            rows = self.district.rows.get(code, [])
+        if student:
+            rows = [row for row in rows if row.person.id == student]
+        if groups.get("grade"):
+            rows = [row for row in rows if row.grade == int(groups["grade"])]
+        if groups.get("number"):
+            rows = [row for row in rows if row.number == int(groups["number"])]
+        return rows
+
+    def _rows(
+        self,
+        render: Callable[[Row], str],
+        *,
+        page: str | None = None,
+        once: bool = False,
+        high: bool = False,
+    ) -> Handler:
+        def handle(match: re.Match[str], query: Query) -> str:
+            rows = self._selected(match)
+            if high:
+                rows = [row for row in rows if row.grade >= 9]
+            if once:
+                rows = list({row.person.id: row for row in rows}.values())
+            if page:
+                rows = self._page(rows, query, page)
+            return self._list([render(row) for row in rows])
+
+        return handle
+
+    def _page(self, rows: Sequence[Row], query: Query, unit: str) -> list[Row]:
+        first, last = query.get(f"starting{unit}"), query.get(f"ending{unit}")
+        if first is None and last is None:
+            return list(rows)
+        start = max(int(first or 1), 1)
+        end = int(last) if last else len(rows)
+        if self.switches.max_page:
+            end = min(end, start + self.switches.max_page - 1)
+        return list(rows[start - 1 : end])
+
+    def _transcript(self, match: re.Match[str], query: Query) -> str:
+        rows = list({row.person.id: row for row in self._selected(match)}.values())
+        if self.switches.empty_transcript == "absent":
+            rows = [row for row in rows if row.grade > 6]
+        rows = self._page(rows, query, self.switches.transcript_paging)
+        return self._list([self._endpoints.transcript(row) for row in rows])
+
+    def _classes(self, match: re.Match[str], _query: Query) -> str:
+        school = self.district.schools.get(int(match["school"]))
+        if school is None or not school.is_real:
+            return "[]"
+        seats = self._endpoints.academics.schedule(school).seats
+        groups = match.groupdict()
+        if groups.get("student"):
+            seats = [seat for seat in seats if seat.row.person.id == int(groups["student"])]
+        if groups.get("section"):
+            seats = [seat for seat in seats if seat.section.number == int(groups["section"])]
+        return self._list([self._endpoints.seat(seat) for seat in seats])
+
+    def _sections(self, match: re.Match[str], _query: Query) -> str:
+        school = self.district.schools.get(int(match["school"]))
+        if school is None or not school.is_real:
+            return "[]"
+        schedule = self._endpoints.academics.schedule(school)
+        wanted = match.groupdict().get("section")
+        rendered = [
+            self._endpoints.section(school, section, schedule.taken[section.number])
+            for section in schedule.sections
+            if wanted is None or section.number == int(wanted)
+        ]
+        if wanted is None:
+            return self._list(rendered)
+        if not rendered:
+            raise ReplyError(404, "Invalid Section Number")
+        return rendered[0]
+
+    def _many(self, render: Callable[[Row], list[str]]) -> Handler:
+        def handle(match: re.Match[str], _query: Query) -> str:
+            rows = {row.person.id: row for row in self._selected(match)}.values()
+            return self._list([element for row in rows for element in render(row)])
+
+        return handle
+
+    def _enrollment(self, match: re.Match[str], _query: Query) -> str:
+        year = int(match["year"] or self.district.year)
+        rows = self._selected(match)
+        return self._list([x for row in rows for x in self._endpoints.enrollment(row, year)])
+
+    def _student_changes(self, match: re.Match[str], _query: Query) -> str:
+        try:
+            since = datetime(*(int(match[part]) for part in ("y", "m", "d", "h", "n")))  # type: ignore[arg-type]  # noqa: DTZ001 - the server speaks local time
+        except ValueError:
+            raise ReplyError(400, "The date and time are not valid") from None
+        area = match["area"].lower()
+        keys = {
+            (change.student, change.school, change.number)
+            for change in self.district.changes
+            if change.at >= since and change.area == area
+        }
+        return self._list(
+            [
+                f'{{"StudentID":{student},"SchoolCode":{school},"StudentNumber":{number}}}'
+                for student, school, number in sorted(keys)
+            ]
+        )
+
+
+_WHEN = r"(?P<y>\d+)/(?P<m>\d+)/(?P<d>\d+)/(?P<h>\d+)/(?P<n>\d+)"

@@ -1,0 +1,38 @@
+"""Behaviours on which published descriptions of Aeries disagree."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Switches(BaseModel):
+    """How this emulated site behaves where sources differ.
+
+    Attributes:
+        student_by_id: Whether the school in the path limits a request for one
+            student to that school's row, as the newest description says.
+        school_shape: Whether a single school is an object or a list of one.
+        transcript_paging: Whether the transcript end point knows
+            StartingStudent and EndingStudent, or StartingRecord and EndingRecord.
+        missing_permission: Status of a request that the certificate may not make.
+        empty_transcript: Whether a student without history is in the answer.
+        blank_is_space: Whether the blank status is one space.
+        early_warning_as_text: Whether EarlyWarningPoints goes under its old
+            name AtRiskPoints, as a text.
+        null_dates_as_year_one: Whether an empty date is 0001-01-01.
+        max_page: Records in one page at most; 0 for no bound.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    student_by_id: Literal["row_of_school", "all_rows"] = "row_of_school"
+    school_shape: Literal["object", "list"] = "object"
+    transcript_paging: Literal["student", "record"] = "student"
+    missing_permission: Literal[401, 403] = 401
+    empty_transcript: Literal["absent", "empty"] = "empty"
+    blank_is_space: bool = False
+    early_warning_as_text: bool = False
+    null_dates_as_year_one: bool = False
+    max_page: int = 0

@@ -1,0 +1,82 @@
+"""How partitions are spelled. No other module joins or splits a key.
+
+A district is ``eagle-usd``, a school ``eagle-usd|994``. School keys stand in
+the order of the roster, so that a district is one unbroken range and one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import dagster as dg
+
+from aeries_pipeline.catalog.resource import Grain
+from aeries_pipeline.roster import District, Roster
+
+_BAR = "|"
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """The partitions of a roster.
+
+    Attributes:
+        districts: One key for each district.
+        schools: One key for each school of each district.
+    """
+
+    districts: dg.StaticPartitionsDefinition
+    schools: dg.StaticPartitionsDefinition
+
+    def of(self, grain: Grain) -> dg.StaticPartitionsDefinition:
+        """Return the partitions of a grain."""
+        return self.districts if grain is Grain.DISTRICT else self.schools
+
+    def schools_of_district(self) -> dg.StaticPartitionMapping:
+        """Return the mapping from schools upstream to their district downstream."""
+        return dg.StaticPartitionMapping(
+            {key: split(key)[0] for key in self.schools.get_partition_keys()}
+        )
+
+
+def build_partitions(roster: Roster) -> Partitions:
+    """Return the partitions of a roster, in its order."""
+    return Partitions(
+        dg.StaticPartitionsDefinition([district.id for district in roster.districts]),
+        dg.StaticPartitionsDefinition(
+            [key for district in roster.districts for key in school_keys(district)]
+        ),
+    )
+
+
+def school_key(district: str, school: int) -> str:
+    """Return the key of a school."""
+    return f"{district}{_BAR}{school}"
+
+
+def school_keys(district: District) -> list[str]:
+    """Return the keys of a district's schools, in roster order."""
+    return [school_key(district.id, school) for school in district.schools]
+
+
+def key_of(district: str, school: int | None) -> str:
+    """Return the key of a partition of either grain."""
+    return district if school is None else school_key(district, school)
+
+
+def split(key: str) -> tuple[str, int | None]:
+    """Return district and school of a key; no school for a district's key."""
+    district, bar, school = key.partition(_BAR)
+    return district, int(school) if bar else None
+
+
+def by_district(keys: Iterable[str]) -> dict[str, list[int]]:
+    """Group keys by district, in order; district keys have no schools."""
+    found: dict[str, list[int]] = {}
+    for key in keys:
+        district, school = split(key)
+        schools = found.setdefault(district, [])
+        if school is not None:
+            schools.append(school)
+    return found

@@ -1,0 +1,231 @@
+"""One pull of one district: its lock, its client, and what the server says of itself.
+
+A session asks ``systeminfo`` before anything else, pins the DatabaseYear that
+answered and refuses a year that nobody expects. It holds the district's lock,
+so that no second process reads the same server.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
+
+from aeries_pipeline.api.client import AeriesClient, Tally, Timeouts
+from aeries_pipeline.api.errors import (
+    AeriesError,
+    ConfigurationError,
+    PermanentError,
+    StoppedError,
+)
+from aeries_pipeline.api.retry import RetryPolicy
+from aeries_pipeline.roster import District
+from aeries_pipeline.settings import Settings
+from aeries_pipeline.warehouse.connection import Warehouse, private_directory
+from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.windows import Windows
+
+
+def window_is_closed(
+    district: District, moment: datetime, windows: Windows | None = None
+) -> str | None:
+    """Return the sentence that refuses a request at this moment, None if it may go.
+
+    Args:
+        district: The roster's entry.
+        moment: The present, aware.
+        windows: Its windows, where they were read already.
+    """
+    windows = windows or district.windows
+    if windows.contains(moment):
+        return None
+    opening = windows.next_opening(moment)
+    when = f"{opening.astimezone(district.zone):%A %Y-%m-%d %H:%M %Z}" if opening else ""
+    return (
+        f"{district.id}: the pull window ({windows}) is closed; it opens "
+        f"{when or 'on no day of the coming year'}; wait for it, or sync with "
+        "--outside-window REASON"
+    )
+
+
+class DistrictBusyError(RuntimeError):
+    """Another process is pulling this district just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemInfo:
+    """What a server says of itself.
+
+    Attributes:
+        version: Version of Aeries.
+        database_year: The year that answered, such as ``2026-2027``.
+    """
+
+    version: str
+    database_year: str
+
+    @property
+    def start_year(self) -> int:
+        """The first of the two calendar years."""
+        return int(self.database_year[:4])
+
+
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """What a person or a sensor says about one pull.
+
+    Attributes:
+        run_id: The Dagster run, for the ledger.
+        outside_window: Why requests may be sent outside the window.
+        accept_shrunken: Why fewer rows than last time are right.
+        retry: How patient the client is.
+        timeouts: How long one attempt may take.
+        clock: The present, aware; tests replace it.
+    """
+
+    run_id: str | None = None
+    outside_window: str | None = None
+    accept_shrunken: str | None = None
+    retry: RetryPolicy | None = None
+    timeouts: Timeouts | None = None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+class Session:
+    """An open pull of one district. Close it to release the district.
+
+    Attributes:
+        district: The roster's entry.
+        client: The HTTP client, with the district's limits and gate.
+        pull_id: Sorts by time; unique among all pulls.
+        started_at: UTC without a zone.
+        system: What the server said, after :meth:`preflight`.
+    """
+
+    def __init__(
+        self,
+        district: District,
+        settings: Settings,
+        warehouse: Warehouse,
+        options: PullOptions | None = None,
+    ) -> None:
+        """Take the district's lock and make the client; nothing is sent yet.
+
+        Raises:
+            DistrictBusyError: If another process is pulling the district.
+            ConfigurationError: If the certificate is not where the roster says.
+        """
+        self.district = district
+        self.settings = settings
+        self.warehouse = warehouse
+        self.options = options or PullOptions()
+        self.pull_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self.started_at = now()
+        self.system: SystemInfo | None = None
+        self._refusal: AeriesError | None = None
+        certificate = district.certificate()
+        self._windows = district.windows
+        private_directory(settings.locks)
+        self._lock = FileLock(settings.locks / f"{district.id}.lock", thread_local=False)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise DistrictBusyError(
+                f"{district.id}: another process is pulling this district just now; wait for it "
+                "to end (its run is in the Dagster UI) and start again"
+            ) from None
+        self.client = AeriesClient(
+            district.url,
+            certificate,
+            concurrent=district.max_concurrent_requests,
+            per_second=district.max_requests_per_second,
+            retry=self.options.retry,
+            timeouts=self.options.timeouts,
+            gate=self._gate,
+        )
+
+    def close(self) -> None:
+        """Close connections and release the district."""
+        self.client.close()
+        self._lock.release()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def _gate(self) -> None:
+        """Stop a request that would start outside the district's window."""
+        if self.options.outside_window is not None:
+            return
+        closed = window_is_closed(self.district, self.options.clock(), self._windows)
+        if closed:
+            raise StoppedError("outside_window", closed)
+
+    def preflight(self) -> SystemInfo:
+        """Ask the server who it is, once, and prove that its year is the expected one.
+
+        Raises:
+            AeriesError: Each time it is asked, once it has been refused.
+        """
+        if self._refusal is not None:
+            raise self._refusal
+        if self.system is None:
+            try:
+                self.system = self._ask()
+                self._check_year(self.system)
+            except AeriesError as error:
+                self._refusal = error
+                raise
+        return self.system
+
+    def _ask(self) -> SystemInfo:
+        year = self.district.database_year
+        what = f"{self.district.id}, system information"
+        answer = self.client.get(
+            "systeminfo",
+            params={"DatabaseYear": year} if year else {},
+            what=what,
+            tally=Tally(),
+        )
+        row = answer.rows[0] if answer.rows else {}
+        stated = str(row.get("DatabaseYear", ""))
+        if not re.fullmatch(r"\d{4}-\d{4}", stated):
+            raise PermanentError(
+                "no_database_year",
+                f"{what}: the server does not say which school year it serves; check that the "
+                "url in the roster leads to Aeries",
+            )
+        return SystemInfo(str(row.get("AeriesVersion", "")), stated)
+
+    def _check_year(self, system: SystemInfo) -> None:
+        wanted = self.district.database_year
+        if wanted is not None and system.start_year != wanted:
+            raise ConfigurationError(
+                "wrong_year",
+                f"{self.district.id}: the server answers for {system.database_year} although "
+                f"{wanted} was asked for; nothing was loaded; correct database_year in the roster "
+                "or ask the district to open that year for the certificate",
+            )
+        last = self.last_year()
+        if wanted is None and last is not None and last != system.database_year:
+            raise ConfigurationError(
+                "year_changed",
+                f"{self.district.id}: the server now answers for {system.database_year}, the last "
+                f"good pull was for {last}; nothing was loaded; when the district has rolled over, "
+                f"set database_year: {system.start_year} in the roster",
+            )
+
+    def last_year(self) -> str | None:
+        """Return the year of the last complete pull, None before the first."""
+        found = self.warehouse.rows(
+            "SELECT arg_max(database_year, finished_at) FROM meta.pulls "
+            "WHERE district = ? AND status = 'complete'",
+            [self.district.id],
+        )
+        return found[0][0] if found else None

@@ -1,0 +1,68 @@
+"""Where things are: the roster, the data directory, and how they are named.
+
+Reads the environment and nothing else. What a district looks like is in
+``roster``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROSTER_VARIABLE = "AERIES_DISTRICTS"
+DATA_VARIABLE = "AERIES_DATA_DIR"
+DEMO_ROSTER = Path(__file__).parent / "emulator" / "demo" / "districts.yaml"
+DEMO_PORT = 8431
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Paths of one installation.
+
+    Attributes:
+        roster: The roster file.
+        data: Directory for everything that the pipeline writes.
+        is_demo: Whether the bundled demo roster is in use for want of another.
+    """
+
+    roster: Path
+    data: Path
+    is_demo: bool = False
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file that the pipeline writes."""
+        return self.data / "warehouse.duckdb"
+
+    @property
+    def landing(self) -> Path:
+        """Answers as received."""
+        return self.data / "landing"
+
+    @property
+    def locks(self) -> Path:
+        """One lock file for each district that is being pulled."""
+        return self.data / "locks"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Runs and events of Dagster, where DAGSTER_HOME does not say otherwise."""
+        return self.data / "dagster"
+
+
+def load_settings() -> Settings:
+    """Return the settings that the environment asks for.
+
+    ``AERIES_DISTRICTS`` names the roster; without it ``data/districts.yaml``
+    is taken, and without that the bundled demo roster. ``AERIES_DATA_DIR``
+    names the data directory, ``data`` below the current one otherwise.
+    """
+    data = Path(os.environ.get(DATA_VARIABLE) or "data").absolute()
+    named = os.environ.get(ROSTER_VARIABLE)
+    if named:
+        return Settings(Path(named).absolute(), data)
+    default = Path("data/districts.yaml").absolute()
+    if default.exists():
+        return Settings(default, data)
+    return Settings(DEMO_ROSTER, data, is_demo=True)

@@ -1,0 +1,172 @@
+"""Opening the warehouse file: one process at a time, and never for long.
+
+DuckDB lets one process write a file. Every use therefore takes a lock file
+first, does its few milliseconds of work and closes. Fetching and parsing
+happen elsewhere, without the lock. Analysts read a published copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from filelock import FileLock, Timeout
+
+CATALOG = "warehouse"
+"""Name under which the file is attached."""
+
+SCHEMAS = ("raw", "quarantine", "core", "meta", "analytics")
+
+PULLS_COLUMNS = (
+    ("pull_id", "VARCHAR"),
+    ("district", "VARCHAR"),
+    ("school", "INTEGER"),
+    ("resource", "VARCHAR"),
+    ("status", "VARCHAR"),
+    ("code", "VARCHAR"),
+    ("reason", "VARCHAR"),
+    ("started_at", "TIMESTAMP"),
+    ("finished_at", "TIMESTAMP"),
+    ("pull_window", "VARCHAR"),
+    ("outside_window_reason", "VARCHAR"),
+    ("accept_shrunken_reason", "VARCHAR"),
+    ("rows", "BIGINT"),
+    ("quarantined", "BIGINT"),
+    ("duplicates", "BIGINT"),
+    ("bytes", "BIGINT"),
+    ("pages", "BIGINT"),
+    ("requests", "BIGINT"),
+    ("retries", "BIGINT"),
+    ("seconds", "DOUBLE"),
+    ("database_year", "VARCHAR"),
+    ("server_version", "VARCHAR"),
+    ("schema_hash", "VARCHAR"),
+    ("drift", "JSON"),
+    ("run_id", "VARCHAR"),
+)
+"""Columns of ``meta.pulls``. Times are UTC; ``school`` is NULL for a district."""
+
+
+class WarehouseBusyError(RuntimeError):
+    """Another process kept the warehouse for longer than a write ever takes."""
+
+
+class WarehouseUnusableError(RuntimeError):
+    """The warehouse file cannot be opened or written."""
+
+
+class Warehouse:
+    """The one DuckDB file that the pipeline writes.
+
+    Args:
+        path: The file; made with its directory on first use.
+        wait_seconds: How long to queue for the lock.
+    """
+
+    def __init__(self, path: Path, *, wait_seconds: float = 300.0) -> None:
+        """Remember where it is; nothing is opened yet."""
+        self.path = path
+        self._wait = wait_seconds
+
+    @contextmanager
+    def attached(self, connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+        """Attach the file to an open connection while the lock is held.
+
+        Args:
+            connection: An in-memory DuckDB that holds what is to be written.
+
+        Yields:
+            The name of the attached catalog.
+
+        Raises:
+            WarehouseBusyError: If the lock does not come free in time.
+            WarehouseUnusableError: If DuckDB cannot open the file.
+        """
+        private_directory(self.path.parent)
+        lock = FileLock(self.path.with_name(self.path.name + ".lock"), timeout=self._wait)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise WarehouseBusyError(
+                f"the warehouse {self.path.name} is in use by another process for more than "
+                f"{self._wait:.0f} s; close the program that has it open and try again"
+            ) from None
+        try:
+            self._attach(connection)
+            try:
+                yield CATALOG
+            finally:
+                connection.execute("USE memory")
+                connection.execute(f"DETACH {CATALOG}")
+        finally:
+            lock.release()
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        fresh = not self.path.exists()
+        try:
+            connection.execute(
+                f"ATTACH '{str(self.path).replace(chr(39), chr(39) * 2)}' AS {CATALOG}"
+            )
+        except duckdb.IOException as error:
+            held = "lock" in str(error).lower()
+            cause = (
+                "another program has it open for writing; analysts should open the published copy"
+                if held
+                else "the disk may be full or the file damaged; see docs/operating.md"
+            )
+            raise WarehouseUnusableError(
+                f"the warehouse {self.path.name} cannot be opened: {cause}"
+            ) from None
+        if fresh:
+            self.path.chmod(0o600)
+        prepare(connection)
+
+    @contextmanager
+    def open(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection whose current catalog is the warehouse.
+
+        Meant for short reads and writes; the lock is held all the while.
+        """
+        with duckdb.connect() as connection, self.attached(connection) as catalog:
+            connection.execute(f"USE {catalog}")
+            yield connection
+
+    def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Return the rows of one query."""
+        with self.open() as connection:
+            return connection.execute(query, parameters or []).fetchall()
+
+    def dicts(self, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+        """Return the rows of one query as dictionaries."""
+        with self.open() as connection:
+            cursor = connection.execute(query, parameters or [])
+            names = [column[0] for column in cursor.description or []]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the schemas and the ledger in an attached warehouse where missing."""
+    found = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'meta' "
+        "AND table_name = 'pulls'",
+        [CATALOG],
+    ).fetchone()
+    if found and found[0]:
+        return
+    connection.execute("BEGIN")
+    for schema in SCHEMAS:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{schema}")
+    body = ", ".join(f"{name} {kind}" for name, kind in PULLS_COLUMNS)
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {CATALOG}.meta.pulls ({body})")
+    connection.execute("COMMIT")
+
+
+def private_directory(path: Path) -> Path:
+    """Make a directory that only its owner can enter, with its parents, and return it."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True, mode=0o700)
+    return path

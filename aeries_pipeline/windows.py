@@ -1,0 +1,387 @@
+"""Pull windows: the times at which a district allows its server to be read.
+
+Pure arithmetic on aware datetimes, and the reading of the words in which
+districts state their windows. Whether a pull is due is not decided here.
+
+A window belongs to the day on which it opens and may cross midnight. It is
+wall-clock time of the district: a minute is inside when the clock on the wall
+says so, on the days of both clock changes too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_ALL = frozenset(range(7))
+_WEEKDAYS = frozenset(range(5))
+_WEEKEND = frozenset({5, 6})
+_MIDNIGHT = 24 * 60
+_HORIZON_DAYS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One stretch of time on certain days.
+
+    Attributes:
+        days: Days of the week on which it opens, Monday is 0.
+        opens: Minute of the day at which it opens.
+        closes: Minute at which it closes, counted from the midnight before it
+            opened; more than 1440 where it crosses midnight.
+    """
+
+    days: frozenset[int]
+    opens: int
+    closes: int
+
+    def __str__(self) -> str:
+        days = (
+            "every day" if self.days == _ALL else ", ".join(DAY_NAMES[d] for d in sorted(self.days))
+        )
+        if (self.opens, self.closes) == (0, _MIDNIGHT):
+            return f"{days}, all day"
+        return f"{days} {_clock(self.opens)} to {_clock(self.closes)}"
+
+    @property
+    def structured(self) -> str:
+        """The same window in the structured form of the roster."""
+        days = ", ".join(DAY_NAMES[d] for d in sorted(self.days))
+        return f'{{days: [{days}], opens: "{_clock(self.opens)}", closes: "{_clock(self.closes)}"}}'
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """All windows of a district, in its time zone.
+
+    Attributes:
+        windows: The windows; they may overlap.
+        zone: Name of the IANA time zone.
+        blackouts: Dates on which no window opens.
+    """
+
+    windows: tuple[Window, ...]
+    zone: str
+    blackouts: frozenset[date] = frozenset()
+
+    def __str__(self) -> str:
+        if self.is_always:
+            return "any time"
+        return "; ".join(str(window) for window in self.windows)
+
+    @property
+    def is_always(self) -> bool:
+        """Whether there is no time at which the district may not be read."""
+        return not self.blackouts and any(
+            w.days == _ALL and w.opens == 0 and w.closes >= _MIDNIGHT for w in self.windows
+        )
+
+    def contains(self, moment: datetime) -> bool:
+        """Tell whether an instant lies inside a window."""
+        local = moment.astimezone(ZoneInfo(self.zone))
+        minute = local.hour * 60 + local.minute
+        today = local.date()
+        return self._inside(today, minute) or self._inside(
+            today - timedelta(days=1), minute + _MIDNIGHT
+        )
+
+    def _inside(self, day: date, minute: int) -> bool:
+        if day in self.blackouts:
+            return False
+        return any(
+            day.weekday() in window.days and window.opens <= minute < window.closes
+            for window in self.windows
+        )
+
+    def next_opening(self, after: datetime) -> datetime | None:
+        """Return the first instant at or after ``after`` inside a window, in UTC.
+
+        None where none opens within a year, as with blackouts on every day.
+        """
+        if self.contains(after):
+            return after.astimezone(UTC)
+        return next((edge for edge in self._edges(after) if self.contains(edge)), None)
+
+    def closing(self, moment: datetime) -> datetime | None:
+        """Return the instant at which the stretch around ``moment`` ends, in UTC.
+
+        None where it never does within a year. ``moment`` must be inside.
+        """
+        return next((edge for edge in self._edges(moment) if not self.contains(edge)), None)
+
+    def openings(self, after: datetime, count: int) -> list[tuple[datetime, datetime | None]]:
+        """Return the next stretches as pairs of opening and closing, in UTC."""
+        found: list[tuple[datetime, datetime | None]] = []
+        moment: datetime | None = after
+        while moment is not None and len(found) < count:
+            opening = self.next_opening(moment)
+            if opening is None:
+                break
+            moment = self.closing(opening)
+            found.append((opening, moment))
+        return found
+
+    def _edges(self, after: datetime) -> Iterable[datetime]:
+        """Yield, in order, every instant after ``after`` at which the answer may change."""
+        zone = ZoneInfo(self.zone)
+        first = after.astimezone(zone).date() - timedelta(days=1)
+        minutes = {w.opens % _MIDNIGHT for w in self.windows}
+        minutes |= {w.closes % _MIDNIGHT for w in self.windows} | {0}
+        for offset in range(_HORIZON_DAYS):
+            day = first + timedelta(days=offset)
+            instants = {_utc(day, minute, zone, fold) for minute in minutes for fold in (0, 1)}
+            change = _clock_change(day, self.zone)
+            if change is not None:
+                instants.add(change)
+            yield from (instant for instant in sorted(instants) if instant > after)
+
+
+def _utc(day: date, minute: int, zone: ZoneInfo, fold: int) -> datetime:
+    local = datetime.combine(day, time(minute // 60, minute % 60), tzinfo=zone)
+    return local.replace(fold=fold).astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
+def _clock_change(day: date, zone_name: str) -> datetime | None:
+    """Return the instant of the day at which the zone's offset changes."""
+    zone = ZoneInfo(zone_name)
+    low = datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
+    high = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone).astimezone(UTC)
+    before = low.astimezone(zone).utcoffset()
+    if before == high.astimezone(zone).utcoffset():
+        return None
+    while high - low > timedelta(minutes=1):
+        middle = low + timedelta(minutes=(high - low) // timedelta(minutes=2))
+        if middle.astimezone(zone).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def parse_windows(
+    stated: str | Sequence[Mapping[str, Any]], zone: str, blackout_dates: Iterable[str] = ()
+) -> Windows:
+    """Read the windows of a district.
+
+    Args:
+        stated: The district's own words, or a list of mappings with the keys
+            ``days``, ``opens`` and ``closes``.
+        zone: Name of its IANA time zone.
+        blackout_dates: ISO dates on which no window opens.
+
+    Raises:
+        ValueError: If they cannot be read, or can be read in two ways. The
+            message shows both readings in the structured form.
+    """
+    try:
+        blackouts = frozenset(date.fromisoformat(str(day)) for day in blackout_dates)
+    except ValueError:
+        raise ValueError("blackout_dates: use dates such as 2026-12-24") from None
+    if isinstance(stated, str):
+        windows, needs_holidays = _from_words(stated)
+        if needs_holidays and not blackouts:
+            raise ValueError(f"'{stated}' leaves out holidays; list their dates as blackout_dates")
+    else:
+        windows = tuple(_from_mapping(entry) for entry in stated)
+    if not windows:
+        raise ValueError("no window is given; write 'any time' where there is no limit")
+    return Windows(windows, zone, blackouts)
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60 % 24:02}:{minute % 60:02}" if minute != _MIDNIGHT else "24:00"
+
+
+def _from_mapping(entry: Mapping[str, Any]) -> Window:
+    unknown = set(entry) - {"days", "opens", "closes"}
+    if unknown:
+        raise ValueError(f"a window has days, opens and closes, not {', '.join(sorted(unknown))}")
+    days = entry.get("days", list(DAY_NAMES))
+    if not isinstance(days, list) or not days:
+        raise ValueError("days: give a list such as [mon, tue]")
+    numbers = {_day(str(day)) for day in days}
+    if None in numbers:
+        raise ValueError(f"days: use {', '.join(DAY_NAMES)}")
+    opens, closes = (_iso_minute(entry.get(key), key) for key in ("opens", "closes"))
+    return _window(frozenset(n for n in numbers if n is not None), opens, closes)
+
+
+def _iso_minute(value: Any, key: str) -> int:  # noqa: ANN401 - whatever YAML held
+    match = re.fullmatch(r"(\d{1,2}):(\d{2})", str(value))
+    if not match or int(match[2]) > 59 or int(match[1]) * 60 + int(match[2]) > _MIDNIGHT:
+        raise ValueError(f'{key}: use a time such as "20:00", in quotes')
+    return int(match[1]) * 60 + int(match[2])
+
+
+def _window(days: frozenset[int], opens: int, closes: int) -> Window:
+    if opens >= _MIDNIGHT:
+        raise ValueError("a window opens before midnight; use 00:00 of the next day")
+    return Window(days, opens, closes if closes > opens else closes + _MIDNIGHT)
+
+
+def _day(word: str) -> int | None:
+    word = word.lower().rstrip("s.") if len(word) > 3 else word.lower()
+    names = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    if word in {"m", "w", "f"}:
+        return {"m": 0, "w": 2, "f": 4}[word]
+    found = [n for n, name in enumerate(names) if len(word) >= 2 and name.startswith(word)]
+    return found[0] if len(found) == 1 else None
+
+
+_TIME = (
+    r"(?:(?P<{0}h>\d{{1,2}})(?::(?P<{0}m>\d{{2}}))?\s*(?P<{0}ap>[ap]m)?|(?P<{0}w>midnight|noon))"
+)
+_SPAN = re.compile(
+    r"(?:from|between)?\s*"
+    + _TIME.format("o")
+    + r"\s*(?:-|to|until|till|through|and)\s*"
+    + _TIME.format("c")
+    + r"(?:\s*(?:next day|the next morning))?$"
+)
+_AFTER = re.compile(r"(?:after|from|starting at)\s*" + _TIME.format("o") + r"(?:\s*on)?$")
+_BEFORE = re.compile(r"(?:before|until|till)\s*" + _TIME.format("c") + "$")
+_DAY_WORDS = {
+    "weekend": _WEEKEND,
+    "weekday": _WEEKDAYS,
+    "weeknight": _WEEKDAYS,
+    "school night": frozenset({6, 0, 1, 2, 3}),
+    "daily": _ALL,
+    "every day": _ALL,
+    "everyday": _ALL,
+    "every night": _ALL,
+    "nightly": _ALL,
+    "nights": _ALL,
+    "all week": _ALL,
+    "7 days a week": _ALL,
+}
+_DAY_NAME = (
+    "(?:mon|tues?|wed|thu|thurs?|fri|sat|sun|monday|tuesday|wednesday|thursday|friday|saturday"
+    "|sunday)s?|[mwf]|tu|th|sa|su"
+)
+_DASHES = {0x2013: "-", 0x2014: "-"}
+_ALWAYS = re.compile(r"(any ?time|always|all day|24/7|24 hours( a day)?|whenever|no restrictions?)")
+
+
+def _from_words(words: str) -> tuple[tuple[Window, ...], bool]:
+    text = re.sub(r"\s+", " ", words.lower().translate(_DASHES)).strip(" .")
+    text = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text)
+    text, holidays = re.subn(
+        r",?\s*\(?(?:except|excluding|not on|but not)\s+(?:on\s+)?holidays\)?", "", text
+    )
+    text = re.sub(r"\b(only|please|best|pacific( time)?|pst|pdt|pt|at)\b", " ", text)
+    windows: list[Window] = []
+    previous: frozenset[int] | None = None
+    for clause in _clauses(text):
+        days, rest = _take_days(clause)
+        if days is None and not windows:
+            days = _ALL
+        span = _span(rest, words, days or previous or _ALL)
+        windows.append(span)
+        previous = span.days
+    return tuple(windows), bool(holidays)
+
+
+def _clauses(text: str) -> list[str]:
+    """Cut at every joint behind which a new window begins."""
+    found: list[str] = []
+    for piece in re.split(r"\s*[;,/&]\s*(?!7)|\s+(?:and|or|plus)\s+", text):
+        if not (piece := piece.strip()):
+            continue
+        # A piece of days alone, as in "sat and sun 8pm-2am", belongs to the next.
+        if found and _take_days(found[-1]) and not re.search(_HAS_TIME, found[-1]):
+            found[-1] = f"{found[-1]} + {piece}"
+        elif found and re.search(r"between\s*\S+( [ap]m)?$", found[-1]):
+            found[-1] = f"{found[-1]} and {piece}"
+        else:
+            found.append(piece)
+    return found
+
+
+_HAS_TIME = re.compile(r"\d|midnight|noon|" + _ALWAYS.pattern)
+
+
+def _take_days(clause: str) -> tuple[frozenset[int] | None, str]:
+    days: set[int] = set()
+    rest = clause
+    for word, meaning in sorted(_DAY_WORDS.items(), key=lambda item: -len(item[0])):
+        rest, hits = re.subn(rf"\b(?:on\s+|the\s+)*{word}s?\b", " ", rest)
+        if hits:
+            days |= meaning
+    name = _DAY_NAME
+
+    def a_range(match: re.Match[str]) -> str:
+        first, last = _day(match[1]), _day(match[2])
+        if first is None or last is None:
+            return match[0]
+        days.update((first + step) % 7 for step in range((last - first) % 7 + 1))
+        return " "
+
+    rest = re.sub(rf"\b({name})\b\.?\s*(?:-|to|through|thru)\s*\b({name})\b\.?", a_range, rest)
+
+    def a_day(match: re.Match[str]) -> str:
+        number = _day(match[1])
+        if number is None:
+            return match[0]
+        days.add(number)
+        return " "
+
+    rest = re.sub(rf"\b({name})\b\.?", a_day, rest)
+    rest = re.sub(r"\s+", " ", rest.replace("+", " ")).strip(" :,.")
+    return (frozenset(days) if days else None), re.sub(r"^on\b\s*|\s*\bon$", "", rest).strip()
+
+
+def _span(rest: str, words: str, days: frozenset[int]) -> Window:
+    if not rest or _ALWAYS.fullmatch(rest):
+        if not rest and days == _ALL:
+            raise ValueError(f"'{words}' says no time; write 'any time' where there is no limit")
+        return Window(days, 0, _MIDNIGHT)
+    if match := _SPAN.match(rest):
+        return _chosen(_readings(match), words, days)
+    if match := _AFTER.match(rest):
+        return _chosen([(o, _MIDNIGHT) for o in _minutes(match, "o")], words, days)
+    if match := _BEFORE.match(rest):
+        return _chosen([(0, c) for c in _minutes(match, "c")], words, days)
+    raise ValueError(
+        f"'{words}' cannot be read; write for example 'weekdays 8pm - 2am', or the structured "
+        f"form {Window(_WEEKDAYS, 1200, 1560).structured}"
+    )
+
+
+def _minutes(match: re.Match[str], which: str) -> list[int]:
+    """Return the minutes of the day that a time may mean: one, or two."""
+    if word := match[f"{which}w"]:
+        return [720] if word == "noon" else ([0] if which == "o" else [_MIDNIGHT])
+    hour, minute, half = int(match[f"{which}h"]), int(match[f"{which}m"] or 0), match[f"{which}ap"]
+    if hour > 24 or minute > 59 or (half and not 1 <= hour <= 12):
+        raise ValueError(f"'{match[0].strip()}' is not a time of day")
+    if half:
+        return [(hour % 12 + (12 if half == "pm" else 0)) * 60 + minute]
+    # With two digits before a colon, or past noon, it is the 24-hour clock.
+    if hour > 12 or hour == 0 or (match[f"{which}m"] and len(match[f"{which}h"]) == 2):
+        return [hour * 60 + minute]
+    return [hour % 12 * 60 + minute, (hour % 12 + 12) * 60 + minute]
+
+
+def _readings(match: re.Match[str]) -> list[tuple[int, int]]:
+    opens, closes = _minutes(match, "o"), _minutes(match, "c")
+    if len(opens) == 1 and len(closes) == 1:
+        return [(opens[0], closes[0])]
+    return [(o, c) for o in opens for c in closes]
+
+
+def _chosen(readings: list[tuple[int, int]], words: str, days: frozenset[int]) -> Window:
+    windows = [_window(days, opens, closes) for opens, closes in readings]
+    if len(windows) > 1:
+        shown = " or ".join(f"{window} = {window.structured}" for window in windows)
+        raise ValueError(
+            f"'{words}' can be read in {len(windows)} ways: {shown}; write am or pm, or take one "
+            "of the structured forms as pull_window"
+        )
+    return windows[0]
