@@ -31,7 +31,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
     partitions = build_partitions(load_roster(settings.roster))
     return dg.Definitions(
         assets=build_raw_assets(tuple(RESOURCES.values()), partitions),
-        jobs=build_jobs(partitions),
+        jobs=build_jobs(),
         sensors=[build_staleness_sensor(settings)],
         resources={
             "aeries": AeriesResource(roster_path=str(settings.roster), data_dir=str(settings.data)),

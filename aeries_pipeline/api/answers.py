@@ -24,7 +24,7 @@ from aeries_pipeline.api.errors import (
 from aeries_pipeline.api.retry import TRANSIENT_STATUSES
 
 Row = dict[str, Any]
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _LOGIN = re.compile(rb"<input[^>]+type=.?password|log ?in|sign ?in", re.IGNORECASE)
 
 
@@ -43,7 +43,7 @@ def rows_of(body: bytes, content_type: str, what: str) -> list[Row]:
         TransientError: If the body broke off.
         PermanentError: If it is something else altogether.
     """
-    text = body.removeprefix(_BOM).strip()
+    text = body.removeprefix(BOM).strip()
     if not text:
         raise TransientError("empty_body", f"{what}: the server sent an empty body; pull again")
     if text[:1] == b"<":
@@ -128,7 +128,7 @@ def _is_message(data: Row) -> bool:
 
 def _message(body: bytes) -> Row:
     try:
-        data = orjson.loads(body.removeprefix(_BOM).strip() or b"null")
+        data = orjson.loads(body.removeprefix(BOM).strip() or b"null")
     except orjson.JSONDecodeError:
         return {}
     return data if isinstance(data, dict) else {}

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import requests
 import urllib3
 
-from aeries_pipeline.api.answers import Row, error_of, rows_of
+from aeries_pipeline.api.answers import BOM, Row, error_of, rows_of
 from aeries_pipeline.api.errors import (
     AeriesError,
     ConfigurationError,
@@ -66,7 +66,8 @@ class Answer:
     """A usable answer.
 
     Attributes:
-        body: The bytes as received, after content decoding.
+        body: The bytes as received, after content decoding and without a byte-order mark,
+            which DuckDB would stumble over.
         rows: The elements; a single object is a list of one.
     """
 
@@ -240,7 +241,7 @@ class AeriesClient:
         if status != 200:
             asked = retry_after_seconds(headers.get("Retry-After"), datetime.now(UTC))
             raise error_of(status, headers, body, what, retry_after=asked)
-        return Answer(body, rows_of(body, headers.get("Content-Type", ""), what))
+        return Answer(body.removeprefix(BOM), rows_of(body, headers.get("Content-Type", ""), what))
 
     def _send(
         self, path: str, params: Mapping[str, str | int], what: str

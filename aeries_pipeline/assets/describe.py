@@ -27,9 +27,7 @@ def column_schema(table: Table) -> dg.TableSchema:
             field.name,
             field.sql_type,
             description=" - ".join(filter(None, (field.description, field.column))),
-            constraints=dg.TableColumnConstraints(
-                nullable=not (field.required and field.name in table.key)
-            ),
+            constraints=dg.TableColumnConstraints(nullable=not field.needs_value(table.key)),
             tags={"aeries/key": ""} if field.name in table.key else {},
         )
         for field in table.stored

@@ -38,6 +38,7 @@ from aeries_pipeline.warehouse.ledger import last_complete
 from aeries_pipeline.warehouse.load import Loaded, now
 from aeries_pipeline.warehouse.verdict import Status
 
+Event = dg.AssetMaterialization | AssetCheckEvaluation
 OWNER = "team:data-engineering"
 
 
@@ -81,7 +82,7 @@ def build_raw_asset(
     )
     def pull(
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
-    ) -> Iterator[dg.AssetMaterialization]:
+    ) -> Iterator[Event]:
         troubles: list[str] = []
         done = 0
         for district, schools in by_district(context.partition_keys).items():
@@ -96,9 +97,8 @@ def build_raw_asset(
             try:
                 session = aeries.session(district, warehouse.warehouse)
                 results = pull_resource(session, resource, schools, tell)
-                for materialization in _report(context, session, resource, results):
-                    done += 1
-                    yield materialization
+                done += sum(one.pull.status is Status.COMPLETE for one in results)
+                yield from _report(context, session, resource, results)
             except (
                 AeriesError,
                 DistrictBusyError,
@@ -146,8 +146,8 @@ def _report(
     session: Session,
     resource: Resource,
     results: Sequence[Loaded],
-) -> Iterator[dg.AssetMaterialization]:
-    """Yield a materialization for each swapped partition, and log the checks."""
+) -> Iterator[Event]:
+    """Yield a materialization for each swapped partition, and each check's verdict."""
     district = session.district
     key = dg.AssetKey(["raw", resource.name])
     unresolved = (
@@ -171,8 +171,10 @@ def _report(
         verdicts.append(freshness(ages.get(pull.school), now(), district.stale_after_days))
         if resource.name == "schools" and pull.status is Status.COMPLETE:
             verdicts.append(_roster(session))
+        # Yielded, not logged: what is logged after the last yield of a step
+        # that then fails never reaches the event log.
         for answer in verdicts:
-            context.log_event(evaluation(key, partition, answer))
+            yield evaluation(key, partition, answer)
 
 
 def _roster(session: Session) -> Answer:

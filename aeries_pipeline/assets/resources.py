@@ -59,7 +59,7 @@ class AeriesResource(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Read the roster anew and the reasons that the run's tags give."""
-        run = context.dagster_run
+        run = context.run
         tags = dict(run.tags) if run else {}
         self._sessions = {}
         self._roster = load_roster(Path(self.roster_path))

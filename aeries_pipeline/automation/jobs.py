@@ -6,25 +6,22 @@ import dagster as dg
 
 from aeries_pipeline.catalog.registry import of_grain
 from aeries_pipeline.catalog.resource import Grain
-from aeries_pipeline.partitions import Partitions
 
 PULL_DISTRICT = "pull_district"
 PULL_SCHOOLS = "pull_schools"
 
 
-def build_jobs(partitions: Partitions) -> list[dg.UnresolvedAssetJobDefinition]:
-    """Return the pull jobs. Each run is for one district; see the README."""
+def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+    """Return the pull jobs; their partitions are those of their assets."""
     return [
         dg.define_asset_job(
             PULL_DISTRICT,
             selection=_selection(Grain.DISTRICT),
-            partitions_def=partitions.districts,
             description="Pulls a district's schools, courses and staff.",
         ),
         dg.define_asset_job(
             PULL_SCHOOLS,
             selection=_selection(Grain.SCHOOL),
-            partitions_def=partitions.schools,
             description="Pulls everything that Aeries keeps for each school of a district.",
         ),
     ]

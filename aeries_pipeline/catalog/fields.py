@@ -8,6 +8,7 @@ derived from fields in ``tables`` and ``schemas``.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -45,8 +46,8 @@ class Field:
             example ``STU.ID``; empty where none is published.
         note: What it holds, where the name does not say so.
         required: The field must be in every answer: a pull whose answer lacks
-            it is refused. A row without a value is quarantined only where
-            the field is part of the table's key.
+            it is refused. Whether a row may lack the value is another
+            question, see :meth:`needs_value`.
         aliases: Spellings of other Aeries versions, read when ``name`` is absent.
         minimum: Smallest legal value of a number, or length of a text.
         maximum: Largest legal value of a number, or length of a text.
@@ -64,6 +65,15 @@ class Field:
     maximum: int | None = None
     scale: int = 4
     stored: bool = True
+
+    def needs_value(self, key: Collection[str]) -> bool:
+        """Tell whether a row without a value is bad.
+
+        True for a required field that is part of the table's key or an id,
+        which is what a smallest legal value of 1 marks. A student without a
+        middle name is a student; one without a StudentID is nobody.
+        """
+        return self.required and (self.name in key or self.minimum == 1)
 
     @property
     def sql_type(self) -> str:

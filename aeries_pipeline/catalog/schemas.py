@@ -49,7 +49,7 @@ def arrow_type(field: Field) -> pa.DataType:
 def schema_of(table: Table) -> pda.DataFrameSchema:
     """Return the pandera schema of a table.
 
-    A column is nullable unless it is part of a documented or inferred key.
+    A column is nullable unless a row without its value would be bad.
     """
     return pda.DataFrameSchema(
         {field.name: _column(field, table) for field in table.stored},
@@ -71,7 +71,7 @@ def _column(field: Field, table: Table) -> pda.Column:
     return pda.Column(
         pd.ArrowDtype(arrow_type(field)),
         checks=checks or None,
-        nullable=not (field.required and field.name in table.key),
+        nullable=not field.needs_value(table.key),
         description=field.description,
     )
 

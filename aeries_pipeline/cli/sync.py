@@ -217,12 +217,19 @@ def _reasons(
         elif row["reason"]:
             found[row["reason"]] = None
     for run in runs:
-        if run.success or found:
-            continue
-        for event in run.all_events:
-            if event.is_step_failure and event.step_failure_data.user_failure_data:
-                description = event.step_failure_data.user_failure_data.description
-                found[description or "a step failed"] = None
-            elif event.is_step_failure and event.step_failure_data.error:
-                found[f"{event.step_key}: {event.step_failure_data.error.message.strip()}"] = None
+        if not run.success and not found:
+            found |= dict.fromkeys(_failures(run))
     return list(found)
+
+
+def _failures(run: dg.ExecuteInProcessResult) -> Iterator[str]:
+    """Yield what a run that left nothing in the ledger says of its end."""
+    for event in run.all_events:
+        if event.is_step_failure:
+            user = event.step_failure_data.user_failure_data
+            error = event.step_failure_data.error
+            yield (
+                (user and user.description) or (error and error.message.strip()) or "a step failed"
+            )
+        elif event.event_type is dg.DagsterEventType.RUN_FAILURE and event.message:
+            yield event.message

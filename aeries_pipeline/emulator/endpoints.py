@@ -49,7 +49,8 @@ EXTENDED = Template(
     (
         "StudentID SchoolCode StudentNumber StateStudentID GraduationCohort "
         "InitialNinthGradeEntryYear SchoolMobility DistrictMobility NextGrade NextSchool "
-        "ResidenceSchool SchoolCompletionDate SchoolCompletionStatusCode EnglishLearnerProgramCode BirthStateCode BirthCountryCode"
+        "ResidenceSchool SchoolCompletionDate SchoolCompletionStatusCode "
+        "EnglishLearnerProgramCode BirthStateCode BirthCountryCode"
     ).split(),
 )
 GPA = Template(
@@ -69,7 +70,8 @@ COURSE = Template(
     (
         "ID Title LongDescription InactiveStatusCode DepartmentCode SubjectArea1Code CreditDefault "
         "CreditMax TermTypeCode LowGrade HighGrade NonAcademicOrHonorsCode "
-        "CollegePrepIndicatorCode StateCourseCode UC_SubjectAreaCode CSU_SubjectAreaCode DefaultMaxStudents"
+        "CollegePrepIndicatorCode StateCourseCode "
+        "UC_SubjectAreaCode CSU_SubjectAreaCode DefaultMaxStudents"
     ).split(),
 )
 TRANSCRIPT = Template("transcripts", "StudentID CourseGrades SchoolCode".split())

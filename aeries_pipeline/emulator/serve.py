@@ -79,7 +79,7 @@ def _server(emulator: Emulator, port: int) -> tuple[uvicorn.Server, socket.socke
             f"port {port} is in use; stop what listens there or choose another with --port"
         ) from None
     config = uvicorn.Config(
-        emulator.application(), log_level="warning", access_log=False, lifespan="off",
+        emulator.application(), log_level="critical", access_log=False, lifespan="off",
         timeout_graceful_shutdown=1,
     )  # fmt: skip
     return uvicorn.Server(config), listener

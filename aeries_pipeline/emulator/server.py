@@ -25,7 +25,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aeries_pipeline.emulator.faults import Fault, FaultKind, FaultPlan
 from aeries_pipeline.emulator.site import Reply, Site
@@ -64,8 +64,17 @@ class Emulator:
     most_running: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def application(self) -> Starlette:
+    def application(self) -> ASGIApp:
         """Return the ASGI application."""
+        inner = self._routes()
+
+        async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["emulator.cycle"] = getattr(send, "__self__", None)
+            await inner(scope, receive, send)
+
+        return outer
+
+    def _routes(self) -> Starlette:
         return Starlette(
             routes=[
                 Route("/_emulator/advance", self._advance, methods=["POST"]),
@@ -139,14 +148,27 @@ class Emulator:
                 await asyncio.sleep(fault.seconds)
         certificate = request.headers.get("AERIES-CERT")
         query = dict(request.query_params)
+        if any(fault.kind is FaultKind.REPEAT for fault in struck):
+            query = _first_page(query)
         reply = await run_in_threadpool(site.answer, inside, query, certificate)
         for fault in struck:
             if fault.kind is not FaultKind.LATENCY:
-                return _broken(fault, reply, query)
+                return _broken(fault, reply)
         return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
 
 
-def _broken(fault: Fault, reply: Reply, query: Mapping[str, str]) -> Response:
+def _first_page(query: Mapping[str, str]) -> dict[str, str]:
+    """Return the query for the first page of the same size."""
+    found = dict(query)
+    for unit in ("Record", "Student"):
+        first, last = query.get(f"Starting{unit}"), query.get(f"Ending{unit}")
+        if first and last:
+            found[f"Starting{unit}"] = "1"
+            found[f"Ending{unit}"] = str(int(last) - int(first) + 1)
+    return found
+
+
+def _broken(fault: Fault, reply: Reply) -> Response:
     """Return what a fault makes of a good reply."""
     match fault.kind:
         case FaultKind.STATUS:
@@ -168,15 +190,15 @@ def _broken(fault: Fault, reply: Reply, query: Mapping[str, str]) -> Response:
                 _drip(reply.body.encode(), fault.seconds), media_type=reply.content_type
             )
         case _:
-            return Response(_damaged(fault, reply.body, query), media_type=reply.content_type)
+            return Response(_damaged(fault, reply.body), media_type=reply.content_type)
 
 
-def _damaged(fault: Fault, body: str, query: Mapping[str, str]) -> str:
+def _damaged(fault: Fault, body: str) -> str:
     whole = _WHOLE.get(fault.kind)
     if whole is not None:
         return whole(body)
     rows: list[dict[str, Any]] = json.loads(body)
-    return json.dumps(_ROWS[fault.kind](rows, fault, query))
+    return json.dumps(_ROWS[fault.kind](rows, fault))
 
 
 _WHOLE: Mapping[FaultKind, Callable[[str], str]] = {
@@ -193,26 +215,19 @@ _WHOLE: Mapping[FaultKind, Callable[[str], str]] = {
 Rows = list[dict[str, Any]]
 
 
-def _repeated(rows: Rows, _fault: Fault, query: Mapping[str, str]) -> Rows:
-    """Fill every page with the same records, as if the list had no end."""
-    size = int(query.get("EndingRecord", 1)) - int(query.get("StartingRecord", 1)) + 1
-    filled = (rows * (size // max(len(rows), 1) + 1))[:size] if rows else rows
-    return [{**row, "StudentNumber": number} for number, row in enumerate(filled, start=1)]
-
-
-def _bad_values(rows: Rows, fault: Fault, _query: Mapping[str, str]) -> Rows:
+def _bad_values(rows: Rows, fault: Fault) -> Rows:
     for row in rows[: max(1, round(len(rows) * fault.share))]:
         row[fault.field] = "not a value"
     return rows
 
 
-_ROWS: Mapping[FaultKind, Callable[[Rows, Fault, Mapping[str, str]], Rows]] = {
-    FaultKind.HALF: lambda rows, _fault, _query: rows[: len(rows) // 2],
-    FaultKind.REPEAT: _repeated,
-    FaultKind.DROP_FIELD: lambda rows, fault, _query: [
+_ROWS: Mapping[FaultKind, Callable[[Rows, Fault], Rows]] = {
+    FaultKind.HALF: lambda rows, _fault: rows[: len(rows) // 2],
+    FaultKind.REPEAT: lambda rows, _fault: rows,
+    FaultKind.DROP_FIELD: lambda rows, fault: [
         {name: value for name, value in row.items() if name != fault.field} for row in rows
     ],
-    FaultKind.ADD_FIELD: lambda rows, fault, _query: [{**row, fault.field: "new"} for row in rows],
+    FaultKind.ADD_FIELD: lambda rows, fault: [{**row, fault.field: "new"} for row in rows],
     FaultKind.BAD_VALUE: _bad_values,
 }
 
@@ -240,14 +255,13 @@ class _Broken(Response):
         self._at_once = at_once
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope, receive
+        del receive
         if not self._at_once:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             half = bytes(self.body)[: len(self.body) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
             await asyncio.sleep(0.05)
         # Uvicorn has no public way to drop a connection; its cycle holds the transport.
-        cycle = getattr(send, "__self__", None)
-        transport = getattr(cycle, "transport", None)
+        transport = getattr(scope.get("emulator.cycle"), "transport", None)
         if transport is not None:
             transport.abort()

@@ -162,13 +162,17 @@ def _fetch(session: Session, resource: Resource, school: int | None, system: Sys
         / session.pull_id
     )
     landed: list[Path] = []
+    records = 0
     try:
         for answer in _answers(session, resource, school, system, tally):
             tally.pages += 1
             landed.append(write_page(folder, tally.pages, answer.body))
+            records += len(answer.rows)
     except (AeriesError, LandingError) as error:
         return Loaded(_with_tally(_outcome_of(draft, resource, error), tally))
-    files = Landed(session.district.id, school, session.pull_id, draft.started_at, tuple(landed))
+    files = Landed(
+        session.district.id, school, session.pull_id, draft.started_at, tuple(landed), records
+    )
     return Fetched(files, _with_tally(draft, tally))
 
 

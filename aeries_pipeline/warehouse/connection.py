@@ -8,7 +8,7 @@ happen elsewhere, without the lock. Analysts read a published copy.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,9 @@ class Warehouse:
             try:
                 yield CATALOG
             finally:
+                # Whatever the body left open is undone; what it committed stays.
+                with suppress(duckdb.TransactionException):
+                    connection.execute("ROLLBACK")
                 connection.execute("USE memory")
                 connection.execute(f"DETACH {CATALOG}")
         finally:

@@ -250,6 +250,14 @@ def _judged(
     verdict: Verdict = judge(
         facts, safeguards, accept_shrunken=one.draft.accept_shrunken_reason is not None
     )
+    if one.landed.records is not None and one.landed.records != facts.records:
+        # Two parsers read the answer; where they differ, neither is believed.
+        verdict = Verdict(
+            Status.FAILED,
+            "miscounted",
+            f"{facts.records} of {one.landed.records} elements could be read; the last good table "
+            "stays, and the landing files show what came",
+        )
     children = [staged.counts[child.name][part] for child in resource.children]
     finished = now()
     pull = replace(

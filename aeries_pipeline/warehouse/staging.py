@@ -35,6 +35,7 @@ class Landed:
         pull_id: The pull that they belong to.
         pulled_at: When the pull began, UTC without a zone.
         pages: Files in page order, each an answer as received.
+        records: Elements that the client counted; None where nobody did.
     """
 
     district: str
@@ -42,6 +43,7 @@ class Landed:
     pull_id: str
     pulled_at: datetime
     pages: tuple[Path, ...]
+    records: int | None = None
 
 
 @dataclass(slots=True)

@@ -99,15 +99,15 @@ def judge(facts: Facts, safeguards: Safeguards, *, accept_shrunken: bool = False
             f"{facts.quarantined} of {total} rows are not valid, more than "
             f"{safeguards.max_quarantined:.0%}; read the reasons in the quarantine schema",
         )
-    if not facts.rows and not facts.may_be_empty and not accept_shrunken:
-        return _refused("empty", "the answer holds no rows, which cannot be right; " + _ADVICE)
     lost = (facts.previous_rows or 0) - facts.rows
-    if lost <= 0 or accept_shrunken:
+    if accept_shrunken:
         return Verdict(Status.COMPLETE)
-    if not facts.rows:
+    if not facts.rows and lost > 0:
         return _refused(
             "empty", f"the answer is empty after {facts.previous_rows} rows last time; " + _ADVICE
         )
+    if not facts.rows and not facts.may_be_empty:
+        return _refused("empty", "the answer holds no rows, which cannot be right; " + _ADVICE)
     if lost >= safeguards.min_drop_rows and lost > safeguards.max_drop * (facts.previous_rows or 0):
         return _refused(
             "shrunken",

@@ -1,0 +1,150 @@
+"""Shared fixtures: emulated sites over real HTTP, settings in a temporary folder."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from ruamel.yaml import YAML
+
+from aeries_pipeline.api.client import Timeouts
+from aeries_pipeline.api.retry import RetryPolicy
+from aeries_pipeline.emulator.faults import Fault
+from aeries_pipeline.emulator.serve import Shape, make_site, serving
+from aeries_pipeline.emulator.server import Emulator
+from aeries_pipeline.emulator.site import Site
+from aeries_pipeline.pulls.session import PullOptions, Session
+from aeries_pipeline.roster import District, load_roster
+from aeries_pipeline.settings import Settings
+from aeries_pipeline.warehouse.connection import Warehouse
+
+CERTIFICATE = "Marker0Certificate0Marker0000001"
+
+# The machines that run this are shared and slow at times.
+hypothesis_settings.register_profile("shared-machine", deadline=None)
+hypothesis_settings.load_profile("shared-machine")
+
+FAST = PullOptions(
+    retry=RetryPolicy(attempts=3, base_seconds=0.01, cap_seconds=0.02, deadline_seconds=4.0),
+    timeouts=Timeouts(connect=2.0, read=2.0, total=2.0),
+)
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may reach another machine."""
+    real = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and address[0] not in {
+            "127.0.0.1",
+            "::1",
+        }:
+            raise AssertionError(f"a test tried to reach {address[0]}")
+        real(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The environment of the machine must not decide a test."""
+    for name in ("AERIES_DISTRICTS", "AERIES_DATA_DIR", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TEST_AERIES_CERT", CERTIFICATE)
+    monkeypatch.chdir(tmp_path)
+
+
+@dataclass
+class World:
+    """An emulator with one district, and an installation that knows it."""
+
+    emulator: Emulator
+    site: Site
+    url: str
+    settings: Settings
+    open_sessions: list[Session] = field(default_factory=list)
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.settings.warehouse)
+
+    @property
+    def district(self) -> District:
+        return load_roster(self.settings.roster).districts[0]
+
+    @property
+    def schools(self) -> list[int]:
+        return [school.code for school in self.site.district.real_schools()]
+
+    def session(self, options: PullOptions = FAST) -> Session:
+        session = Session(self.district, self.settings, self.warehouse, options)
+        self.open_sessions.append(session)
+        return session
+
+    def faults(self, *faults: dict[str, Any]) -> None:
+        self.emulator.faults.replace([Fault(**fault) for fault in faults])
+
+    def write_roster(self, **changes: Any) -> None:
+        write_roster(self.settings.roster, [roster_entry(self.url, self.schools, **changes)])
+
+    def close(self) -> None:
+        for session in self.open_sessions:
+            session.close()
+
+
+def roster_entry(site: str, codes: list[int], **changes: Any) -> dict[str, Any]:
+    entry = {
+        "id": "eagle-usd",
+        "name": "Eagle",
+        "url": f"{site}/eagle-usd/SecurityForAPI.aspx",
+        "certificate_env": "TEST_AERIES_CERT",
+        "schools": codes,
+    }
+    return {**entry, **changes}
+
+
+def write_roster(path: Path, entries: list[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        YAML().dump({"districts": entries}, file)
+
+
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+def make_world(tmp_path: Path) -> Iterator[MakeWorld]:
+    """Return a function that serves one emulated district and installs it."""
+    with ExitStack() as stack:
+
+        def make(
+            *,
+            schools: int = 3,
+            students: int = 120,
+            roster: dict[str, Any] | None = None,
+            **shape: Any,
+        ) -> World:
+            site = make_site(
+                Shape(seed=5, schools=schools, students=students, **shape), certificate=CERTIFICATE
+            )
+            emulator = Emulator({"eagle-usd": site})
+            url = stack.enter_context(serving(emulator))
+            settings = Settings(tmp_path / "districts.yaml", tmp_path / "data")
+            world = World(emulator, site, url, settings)
+            world.write_roster(**(roster or {}))
+            stack.callback(world.close)
+            return world
+
+        yield make
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    """A small district: one high, one middle and one elementary school."""
+    return make_world()

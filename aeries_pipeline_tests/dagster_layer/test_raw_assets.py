@@ -1,0 +1,265 @@
+"""Raw assets in real Dagster runs: what the UI will show."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
+
+from aeries_pipeline.assembly import build_defs
+from aeries_pipeline.automation.instance import open_instance
+from aeries_pipeline.automation.staleness import build_staleness_sensor
+from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.emulator.site import XELLO_GRANT
+from aeries_pipeline.pulls.verdicts import QUESTIONS, questions_for
+from aeries_pipeline.warehouse.load import now
+from aeries_pipeline_tests.conftest import CERTIFICATE, World, roster_entry, write_roster
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@pytest.fixture
+def instance(world: World) -> Iterator[dg.DagsterInstance]:
+    with open_instance(world.settings) as opened:
+        yield opened
+
+
+def run(
+    world: World, instance: dg.DagsterInstance, *names: str, keys: list[str] | None = None
+) -> dg.ExecuteInProcessResult:
+    keys = keys or [f"eagle-usd|{school}" for school in world.schools]
+    tags = {}
+    if len(keys) > 1:
+        tags = {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
+    job = "pull_schools" if "|" in keys[0] else "pull_district"
+    return build_defs(world.settings).resolve_job_def(job).execute_in_process(
+        instance=instance,
+        run_config=QUIET,
+        partition_key=keys[0] if len(keys) == 1 else None,
+        tags=tags,
+        asset_selection=[dg.AssetKey(["raw", name]) for name in names],
+        raise_on_error=False,
+    )  # fmt: skip
+
+
+def materialized(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetMaterialization]:
+    events = result.get_asset_materialization_events()
+    found = {}
+    for event in events:
+        one = event.step_materialization_data.materialization
+        assert one.partition not in found, "one materialization for each partition"
+        found[one.partition] = one
+    return found
+
+
+def verdicts(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], tuple[bool, str]]:
+    return {
+        (one.check_name, one.partition): (one.passed, one.description or "")
+        for one in result.get_asset_check_evaluations()
+    }
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    (event,) = result.get_step_failure_events()
+    return event.step_failure_data.user_failure_data.description
+
+
+def test_every_resource_is_an_asset_that_explains_itself(world: World) -> None:
+    graph = build_defs(world.settings).resolve_asset_graph()
+    keys = {key.path[-1] for key in graph.get_all_asset_keys()}
+    assert keys == set(RESOURCES)
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        resource = RESOURCES[key.path[-1]]
+        assert node.group_name == "aeries"
+        assert node.kinds == {"aeries", "duckdb"}
+        assert node.owners == ["team:data-engineering"]
+        assert f"/api/v5/{resource.path}" in node.description
+        columns = node.metadata["dagster/column_schema"].columns
+        assert {field.name for field in resource.main.stored} <= {one.name for one in columns}
+        assert {check.name for check in node.check_keys} == set(questions_for(resource))
+    assert set(QUESTIONS) == {q for r in RESOURCES.values() for q in questions_for(r)}
+
+
+def test_a_district_is_one_run_over_the_range_of_its_schools(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    result = run(world, instance, "students", "classes")
+    assert result.success
+    events = result.get_asset_materialization_events()
+    pairs = {(e.asset_key.path[-1], e.partition) for e in events}
+    expected = {(n, f"eagle-usd|{s}") for n in ("students", "classes") for s in world.schools}
+    assert pairs == expected
+    assert len(events) == len(expected)
+    order = [event.step_key for event in result.all_events if event.is_step_start]
+    assert order == ["raw__students", "raw__classes"]
+
+
+def test_a_partition_shows_its_numbers_and_no_values(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    result = run(world, instance, "students", keys=["eagle-usd|994"])
+    one = materialized(result)["eagle-usd|994"]
+    shown = {name: value.value for name, value in one.metadata.items()}
+    rows = len(world.site.district.rows[994])
+    assert shown["dagster/partition_row_count"] == rows
+    assert shown["quarantined"] == 0
+    assert shown["database_year"] == "2026-2027"
+    assert shown["seconds"] > 0
+    everything = repr(one)
+    assert CERTIFICATE not in everything
+    for row in world.site.district.rows[994][:50]:
+        assert str(row.person.id) not in everything
+
+
+def test_one_school_that_fails_costs_only_itself(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    assert run(world, instance, "students").success
+    world.faults({"kind": "html", "path": "schools/993/students"})
+    result = run(world, instance, "students")
+    assert not result.success
+    assert set(materialized(result)) == {"eagle-usd|992", "eagle-usd|994"}
+    message = failure_of(result)
+    assert "students: 2 schools loaded, 1 not" in message
+    assert "eagle-usd, school 993, students: a login page came instead of data" in message
+
+
+def test_each_schools_verdict_can_be_read_back(world: World, instance: dg.DagsterInstance) -> None:
+    assert run(world, instance, "students").success
+    world.faults({"kind": "half", "path": "schools/994/students"})
+    result = run(world, instance, "students")
+    found = verdicts(result)
+    assert found["rows_did_not_collapse", "eagle-usd|993"][0]
+    passed, text = found["rows_did_not_collapse", "eagle-usd|994"]
+    assert not passed
+    assert "the last good table stays" in text
+    key = dg.AssetCheckKey(dg.AssetKey(["raw", "students"]), "rows_did_not_collapse")
+    history = instance.event_log_storage.get_asset_check_execution_history(key, limit=20)
+    stored = {
+        record.event.dagster_event.asset_check_evaluation_data.partition: record.status.value
+        for record in reversed(history)
+    }
+    assert stored == {
+        "eagle-usd|992": "SUCCEEDED",
+        "eagle-usd|993": "SUCCEEDED",
+        "eagle-usd|994": "FAILED",
+    }
+
+
+def test_a_healthy_pull_passes_every_check(world: World, instance: dg.DagsterInstance) -> None:
+    run(world, instance, "courses", "schools", keys=["eagle-usd"])
+    names = [n for n, r in RESOURCES.items() if r.grain == "school" and not r.optional]
+    result = run(world, instance, *names)
+    failed = {key: text for key, (passed, text) in verdicts(result).items() if not passed}
+    assert failed == {}
+    asked = {name for name, _partition in verdicts(result)}
+    assert asked == set(QUESTIONS) - {"roster_matches_aeries"}
+
+
+def test_a_missing_permission_is_a_failed_check_and_a_good_run(make_world) -> None:
+    world = make_world(areas=XELLO_GRANT - {"Graduation Status"})
+    with open_instance(world.settings) as instance:
+        result = run(world, instance, "graduation_status")
+    assert result.success
+    assert materialized(result) == {}
+    passed, text = verdicts(result)["permission_is_granted", "eagle-usd|994"]
+    assert not passed
+    assert "tick Read on 'Graduation Status' (Grade Reporting)" in text
+
+
+def test_an_optional_resource_that_nobody_asked_for_sends_nothing(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    assert run(world, instance, "contacts").success
+    assert not world.emulator.log
+
+
+def test_references_that_lead_nowhere_are_counted(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    run(world, instance, "courses", keys=["eagle-usd"])
+    run(world, instance, "students", "classes")
+    with world.warehouse.open() as connection:
+        connection.execute('DELETE FROM raw.students WHERE school = 994 AND "Grade" < 12')
+    result = run(world, instance, "classes", keys=["eagle-usd|994"])
+    passed, text = verdicts(result)["references_lead_somewhere", "eagle-usd|994"]
+    assert not passed
+    assert "rows: StudentID not in students" in text
+
+
+def test_the_roster_is_compared_with_aeries(world: World, instance: dg.DagsterInstance) -> None:
+    world.write_roster(schools=[993, 994, 995])
+    result = run(world, instance, "schools", keys=["eagle-usd"])
+    passed, text = verdicts(result)["roster_matches_aeries", "eagle-usd"]
+    assert not passed
+    assert text == (
+        "not in the roster: 992; in the roster, not teaching in Aeries: 995; "
+        "run: aeries-pipeline roster sync eagle-usd"
+    )
+
+
+def test_a_wrong_certificate_fails_the_run_with_one_sentence(
+    world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_AERIES_CERT", "nobody-knows-this")
+    result = run(world, instance, "students")
+    assert "does not accept the certificate" in failure_of(result)
+    monkeypatch.delenv("TEST_AERIES_CERT")
+    result = run(world, instance, "students")
+    assert "no certificate in the environment variable TEST_AERIES_CERT" in failure_of(result)
+
+
+def test_a_run_over_two_districts_pulls_both(make_world) -> None:
+    world = make_world()
+    one = roster_entry(world.url, world.schools)
+    two = {**one, "id": "falcon-usd", "certificate_env": "NOWHERE"}
+    write_roster(world.settings.roster, [one, two])
+    keys = [f"{d}|{s}" for d in ("eagle-usd", "falcon-usd") for s in world.schools]
+    with open_instance(world.settings) as instance:
+        result = run(world, instance, "terms", keys=keys)
+    assert set(materialized(result)) == {f"eagle-usd|{s}" for s in world.schools}
+    assert "falcon-usd: no certificate in the environment variable NOWHERE" in failure_of(result)
+
+
+def test_the_districts_lock_is_free_after_a_run_that_failed(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    world.faults({"kind": "html"})
+    assert not run(world, instance, "terms").success
+    world.session().close()
+
+
+def test_old_data_fails_a_check_without_any_pull(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    run(world, instance, "terms")
+    sensor = build_staleness_sensor(world.settings)
+    context = dg.build_sensor_context(instance=instance)
+    assert sensor(context).asset_events == []
+    with world.warehouse.open() as connection:
+        connection.execute(
+            "UPDATE meta.pulls SET finished_at = ? WHERE school = 994", [now() - timedelta(days=9)]
+        )
+    told = sensor(context)
+    (event,) = told.asset_events
+    assert (event.check_name, event.partition, event.passed) == (
+        "data_is_fresh",
+        "eagle-usd|994",
+        False,
+    )
+    assert "more than the 8 allowed" in event.description
+    again = sensor(dg.build_sensor_context(instance=instance, cursor=told.cursor))
+    assert again.asset_events == []
+
+
+def test_the_instance_takes_its_configuration(instance: dg.DagsterInstance) -> None:
+    limits = instance.get_concurrency_config().run_queue_config
+    assert limits.tag_concurrency_limits[0]["key"] == "aeries/district"
+    assert not instance.telemetry_enabled
+    assert instance.run_retries_max_retries == 1
+    assert not instance.run_retries_retry_on_asset_or_op_failure

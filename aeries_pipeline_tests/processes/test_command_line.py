@@ -1,0 +1,185 @@
+"""The command line as a person uses it: output, exit status, files."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
+
+from aeries_pipeline.cli.main import main
+from aeries_pipeline.roster import load_roster
+from aeries_pipeline_tests.conftest import World
+
+
+def call(world: World, *arguments: str) -> Result:
+    environment = {
+        "AERIES_DISTRICTS": str(world.settings.roster),
+        "AERIES_DATA_DIR": str(world.settings.data),
+        "COLUMNS": "200",
+    }
+    return CliRunner().invoke(main, arguments, env=environment, catch_exceptions=False)
+
+
+def test_sync_loads_a_district_and_says_so(world: World) -> None:
+    result = call(world, "sync", "eagle-usd")
+    assert result.exit_code == 0, result.output
+    assert "3 complete" in result.output
+    rows = sum(len(world.site.district.rows[school]) for school in world.schools)
+    assert world.warehouse.rows("SELECT count(*) FROM raw.students") == [(rows,)]
+    assert f"{rows:,}" in result.output
+
+
+def test_sync_of_one_school(world: World) -> None:
+    assert call(world, "sync", "eagle-usd", "--school", "994", "--full").exit_code == 0
+    assert world.warehouse.rows("SELECT DISTINCT school FROM raw.students") == [(994,)]
+
+
+def test_a_failed_school_gives_status_1_and_its_reason(world: World) -> None:
+    world.faults({"kind": "html", "path": "schools/993/students$"})
+    result = call(world, "sync", "eagle-usd")
+    assert result.exit_code == 1
+    assert "school 993, students: a login page came instead of data" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["sync", "falcon"], 2, "'falcon' is not in the roster (it has: eagle-usd)"),
+        (["sync", "eagle-usd", "--school", "5"], 2, "school 5 is not in the roster"),
+        (["roster", "sync", "falcon"], 2, "'falcon' is not in the roster"),
+        (["window", "eagle-usd", "--at", "noon"], 2, "write 2026-03-08T01:30"),
+        (["sql", "SELECT 1"], 1, "there is no warehouse"),
+        (["emulator", "--faults", "none.yaml"], 2, "none.yaml cannot be read"),
+    ],
+)
+def test_mistakes_are_sentences_with_a_status(
+    world: World, arguments: list[str], status: int, says: str
+) -> None:
+    result = call(world, *arguments)
+    assert result.exit_code == status
+    assert says in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_roster_with_a_mistake_is_a_sentence(world: World) -> None:
+    world.write_roster(colour="red")
+    result = call(world, "sync", "eagle-usd")
+    assert result.exit_code == 2
+    assert "eagle-usd: colour: no such setting" in result.stderr
+
+
+def test_a_closed_window_refuses_and_a_reason_opens_it(world: World) -> None:
+    never = [{"days": ["mon"], "opens": "00:00", "closes": "00:01"}]
+    world.write_roster(pull_window=never, timezone="Pacific/Kiritimati")
+    result = call(world, "sync", "eagle-usd")
+    assert result.exit_code == 1
+    assert "the pull window (mon 00:00 to 00:01) is closed; it opens Monday" in result.stderr
+    assert not world.emulator.log
+    result = call(world, "sync", "eagle-usd", "--school", "994", "--outside-window", "first load")
+    assert result.exit_code == 0
+    assert world.warehouse.rows("SELECT DISTINCT outside_window_reason FROM meta.pulls") == [
+        ("first load",)
+    ]
+
+
+def test_roster_sync_writes_the_schools_that_teach(world: World) -> None:
+    world.write_roster(schools=[])
+    assert call(world, "sync", "eagle-usd").exit_code == 2
+    result = call(world, "roster", "sync", "eagle-usd")
+    assert result.exit_code == 0, result.output
+    assert load_roster(world.settings.roster).get("eagle-usd").schools == world.schools
+    assert "already has its 3 schools" in call(world, "roster", "sync", "eagle-usd").output
+    world.faults({"kind": "html", "path": "schools$"})
+    assert call(world, "roster", "sync", "eagle-usd").exit_code == 2
+    assert load_roster(world.settings.roster).get("eagle-usd").schools == world.schools
+
+
+def test_window_shows_the_reading_and_five_openings(world: World) -> None:
+    world.write_roster(pull_window="Weekends only from 8:00 p.m. - 2:00 a.m.")
+    result = call(world, "window", "eagle-usd", "--at", "2026-11-24T12:00")
+    assert "read as  sat, sun 20:00 to 02:00 (America/Los_Angeles)" in result.output
+    assert "Tue 2026-11-24 12:00 PST: closed" in result.output
+    assert result.output.count("opens ") == 5
+    assert "opens Sat 2026-11-28 20:00 PST, closes Sun 2026-11-29 02:00 PST" in result.output
+
+
+def test_roster_show_and_sql(world: World) -> None:
+    assert "eagle-usd" in call(world, "roster", "show").output
+    call(world, "sync", "eagle-usd", "--school", "994")
+    result = call(world, "sql", "SELECT status, count(*) AS n FROM meta.pulls GROUP BY ALL")
+    assert "complete" in result.output
+    refused = call(world, "sql", "DELETE FROM meta.pulls")
+    assert refused.exit_code == 2
+    assert "read-only" in refused.stderr
+
+
+def test_the_runs_are_in_the_instance_that_the_ui_opens(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(world, "sync", "eagle-usd", "--school", "994")
+    monkeypatch.setenv("DAGSTER_HOME", str(world.settings.dagster_home))
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs()
+    assert run.tags["aeries/district"] == "eagle-usd"
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+
+
+def test_help_is_quick_and_loads_no_dagster() -> None:
+    code = (
+        "import sys\nfrom aeries_pipeline.cli.main import main\n"
+        "main(['--help'], standalone_mode=False)\nsys.exit('dagster' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.long
+def test_the_emulator_serves_in_a_process_of_its_own(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "aeries_pipeline.cli", "emulator", "--port", "18431"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    try:
+        assert process.stdout is not None
+        assert "http://127.0.0.1:18431/aeries" in process.stdout.readline()
+        import requests
+        from urllib3.util import Retry
+
+        session = requests.Session()
+        retry = Retry(total=20, connect=20, backoff_factor=0.1)
+        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
+        url = "http://127.0.0.1:18431/aeries/api/v5/systeminfo"
+        assert session.get(url, timeout=5).json()["DatabaseYear"] == "2026-2027"
+        second = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert second.returncode == 1
+        assert "port 18431 is in use" in second.stderr
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.mark.long
+def test_dagster_loads_the_clone_as_it_stands() -> None:
+    repository = Path(__file__).parents[2]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("AERIES", "DAGSTER"))}
+    for command in (
+        ["-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        ["-m", "dagster_dg_cli.cli", "check", "defs"],
+    ):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=repository, env=environment, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_workspace_file_names_the_code_location() -> None:
+    repository = Path(__file__).parents[2]
+    text = (repository / "workspace.yaml").read_text(encoding="utf-8")
+    (entry,) = YAML(typ="safe").load(text)["load_from"]
+    assert entry["python_module"]["module_name"] == "aeries_pipeline.definitions"
+    assert json.dumps(entry)

@@ -1,0 +1,137 @@
+"""Processes that are killed, and processes that meet."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline_tests.conftest import World, roster_entry, write_roster
+
+
+def start(world: World, *arguments: str) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "AERIES_DISTRICTS": str(world.settings.roster),
+        "AERIES_DATA_DIR": str(world.settings.data),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "aeries_pipeline.cli", "sync", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def assert_whole(warehouse: Warehouse) -> int:
+    """Every partition is the whole of one pull, the newest that the ledger calls complete."""
+    partitions = 0
+    for name in RESOURCES:
+        present = warehouse.rows(
+            "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'raw' AND table_name = ?",
+            [name],
+        )
+        if present == [(0,)]:
+            continue
+        stored = {
+            (district, school): (rows, pulls, pull_id)
+            for district, school, rows, pulls, pull_id in warehouse.rows(
+                "SELECT district, school, count(*), count(DISTINCT _pull_id), any_value(_pull_id) "
+                f'FROM raw."{name}" GROUP BY ALL'
+            )
+        }
+        ledger = warehouse.rows(
+            "SELECT district, school, arg_max(rows, finished_at), arg_max(pull_id, finished_at) "
+            "FROM meta.pulls WHERE resource = ? AND status = 'complete' GROUP BY ALL",
+            [name],
+        )
+        for district, school, rows, pull_id in ledger:
+            found = stored.pop((district, school), None)
+            partitions += 1
+            if rows:
+                assert found == (rows, 1, pull_id), (name, district, school)
+            else:
+                assert found is None, (name, district, school)
+        assert not stored, f"rows of {name} that the ledger does not know"
+    return partitions
+
+
+@pytest.mark.long
+def test_a_sync_killed_at_any_moment_leaves_whole_partitions(make_world) -> None:
+    world = make_world(schools=5, students=900, roster={"resources": ["contacts"]})
+    rng = random.Random(20261124)
+    assert start(world, "eagle-usd").wait(timeout=180) == 0
+    whole = assert_whole(world.warehouse)
+    assert whole == 2 + 5 * 9
+    killed = 0
+    for _ in range(8):
+        world.site.advance(1)
+        process = start(world, "eagle-usd")
+        # A sync takes some 15 seconds here; the first are Python's own.
+        time.sleep(2.0 + rng.random() * 10.0)
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
+        killed += process.returncode == -signal.SIGKILL
+        assert assert_whole(world.warehouse) == whole
+    assert killed >= 4
+    done = start(world, "eagle-usd")
+    out, err = done.communicate(timeout=180)
+    assert done.returncode == 0, out + err
+    assert assert_whole(world.warehouse) == whole
+    rows = sum(len(world.site.district.rows[school]) for school in world.schools)
+    assert world.warehouse.rows("SELECT count(*) FROM raw.students") == [(rows,)]
+    assert world.warehouse.rows(
+        "SELECT count(DISTINCT pull_id) FROM (SELECT arg_max(pull_id, finished_at) AS pull_id "
+        "FROM meta.pulls WHERE status = 'complete' GROUP BY resource, school)"
+    ) == [(1,)]
+
+
+@pytest.mark.long
+def test_two_districts_at_the_same_time_both_succeed(make_world) -> None:
+    world = make_world(schools=4, students=500)
+    one = roster_entry(world.url, world.schools)
+    write_roster(world.settings.roster, [one, {**one, "id": "falcon-usd", "name": "Falcon"}])
+    both = [start(world, "eagle-usd"), start(world, "falcon-usd")]
+    for process in both:
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 0, out + err
+    assert_whole(world.warehouse)
+    counts = world.warehouse.rows(
+        "SELECT district, count(*) FROM raw.students GROUP BY ALL ORDER BY ALL"
+    )
+    rows = sum(len(world.site.district.rows[school]) for school in world.schools)
+    assert counts == [("eagle-usd", rows), ("falcon-usd", rows)]
+
+
+@pytest.mark.long
+def test_a_second_sync_of_the_same_district_is_told_to_wait(world: World) -> None:
+    with world.session():
+        process = start(world, "eagle-usd")
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "eagle-usd: another process is pulling this district just now" in out + err
+    assert not world.emulator.log
+
+
+@pytest.mark.long
+def test_the_demo_ends_well(tmp_path: Path) -> None:
+    environment = {**os.environ, "AERIES_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "200"}
+    done = subprocess.run(
+        [sys.executable, "-m", "aeries_pipeline.cli", "demo"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("osprey-uhsd", "What changed among current students", "make ui"):
+        assert words in done.stdout
+    assert assert_whole(Warehouse(tmp_path / "data" / "warehouse.duckdb")) > 100

@@ -1,0 +1,108 @@
+"""The direction of imports, and settings that are written in two places."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+import aeries_pipeline
+from aeries_pipeline.automation.instance import INSTANCE
+
+ROOT = Path(aeries_pipeline.__file__).parent
+REPOSITORY = Path(__file__).parents[2]
+
+# Each room may import itself and the rooms named here, and nothing else of ours.
+MAY_IMPORT = {
+    "catalog": set(),
+    "api": set(),
+    "emulator": set(),
+    "warehouse": {"catalog"},
+    "windows": set(),
+    "settings": set(),
+    "roster": {"api", "catalog", "warehouse", "windows"},
+    "pulls": {"api", "catalog", "warehouse", "roster", "settings", "windows"},
+    "progress": {"pulls"},
+    "partitions": {"catalog", "roster"},
+    "assets": {
+        "api",
+        "catalog",
+        "warehouse",
+        "pulls",
+        "roster",
+        "settings",
+        "partitions",
+        "progress",
+    },
+    "automation": {"assets", "catalog", "warehouse", "pulls", "roster", "settings", "partitions"},
+    "assembly": {"assets", "automation", "catalog", "partitions", "roster", "settings"},
+    "definitions": {"assembly"},
+    "cli": None,
+}
+MAY_IMPORT_DAGSTER = {"partitions", "assets", "automation", "assembly", "definitions", "cli"}
+
+
+def imports_of(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(ROOT).parts[0]
+    return first.removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    room = room_of(path)
+    allowed = MAY_IMPORT[room]
+    for name in imports_of(path):
+        parts = name.split(".")
+        if parts[0].startswith("dagster"):
+            assert room in MAY_IMPORT_DAGSTER, f"{room} imports {name}"
+        if parts[0] == "aeries_pipeline" and len(parts) > 1 and allowed is not None:
+            assert parts[1] in allowed | {room}, f"{room} imports {name}"
+
+
+@pytest.mark.parametrize("room", ["api.client", "catalog.registry", "warehouse.load", "pulls.run"])
+def test_the_lower_rooms_load_without_dagster(room: str) -> None:
+    code = f"import sys, aeries_pipeline.{room}; sys.exit('dagster' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_module_says_what_belongs_in_it() -> None:
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree), path
+
+
+def test_files_stay_short() -> None:
+    for path in MODULES:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 440, path
+
+
+def test_the_instance_of_a_clone_and_that_of_the_command_line_agree() -> None:
+    text = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
+    stated = YAML(typ="safe").load(text)
+    assert stated.pop("storage") == {"sqlite": {"base_dir": "data/dagster"}}
+    assert stated == INSTANCE
+
+
+def test_the_lock_file_has_hashes_and_names_no_host() -> None:
+    text = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "index" not in text.split("--hash")[0]
+    pins = [line for line in text.splitlines() if "==" in line]
+    assert len(pins) > 80
+    assert all(line.endswith("\\") for line in pins)
