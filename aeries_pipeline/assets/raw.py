@@ -24,20 +24,24 @@ from aeries_pipeline.progress import tell
 from aeries_pipeline.pulls.run import pull_resource
 from aeries_pipeline.pulls.session import DistrictBusyError, Session
 from aeries_pipeline.pulls.verdicts import (
+    FRESH,
     QUESTIONS,
+    ROSTER,
     Answer,
     answers,
     freshness,
+    not_asked,
     questions_for,
     roster_drift,
     teaching_schools,
     unresolved_references,
 )
 from aeries_pipeline.warehouse.connection import WarehouseBusyError, WarehouseUnusableError
-from aeries_pipeline.warehouse.ledger import last_complete
+from aeries_pipeline.warehouse.ledger import last_good
 from aeries_pipeline.warehouse.load import Loaded, now
 from aeries_pipeline.warehouse.verdict import Status
 
+AERIES = dg.AssetKey(["aeries", "api"])
 Event = dg.AssetMaterialization | AssetCheckEvaluation
 OWNER = "team:data-engineering"
 
@@ -70,8 +74,9 @@ def build_raw_asset(
                     "dagster/column_schema": column_schema(resource.main),
                     "dagster/table_name": f"raw.{resource.name}",
                 },
-                tags={"aeries/grain": resource.grain, **_privacy(resource)},
+                tags={"aeries/grain": resource.grain.value, **_privacy(resource)},
                 partitions_def=partitions_def,
+                deps=[AERIES],
             )
         ],
         check_specs=check_specs(resource, partitions_def),
@@ -93,6 +98,9 @@ def build_raw_asset(
                     district,
                     resource.name,
                 )
+                for partition in [key_of(district, school) for school in schools] or [district]:
+                    for answer in not_asked(resource):
+                        yield evaluation(key, partition, answer)
                 continue
             try:
                 session = aeries.session(district, warehouse.warehouse)
@@ -150,12 +158,8 @@ def _report(
     """Yield a materialization for each swapped partition, and each check's verdict."""
     district = session.district
     key = dg.AssetKey(["raw", resource.name])
-    unresolved = (
-        unresolved_references(session.warehouse, resource, district.id)
-        if any(result.pull.status is Status.COMPLETE for result in results)
-        else {}
-    )
-    ages = last_complete(session.warehouse, district.id, resource.name)
+    unresolved = unresolved_references(session.warehouse, resource, district.id)
+    goods = last_good(session.warehouse, district.id, resource.name)
     for result in results:
         pull = result.pull
         partition = key_of(district.id, pull.school)
@@ -167,9 +171,14 @@ def _report(
             context.log.warning(pull.reason)
         else:
             context.log.error(pull.reason)
-        verdicts = answers(resource, result, unresolved.get(pull.school, []))
-        verdicts.append(freshness(ages.get(pull.school), now(), district.stale_after_days))
-        if resource.name == "schools" and pull.status is Status.COMPLETE:
+        good = goods.get(pull.school)
+        verdicts = answers(resource, result, good, unresolved.get(pull.school, []))
+        if good is None and pull.status is Status.NOT_GRANTED:
+            verdicts.append(Answer(FRESH, passed=True, text="not granted, so nothing grows old"))
+        else:
+            last = good.finished_at if good else None
+            verdicts.append(freshness(last, now(), district.stale_after_days))
+        if resource.name == "schools":
             verdicts.append(_roster(session))
         # Yielded, not logged: what is logged after the last yield of a step
         # that then fails never reaches the event log.
@@ -178,6 +187,8 @@ def _report(
 
 
 def _roster(session: Session) -> Answer:
+    if not session.warehouse.has_table("raw", "schools"):
+        return Answer(ROSTER, passed=False, text="the schools were never pulled")
     rows = session.warehouse.dicts(
         'SELECT "SchoolCode", "InactiveStatusCode", "DoNotReport", "Terms" FROM raw.schools '
         "WHERE district = ?",
@@ -221,8 +232,18 @@ def _failure(resource: Resource, troubles: Sequence[str], done: int) -> dg.Failu
 def build_raw_assets(
     resources: Sequence[Resource], partitions: Partitions
 ) -> list[dg.AssetsDefinition]:
-    """Return the raw assets of all resources, pulled in the order given."""
+    """Return the raw assets, pulled in the order given, and what they come from."""
+    site = dg.AssetSpec(
+        AERIES,
+        description="The Aeries sites of the districts, version 5 of the API. Not ours to make.",
+        group_name="aeries",
+        kinds={"aeries"},
+        owners=[OWNER],
+    )
     return [
-        build_raw_asset(resource, partitions, priority=len(resources) - place)
-        for place, resource in enumerate(resources)
+        dg.AssetsDefinition(specs=[site]),
+        *(
+            build_raw_asset(resource, partitions, priority=len(resources) - place)
+            for place, resource in enumerate(resources)
+        ),
     ]

@@ -20,6 +20,7 @@ from aeries_pipeline.warehouse.connection import private_directory
 
 INSTANCE: dict[str, Any] = {
     "telemetry": {"enabled": False},
+    "nux": {"enabled": False},
     "run_monitoring": {
         "enabled": True,
         "start_timeout_seconds": 180,

@@ -16,7 +16,7 @@ from aeries_pipeline.pulls.verdicts import freshness
 from aeries_pipeline.roster import load_roster
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.ledger import all_last_complete
+from aeries_pipeline.warehouse.ledger import last_complete
 from aeries_pipeline.warehouse.load import now
 
 
@@ -36,9 +36,7 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
         known: dict[str, bool] = json.loads(context.cursor or "{}")
         verdicts: dict[str, bool] = {}
         events = []
-        for (district, school, name), last in all_last_complete(
-            Warehouse(settings.warehouse)
-        ).items():
+        for (district, school, name), last in last_complete(Warehouse(settings.warehouse)).items():
             if district not in districts or name not in RESOURCES:
                 continue
             answer = freshness(last, now(), districts[district].stale_after_days)

@@ -15,7 +15,9 @@ from typing import Any
 
 from aeries_pipeline.catalog.resource import Reference, Resource
 from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.warehouse.ledger import LastGood
 from aeries_pipeline.warehouse.load import Loaded
+from aeries_pipeline.warehouse.staging import Drift
 from aeries_pipeline.warehouse.verdict import Status
 
 SCHEMA = "answer_matches_the_reference"
@@ -73,37 +75,55 @@ def questions_for(resource: Resource) -> list[str]:
 
 
 def answers(
-    resource: Resource, loaded: Loaded, unresolved: Sequence[tuple[Reference, int, int]]
+    resource: Resource,
+    loaded: Loaded,
+    good: LastGood | None,
+    unresolved: Sequence[tuple[Reference, int, int]],
 ) -> list[Answer]:
-    """Return the verdicts that a pull allows, staleness and the roster apart.
+    """Return the verdict on every question about a partition, age and roster apart.
+
+    A pull that brought nothing new leaves the last good table, so that table
+    is judged again; what was never loaded has nothing to judge.
 
     Args:
         resource: What was pulled.
         loaded: What became of the partition.
-        unresolved: For each checked reference the rows that lead nowhere, and
-            all rows.
+        good: The newest complete pull, this one included; None before the first.
+        unresolved: For each reference the rows that lead nowhere, and all rows.
     """
     pull = loaded.pull
     found: list[Answer] = []
-    if resource.area is not None and pull.status in {Status.COMPLETE, Status.NOT_GRANTED}:
-        granted = pull.status is Status.COMPLETE
-        found.append(Answer(GRANTED, granted, "granted" if granted else pull.reason))
+    if resource.area is not None:
+        missing = pull.status is Status.NOT_GRANTED
+        found.append(Answer(GRANTED, not missing, pull.reason if missing else "granted"))
+    found.append(_rows(loaded))
     if loaded.drift is not None:
-        found.append(_schema(loaded))
-        if resource.key:
-            found.append(_keys(resource, loaded))
-    if pull.status in {Status.COMPLETE, Status.REFUSED} and pull.rows is not None:
-        found.append(_rows(loaded))
-    if unresolved and pull.status is Status.COMPLETE:
+        found.append(_schema(loaded.drift, pull.quarantined, ""))
+        found += _keys(resource, pull.conflicts, pull.duplicates)
+    elif good is not None:
+        of_when = f" (last good table, {good.finished_at:%Y-%m-%d %H:%M} UTC)"
+        found.append(_schema(good.drift, good.quarantined, of_when))
+        found += _keys(resource, good.conflicts, good.duplicates, of_when)
+    else:
+        names = [SCHEMA, *([KEYS] if resource.key else [])]
+        found += [Answer(name, passed=True, text=_NOTHING) for name in names]
+    if resource.references:
         found.append(_references(unresolved))
     return found
 
 
-def _schema(loaded: Loaded) -> Answer:
-    drift, pull = loaded.drift, loaded.pull
-    assert drift is not None  # noqa: S101 - the caller has looked
+def not_asked(resource: Resource) -> list[Answer]:
+    """Return the verdicts on an optional resource that the roster does not list."""
+    text = "not pulled for this district; list it under 'resources' in the roster where granted"
+    return [Answer(name, passed=True, text=text) for name in questions_for(resource)]
+
+
+_NOTHING = "nothing was loaded yet, so there is nothing to judge"
+
+
+def _schema(drift: Drift, quarantined: int, of_when: str) -> Answer:
     parts = [
-        (f"{pull.quarantined} rows in quarantine", pull.quarantined),
+        (f"{quarantined} rows in quarantine", quarantined),
         (f"required fields missing: {', '.join(drift.missing_required)}", drift.missing_required),
         (f"fields missing: {', '.join(drift.missing)}", drift.missing),
         (f"unknown fields, kept in _extra: {', '.join(drift.unknown)}", drift.unknown),
@@ -113,17 +133,21 @@ def _schema(loaded: Loaded) -> Answer:
     return Answer(
         SCHEMA,
         not said,
-        "; ".join(said) or "as the reference says",
+        ("; ".join(said) or "as the reference says") + of_when,
         serious=bool(drift.missing_required),
-        numbers={"quarantined": pull.quarantined, "unknown_fields": len(drift.unknown)},
+        numbers={"quarantined": quarantined, "unknown_fields": len(drift.unknown)},
     )
 
 
-def _keys(resource: Resource, loaded: Loaded) -> Answer:
-    n = loaded.conflicts
+def _keys(resource: Resource, conflicts: int, repeated: int, of_when: str = "") -> list[Answer]:
+    if not resource.key:
+        return []
     key = ", ".join(resource.key)
-    text = f"{n} rows share ({key}) with a different row" if n else f"({key}) is unique"
-    return Answer(KEYS, n == 0, text, numbers={"conflicts": n, "repeated": loaded.pull.duplicates})
+    text = f"({key}) is unique"
+    if conflicts:
+        text = f"{conflicts} rows share ({key}) with a different row"
+    numbers = {"conflicts": conflicts, "repeated": repeated}
+    return [Answer(KEYS, conflicts == 0, text + of_when, numbers=numbers)]
 
 
 def _rows(loaded: Loaded) -> Answer:
@@ -131,10 +155,16 @@ def _rows(loaded: Loaded) -> Answer:
     before = loaded.previous_rows
     numbers = {"rows": pull.rows, "previous_rows": before}
     kept = {name: number for name, number in numbers.items() if number is not None}
-    if pull.status is Status.REFUSED:
-        return Answer(ROWS, passed=False, text=pull.reason, serious=True, numbers=kept)
-    text = f"{pull.rows} rows" + (f" after {before}" if before is not None else ", the first pull")
-    return Answer(ROWS, passed=True, text=text, numbers=kept)
+    match pull.status:
+        case Status.COMPLETE:
+            after = ", the first pull" if before is None else f" after {before}"
+            return Answer(ROWS, passed=True, text=f"{pull.rows} rows{after}", numbers=kept)
+        case Status.NOT_GRANTED:
+            return Answer(ROWS, passed=True, text="not granted, so no rows are expected")
+        case Status.REFUSED:
+            return Answer(ROWS, passed=False, text=pull.reason, serious=True, numbers=kept)
+        case _:
+            return Answer(ROWS, passed=False, text=pull.reason)
 
 
 def _references(unresolved: Sequence[tuple[Reference, int, int]]) -> Answer:
@@ -146,7 +176,7 @@ def _references(unresolved: Sequence[tuple[Reference, int, int]]) -> Answer:
     return Answer(
         REFERENCES,
         not failed,
-        "; ".join(said) or "all found",
+        "; ".join(said) or ("all found" if unresolved else _NOTHING),
         numbers={f"unresolved_{one.field}": lost for one, lost, _total in unresolved},
     )
 

@@ -36,6 +36,7 @@ PULLS_COLUMNS = (
     ("rows", "BIGINT"),
     ("quarantined", "BIGINT"),
     ("duplicates", "BIGINT"),
+    ("conflicts", "BIGINT"),
     ("bytes", "BIGINT"),
     ("pages", "BIGINT"),
     ("requests", "BIGINT"),
@@ -141,6 +142,11 @@ class Warehouse:
         """Return the rows of one query."""
         with self.open() as connection:
             return connection.execute(query, parameters or []).fetchall()
+
+    def has_table(self, schema: str, name: str) -> bool:
+        """Tell whether a table exists."""
+        query = "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
+        return bool(self.rows(query, [schema, name]))
 
     def dicts(self, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
         """Return the rows of one query as dictionaries."""

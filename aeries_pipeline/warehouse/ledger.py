@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.warehouse.staging import Drift
 
 
-def last_complete(warehouse: Warehouse, district: str, resource: str) -> dict[int | None, datetime]:
-    """Return when each partition was last completely pulled, UTC without a zone."""
-    return dict(
-        warehouse.rows(
-            "SELECT school, max(finished_at) FROM meta.pulls WHERE district = ? AND resource = ? "
-            "AND status = 'complete' GROUP BY school",
-            [district, resource],
-        )
+@dataclass(frozen=True, slots=True)
+class LastGood:
+    """What the ledger says of the newest complete pull of a partition.
+
+    Attributes:
+        finished_at: When it ended, UTC without a zone.
+        rows: Rows of the main table.
+        quarantined: Rows that were set aside.
+        duplicates: Rows that another row repeated.
+        conflicts: Different rows that share a natural key.
+        drift: Differences from the catalogue.
+    """
+
+    finished_at: datetime
+    rows: int
+    quarantined: int
+    duplicates: int
+    conflicts: int
+    drift: Drift
+
+
+def last_good(warehouse: Warehouse, district: str, resource: str) -> dict[int | None, LastGood]:
+    """Return the newest complete pull of each partition that has one."""
+    rows = warehouse.rows(
+        "SELECT school, finished_at, rows, quarantined, duplicates, conflicts, drift "
+        "FROM meta.pulls WHERE district = ? AND resource = ? AND status = 'complete' "
+        "QUALIFY row_number() OVER (PARTITION BY school ORDER BY finished_at DESC) = 1",
+        [district, resource],
     )
+    return {row[0]: LastGood(*row[1:6], Drift.from_json(row[6])) for row in rows}
 
 
-def all_last_complete(warehouse: Warehouse) -> dict[tuple[str, int | None, str], datetime]:
-    """Return the same for every district, school and resource that was ever tried."""
+def last_complete(warehouse: Warehouse) -> dict[tuple[str, int | None, str], datetime | None]:
+    """Return when each district, school and resource was last completely pulled.
+
+    None for what was tried and never complete; what is not granted is left out.
+    """
     rows = warehouse.rows(
         "SELECT district, school, resource, max(finished_at) FILTER (status = 'complete') "
-        "FROM meta.pulls GROUP BY ALL"
+        "FROM meta.pulls GROUP BY ALL "
+        "HAVING count(*) FILTER (status = 'complete') > 0 "
+        "OR arg_max(status, finished_at) <> 'not_granted'"
     )
     return {(district, school, resource): when for district, school, resource, when in rows}

@@ -30,7 +30,9 @@ from aeries_pipeline.warehouse.verdict import Facts, Safeguards, Status, Verdict
 class PullRow:
     """One row of ``meta.pulls``; the fields are its columns.
 
-    Times are UTC without a zone. ``rows`` are those of the main table.
+    Times are UTC without a zone. ``rows`` are those of the main table,
+    ``duplicates`` rows that another row repeats, ``conflicts`` different rows
+    that share a natural key.
     """
 
     pull_id: str
@@ -48,6 +50,7 @@ class PullRow:
     rows: int | None = None
     quarantined: int = 0
     duplicates: int = 0
+    conflicts: int = 0
     bytes: int = 0
     pages: int = 0
     requests: int = 0
@@ -66,13 +69,11 @@ class Loaded:
 
     Attributes:
         pull: Its row in the ledger.
-        conflicts: Different rows that share a key.
         previous_rows: Rows of the last complete pull before this one.
         drift: Differences from the catalogue; None where nothing was parsed.
     """
 
     pull: PullRow
-    conflicts: int = 0
     previous_rows: int | None = None
     drift: Drift | None = None
 
@@ -270,10 +271,11 @@ def _judged(
         rows=counts.rows,
         quarantined=counts.quarantined + sum(child.quarantined for child in children),
         duplicates=counts.duplicates,
+        conflicts=counts.conflicts,
         schema_hash=schema_hash(resource.main, frozenset(drift.unknown)),
         drift=drift.as_json(),
     )
-    return Loaded(pull, counts.conflicts, before, drift)
+    return Loaded(pull, before, drift)
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, name: str, *, only_accepted: bool) -> None:

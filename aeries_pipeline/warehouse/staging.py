@@ -73,6 +73,11 @@ class Drift:
         kept = {name: value for name, value in found.items() if value}
         return json.dumps(kept) if kept else None
 
+    @classmethod
+    def from_json(cls, text: str | None) -> Drift:
+        """Return the differences that :meth:`as_json` wrote."""
+        return cls(**json.loads(text)) if text else cls()
+
 
 @dataclass(slots=True)
 class Counts:

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
 )
+from dagster_shared.serdes import serialize_value
 
 from aeries_pipeline.assembly import build_defs
 from aeries_pipeline.automation.instance import open_instance
@@ -70,9 +72,9 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
 
 def test_every_resource_is_an_asset_that_explains_itself(world: World) -> None:
     graph = build_defs(world.settings).resolve_asset_graph()
-    keys = {key.path[-1] for key in graph.get_all_asset_keys()}
-    assert keys == set(RESOURCES)
-    for key in graph.get_all_asset_keys():
+    keys = graph.materializable_asset_keys
+    assert {tuple(key.path) for key in keys} == {("raw", name) for name in RESOURCES}
+    for key in keys:
         node = graph.get(key)
         resource = RESOURCES[key.path[-1]]
         assert node.group_name == "aeries"
@@ -172,6 +174,35 @@ def test_a_missing_permission_is_a_failed_check_and_a_good_run(make_world) -> No
     assert "tick Read on 'Graduation Status' (Grade Reporting)" in text
 
 
+def test_every_check_has_a_verdict_whatever_became_of_the_pull(make_world) -> None:
+    # A check that is planned and not answered looks like a failed one in the UI.
+    world = make_world(areas=XELLO_GRANT - {"Graduation Status"})
+    names = ("students", "classes", "graduation_status", "contacts")
+    wanted = {(name, question) for name in names for question in questions_for(RESOURCES[name])}
+    with open_instance(world.settings) as instance:
+        for faults in ([], [{"kind": "html", "path": "schools/994/"}]):
+            world.faults(*faults)
+            result = run(world, instance, *names)
+            evaluations = result.get_asset_check_evaluations()
+            for school in world.schools:
+                told = [e for e in evaluations if e.partition == f"eagle-usd|{school}"]
+                assert {(e.asset_key.path[-1], e.check_name) for e in told} == wanted
+    failed = {(e.asset_key.path[-1], e.check_name) for e in evaluations if not e.passed}
+    assert failed == {
+        ("students", "rows_did_not_collapse"),
+        ("classes", "rows_did_not_collapse"),
+        ("graduation_status", "rows_did_not_collapse"),
+        ("graduation_status", "data_is_fresh"),
+        ("graduation_status", "permission_is_granted"),
+    }
+    assert "(last good table, " in next(
+        e.description
+        for e in evaluations
+        if (e.check_name, e.partition) == ("natural_key_is_unique", "eagle-usd|994")
+        and e.asset_key.path[-1] == "students"
+    )
+
+
 def test_an_optional_resource_that_nobody_asked_for_sends_nothing(
     world: World, instance: dg.DagsterInstance
 ) -> None:
@@ -263,3 +294,9 @@ def test_the_instance_takes_its_configuration(instance: dg.DagsterInstance) -> N
     assert not instance.telemetry_enabled
     assert instance.run_retries_max_retries == 1
     assert not instance.run_retries_retry_on_asset_or_op_failure
+
+
+def test_the_code_location_can_be_sent_to_the_ui(world: World) -> None:
+    # Runs in this process never need this; the web server and the daemon do.
+    snap = RepositorySnap.from_def(build_defs(world.settings).get_repository_def())
+    assert "raw" in serialize_value(snap)

@@ -254,7 +254,7 @@ def test_two_different_rows_with_a_documented_key_are_not_both_believed(loader: 
     rows = students(3)
     rows[1] = {**rows[0], "LastName": "Other"}
     result = loader("students", rows)
-    assert (result.pull.rows, result.pull.quarantined, result.conflicts) == (2, 1, 1)
+    assert (result.pull.rows, result.pull.quarantined, result.pull.conflicts) == (2, 1, 1)
     assert loader.warehouse.rows("SELECT reason FROM quarantine.students") == [
         ("SchoolCode, StudentNumber: another row has the same key",)
     ]
@@ -264,7 +264,7 @@ def test_two_rows_with_an_inferred_key_both_stay(loader: Loader) -> None:
     # A class that was dropped and added again keeps its number before the year begins.
     row = sample("classes")[0]
     result = loader("classes", [row, {**row, "DateStarted": "2020-09-01T00:00:00"}, row])
-    assert (result.pull.rows, result.pull.duplicates, result.conflicts) == (2, 1, 1)
+    assert (result.pull.rows, result.pull.duplicates, result.pull.conflicts) == (2, 1, 1)
 
 
 def test_programs_have_no_key_and_lose_no_row(loader: Loader) -> None:
