@@ -18,7 +18,8 @@ from aeries_pipeline.assets.describe import (
     materialization_metadata,
 )
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
-from aeries_pipeline.catalog.resource import Grain, Resource
+from aeries_pipeline.assets.verdicts import find_targets
+from aeries_pipeline.catalog.resource import Grain, Reference, Resource
 from aeries_pipeline.partitions import Partitions, by_district, key_of
 from aeries_pipeline.progress import tell
 from aeries_pipeline.pulls.run import pull_resource
@@ -37,7 +38,7 @@ from aeries_pipeline.pulls.verdicts import (
     unresolved_references,
 )
 from aeries_pipeline.warehouse.connection import WarehouseBusyError, WarehouseUnusableError
-from aeries_pipeline.warehouse.ledger import last_good
+from aeries_pipeline.warehouse.ledger import LastGood, last_good
 from aeries_pipeline.warehouse.load import Loaded, now
 from aeries_pipeline.warehouse.verdict import Status
 
@@ -98,9 +99,7 @@ def build_raw_asset(
                     district,
                     resource.name,
                 )
-                for partition in [key_of(district, school) for school in schools] or [district]:
-                    for answer in not_asked(resource):
-                        yield evaluation(key, partition, answer)
+                yield from _not_asked(context, resource, district, schools)
                 continue
             try:
                 session = aeries.session(district, warehouse.warehouse)
@@ -124,6 +123,16 @@ def build_raw_asset(
             raise _failure(resource, troubles, done)
 
     return pull
+
+
+def _not_asked(
+    context: dg.AssetExecutionContext, resource: Resource, district: str, schools: Sequence[int]
+) -> Iterator[Event]:
+    partitions = [key_of(district, school) for school in schools] or [district]
+    targets = find_targets(context.instance, dg.AssetKey(["raw", resource.name]), partitions)
+    for partition in partitions:
+        for answer in not_asked(resource):
+            yield targets.evaluation(partition, answer)
 
 
 def check_specs(
@@ -155,35 +164,51 @@ def _report(
     resource: Resource,
     results: Sequence[Loaded],
 ) -> Iterator[Event]:
-    """Yield a materialization for each swapped partition, and each check's verdict."""
+    """Yield a materialization for each swapped partition, then every check's verdict."""
     district = session.district
     key = dg.AssetKey(["raw", resource.name])
-    unresolved = unresolved_references(session.warehouse, resource, district.id)
-    goods = last_good(session.warehouse, district.id, resource.name)
     for result in results:
         pull = result.pull
-        partition = key_of(district.id, pull.school)
         if pull.status is Status.COMPLETE:
             yield dg.AssetMaterialization(
-                key, partition=partition, metadata=materialization_metadata(resource, result)
+                key,
+                partition=key_of(district.id, pull.school),
+                metadata=materialization_metadata(resource, result),
             )
         elif pull.status is Status.NOT_GRANTED:
             context.log.warning(pull.reason)
         else:
             context.log.error(pull.reason)
-        good = goods.get(pull.school)
-        verdicts = answers(resource, result, good, unresolved.get(pull.school, []))
-        if good is None and pull.status is Status.NOT_GRANTED:
-            verdicts.append(Answer(FRESH, passed=True, text="not granted, so nothing grows old"))
-        else:
-            last = good.finished_at if good else None
-            verdicts.append(freshness(last, now(), district.stale_after_days))
-        if resource.name == "schools":
-            verdicts.append(_roster(session))
+    partitions = [key_of(district.id, result.pull.school) for result in results]
+    targets = find_targets(context.instance, key, partitions)
+    unresolved = unresolved_references(session.warehouse, resource, district.id)
+    goods = last_good(session.warehouse, district.id, resource.name)
+    for partition, result in zip(partitions, results, strict=True):
+        school = result.pull.school
         # Yielded, not logged: what is logged after the last yield of a step
         # that then fails never reaches the event log.
-        for answer in verdicts:
-            yield evaluation(key, partition, answer)
+        for answer in _verdicts(
+            session, resource, result, goods.get(school), unresolved.get(school, [])
+        ):
+            yield targets.evaluation(partition, answer)
+
+
+def _verdicts(
+    session: Session,
+    resource: Resource,
+    result: Loaded,
+    good: LastGood | None,
+    unresolved: Sequence[tuple[Reference, int, int]],
+) -> list[Answer]:
+    verdicts = answers(resource, result, good, unresolved)
+    if good is None and result.pull.status is Status.NOT_GRANTED:
+        verdicts.append(Answer(FRESH, passed=True, text="not granted, so nothing grows old"))
+    else:
+        last = good.finished_at if good else None
+        verdicts.append(freshness(last, now(), session.district.stale_after_days))
+    if resource.name == "schools":
+        verdicts.append(_roster(session))
+    return verdicts
 
 
 def _roster(session: Session) -> Answer:
@@ -196,24 +221,6 @@ def _roster(session: Session) -> Answer:
     )
     teaching = teaching_schools(rows, session.district.inactive_school)
     return roster_drift(session.district.schools, teaching, session.district.id)
-
-
-def evaluation(key: dg.AssetKey, partition: str, answer: Answer) -> AssetCheckEvaluation:
-    """Return a check evaluation that belongs to one partition.
-
-    An ``AssetCheckResult`` of a run over a range carries no partition, so the
-    evaluation itself is logged; the UI then shows each school's verdict.
-    """
-    return AssetCheckEvaluation(
-        asset_key=key,
-        check_name=answer.name,
-        passed=answer.passed,
-        severity=dg.AssetCheckSeverity.ERROR if answer.serious else dg.AssetCheckSeverity.WARN,
-        description=answer.text,
-        metadata={name: dg.MetadataValue.int(n) if isinstance(n, int) else dg.MetadataValue.float(n)
-                  for name, n in answer.numbers.items()},
-        partition=partition,
-    )  # fmt: skip
 
 
 def _failure(resource: Resource, troubles: Sequence[str], done: int) -> dg.Failure:

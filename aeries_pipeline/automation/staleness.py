@@ -9,7 +9,7 @@ import json
 
 import dagster as dg
 
-from aeries_pipeline.assets.raw import evaluation
+from aeries_pipeline.assets.verdicts import find_targets
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.partitions import key_of
 from aeries_pipeline.pulls.verdicts import freshness
@@ -44,7 +44,8 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
             verdicts[f"{name}/{partition}"] = answer.passed
             # A pull reports fresh data itself; the sensor adds what it cannot see.
             if not answer.passed and known.get(f"{name}/{partition}", True):
-                events.append(evaluation(dg.AssetKey(["raw", name]), partition, answer))
+                targets = find_targets(context.instance, dg.AssetKey(["raw", name]), [partition])
+                events.append(targets.evaluation(partition, answer))
         stale = {name: passed for name, passed in verdicts.items() if not passed}
         return dg.SensorResult(asset_events=events, cursor=json.dumps(stale))
 

@@ -38,7 +38,10 @@ def last_good(warehouse: Warehouse, district: str, resource: str) -> dict[int | 
         "QUALIFY row_number() OVER (PARTITION BY school ORDER BY finished_at DESC) = 1",
         [district, resource],
     )
-    return {row[0]: LastGood(*row[1:6], Drift.from_json(row[6])) for row in rows}
+    return {
+        row[0]: LastGood(row[1], row[2], row[3], row[4], row[5], Drift.from_json(row[6]))
+        for row in rows
+    }
 
 
 def last_complete(warehouse: Warehouse) -> dict[tuple[str, int | None, str], datetime | None]:
