@@ -30,6 +30,10 @@ ui: $(VENV)/.installed
 emulator: $(VENV)/.installed
 	$(BIN)/aeries-pipeline emulator --demo
 
+# The pages that follow from the code; a test fails while they are not current.
+docs: $(VENV)/.installed
+	$(BIN)/python docs/generate.py
+
 # Pins every version with its hashes; names no index.
 lock:
 	$(BIN)/python -m pip install --quiet uv

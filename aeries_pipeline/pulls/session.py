@@ -117,7 +117,8 @@ class Session:
 
         Raises:
             DistrictBusyError: If another process is pulling the district.
-            ConfigurationError: If the certificate is not where the roster says.
+            ConfigurationError: If the certificate is not where the roster says,
+                or the district is paused.
         """
         self.district = district
         self.settings = settings
@@ -127,6 +128,12 @@ class Session:
         self.started_at = now()
         self.system: SystemInfo | None = None
         self._refusal: AeriesError | None = None
+        if district.paused:
+            raise ConfigurationError(
+                "paused",
+                f"{district.id}: paused in the roster, so nothing is asked of its server; set "
+                "paused: false to pull it again",
+            )
         certificate = district.certificate()
         self._windows = district.windows
         private_directory(settings.locks)

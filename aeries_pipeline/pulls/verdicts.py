@@ -130,9 +130,11 @@ def _schema(drift: Drift, quarantined: int, of_when: str) -> Answer:
         (f"{drift.other_schools} rows name another school", drift.other_schools),
     ]
     said = [text for text, found in parts if found]
+    # An optional field that a site does not send is tolerated, and mentioned.
+    tolerated = not (quarantined or drift.missing_required or drift.unknown or drift.other_schools)
     return Answer(
         SCHEMA,
-        not said,
+        tolerated,
         ("; ".join(said) or "as the reference says") + of_when,
         serious=bool(drift.missing_required),
         numbers={"quarantined": quarantined, "unknown_fields": len(drift.unknown)},

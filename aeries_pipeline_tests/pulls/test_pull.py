@@ -127,6 +127,13 @@ def test_one_district_is_pulled_by_one_process_at_a_time(world: World) -> None:
     world.session().close()
 
 
+def test_a_paused_district_is_not_asked(make_world) -> None:
+    world = make_world(roster={"paused": True})
+    with pytest.raises(ConfigurationError, match="eagle-usd: paused in the roster"):
+        world.session()
+    assert not world.emulator.log
+
+
 def test_a_missing_certificate_leaves_the_district_free(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,8 @@
 """The direction of imports, and settings that are written in two places."""
 
 import ast
+import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,9 @@ from ruamel.yaml import YAML
 
 import aeries_pipeline
 from aeries_pipeline.automation.instance import INSTANCE
+from aeries_pipeline.emulator.faults import FaultKind
+from aeries_pipeline.pulls.verdicts import QUESTIONS
+from aeries_pipeline.roster import District
 
 ROOT = Path(aeries_pipeline.__file__).parent
 REPOSITORY = Path(__file__).parents[2]
@@ -106,3 +111,26 @@ def test_the_lock_file_has_hashes_and_names_no_host() -> None:
     pins = [line for line in text.splitlines() if "==" in line]
     assert len(pins) > 80
     assert all(line.endswith("\\") for line in pins)
+
+
+def test_the_generated_pages_are_current() -> None:
+    spec = importlib.util.spec_from_file_location("generate", REPOSITORY / "docs" / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for path, text in module.pages().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make docs"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_pages_name_every_fault_and_every_setting() -> None:
+    faults = (REPOSITORY / "docs" / "emulator.md").read_text(encoding="utf-8")
+    assert not [kind for kind in FaultKind if f"`{kind}`" not in faults]
+    settings = (REPOSITORY / "docs" / "adding-a-district.md").read_text(encoding="utf-8")
+    assert not [name for name in District.model_fields if f"`{name}`" not in settings]
+    operating = (REPOSITORY / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert not [name for name in QUESTIONS if f"`{name}`" not in operating]

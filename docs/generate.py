@@ -1,0 +1,76 @@
+"""Writes the parts of the documentation that follow from the code.
+
+Run ``make docs`` after a change of the catalogue; a test fails while the pages
+are not current. Prose belongs in the pages themselves, not here.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.catalog.resource import Grain
+
+FOLDER = Path(__file__).parent
+README = FOLDER.parent / "README.md"
+BEGIN, END = "<!-- graph: begin -->", "<!-- graph: end -->"
+
+
+def graph() -> str:
+    """Return the asset graph as Mermaid, from the catalogue."""
+    lines = ["```mermaid", "flowchart LR", '  aeries(["Aeries sites, API v5"])']
+    for grain in Grain:
+        lines.append(f'  subgraph {grain}["one partition for each {grain}"]')
+        for resource in RESOURCES.values():
+            if resource.grain is grain:
+                name = f"raw/{resource.name}"
+                shape = f'(["{name}"])' if resource.optional else f'["{name}"]'
+                lines.append(f"    {resource.name}{shape}")
+        lines.append("  end")
+    lines += [f"  aeries --> {grain}" for grain in Grain]
+    lines += ['  warehouse[("DuckDB: raw, quarantine, meta")]']
+    lines += [f"  {grain} --> warehouse" for grain in Grain]
+    return "\n".join([*lines, "```"])
+
+
+def resources_page() -> str:
+    """Return the page that lists every resource."""
+    lines = [
+        "# Resources",
+        "",
+        "Made from the catalogue by `make docs`. Round boxes of the graph, and `optional` below,",
+        "are pulled only where the roster lists them under `resources`.",
+        "",
+        graph(),
+        "",
+        "| asset | end point | grain | pulled | natural key | permission | also fills |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in RESOURCES.values():
+        key = ", ".join(one.key) or "none"
+        also = ", ".join(f"`raw.{child.name}`" for child in one.children)
+        pulled = "optional" if one.optional else "always"
+        area = one.area.name if one.area else "any valid certificate"
+        lines.append(
+            f"| `raw/{one.name}` | `/{one.path}` | {one.grain} | {pulled} | {key} "
+            f"({one.key_source}) | {area} | {also} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def pages() -> dict[Path, str]:
+    """Return each generated page with its text."""
+    readme = README.read_text(encoding="utf-8")
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return {
+        FOLDER / "resources.md": resources_page(),
+        README: f"{before}{BEGIN}\n{graph()}\n{END}{after}",
+    }
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path.name}\n")
