@@ -39,7 +39,7 @@ lock:
 	$(BIN)/python -m pip install --quiet uv
 	echo "duckdb==1.5.5" > $(VENV)/constraints.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
 		--constraint $(VENV)/constraints.txt --output-file requirements.lock
 
 $(VENV)/.installed: requirements.lock pyproject.toml
