@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long lint types ui emulator lock docs clean
+.PHONY: demo test test-long lint types ui emulator bench docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
@@ -29,6 +29,10 @@ ui: $(VENV)/.installed
 
 emulator: $(VENV)/.installed
 	$(BIN)/aeries-pipeline emulator --demo
+
+# Ratios of a pull to the floor, in one run.
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/pull.py $(BENCH)
 
 # The pages that follow from the code; a test fails while they are not current.
 docs: $(VENV)/.installed

@@ -35,6 +35,25 @@ def column_schema(table: Table) -> dg.TableSchema:
     return dg.TableSchema(added + fields)
 
 
+def loaded_columns(resource: Resource, loaded: Loaded) -> dg.TableSchema:
+    """Return names and types of what a pull brought, short enough for every event.
+
+    A column that the answer lacked is tagged as absent; descriptions stand in
+    the asset's own column schema.
+    """
+    absent = set(loaded.drift.missing) if loaded.drift else set()
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                field.name,
+                field.sql_type,
+                tags={"aeries/absent": ""} if field.name in absent else {},
+            )
+            for field in resource.main.stored
+        ]
+    )
+
+
 def description_of(resource: Resource) -> str:
     """Return the Markdown description of a raw asset."""
     key = ", ".join(resource.key) or "none"
@@ -73,11 +92,11 @@ def materialization_metadata(resource: Resource, loaded: Loaded) -> dict[str, An
         "database_year": pull.database_year or "",
         "aeries_version": pull.server_version or "",
         "pull_id": pull.pull_id,
+        "schema_hash": pull.schema_hash or "",
+        "dagster/column_schema": loaded_columns(resource, loaded),
     }
     if loaded.previous_rows is not None:
         metadata["row_change"] = (pull.rows or 0) - loaded.previous_rows
     if loaded.drift is not None and pull.drift:
         metadata["drift"] = dg.MetadataValue.md(f"```json\n{pull.drift}\n```")
-        if loaded.drift.unknown:
-            metadata["dagster/column_schema"] = column_schema(resource.main)
     return metadata

@@ -113,7 +113,6 @@ COURSES = Resource(
     fields=FIELDS,
     key=("ID",),
     area=COURSE_DATA,
-    may_be_empty=False,
     personal=False,
     source="https://support.aeries.com/support/solutions/articles/14000113686",
 )

@@ -23,7 +23,6 @@ TERMS = Resource(
     grain=Grain.SCHOOL,
     fields=FIELDS,
     key=("TermCode",),
-    may_be_empty=False,
     personal=False,
     source="https://support.aeries.com/support/solutions/articles/14000113682",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import date, datetime
 
 from aeries_pipeline.emulator import people
@@ -51,6 +52,7 @@ def _one_day(district: District, rng: random.Random, at: datetime) -> dict[str, 
         "renames": sum(_rename(district, row, rng, at) for row in current[2 * few : 3 * few]),
         "grade_changes": sum(_regrade(district, row, at) for row in current[3 * few : 3 * few + 1]),
         "returns": _return(district, rng, at),
+        "courses": _rename_course(district, rng, at),
     }
     for row in current[4 * few : 6 * few]:
         district.note(row, "class", at)
@@ -121,6 +123,18 @@ def _return(district: District, rng: random.Random, at: datetime) -> int:
     row = rng.choice(gone)
     row.tag, row.left, row.entered = "", None, district.today
     district.note(row, "student", at)
+    return 1
+
+
+def _rename_course(district: District, rng: random.Random, at: datetime) -> int:
+    """Give one course of the catalogue a new title, every third day."""
+    if district.day % 3:
+        return 0
+    place = rng.randrange(len(district.courses))
+    course = district.courses[place]
+    title = f"{course.title.rstrip('+')[:14]}+"
+    district.courses[place] = replace(course, title=title)
+    district.course_changes.append((at, course.id))
     return 1
 
 

@@ -73,7 +73,7 @@ class Row:
 
 @dataclass(slots=True)
 class Change:
-    """What a data-changes feed knows: a key and a moment."""
+    """What a data-changes feed knows: the key of a student row and a moment."""
 
     at: datetime
     area: str
@@ -89,11 +89,12 @@ class District:
     seed: int
     year: int
     schools: dict[int, School]
-    courses: tuple[Course, ...]
+    courses: list[Course]
     rows: dict[int, list[Row]]
     day: int = 0
     next_id: int = 1
     changes: list[Change] = field(default_factory=list)
+    course_changes: list[tuple[datetime, str]] = field(default_factory=list)
     version: int = 0
     """Grows with every change of the rows; caches are keyed by it."""
 
@@ -147,7 +148,8 @@ def make_district(*, seed: int, schools: int, students: int, year: int) -> Distr
     """
     rng = random.Random(seed)  # noqa: S311 - made-up data
     made = {school.code: school for school in _schools(schools)}
-    district = District(seed, year, made, catalogue(seed), {code: [] for code in made})
+    courses = list(catalogue(seed))
+    district = District(seed, year, made, courses, {code: [] for code in made})
     district.next_id = rng.randrange(10_000_000, 90_000_000)
     real = district.real_schools()
     weights = [_KINDS[school.kind][2] for school in real]

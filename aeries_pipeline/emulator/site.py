@@ -7,6 +7,7 @@ would. Knows nothing of sockets; ``server`` puts it behind HTTP.
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -181,11 +182,15 @@ class Site:
             (rf"{school}/students/sn/(?P<number>\d+)", student, self._rows(e.student)),
             (rf"{school}/students/(?P<student>\d+)", student, self._rows(e.student)),
             (rf"{school}/students/(?P<student>\d+)/extended", student, self._rows(e.extended, page="record")),
+            (rf"{school}/students/grade/(?P<grade>-?\d+)/extended", student, self._rows(e.extended, page="record")),
+            (rf"{school}/students/sn/(?P<number>\d+)/extended", student, self._rows(e.extended)),
             (rf"{school}/gpas(/(?P<student>\d+))?", student, self._rows(e.gpa, page="record", once=True)),
             (rf"{school}/Transcript(/(?P<student>\d+))?", "Transcripts", self._transcript),
             (rf"{school}/GraduationRequirements", "Graduation Requirements",
              lambda m, _q: self._list(e.graduation_requirements(self._school(m)))),
             (rf"{school}/GraduationStatusSummary(/(?P<student>\d+))?", graduation,
+             self._rows(e.graduation_status, page="record", once=True, high=True)),
+            (rf"{school}/GraduationStatusSummary/grade/(?P<grade>-?\d+)", graduation,
              self._rows(e.graduation_status, page="record", once=True, high=True)),
             (rf"{school}/classes(/(?P<student>\d+))?", "Class Schedules/History", self._classes),
             (rf"{school}/sections/(?P<section>\d+)/students", "Class Schedules/History", self._classes),
@@ -202,8 +207,11 @@ class Site:
             (rf"{school}/students/(?P<student>\d+)/courserequests", requests, self._many(e.requests)),
             (rf"{school}/scheduling/alternatecourserequests", requests, self._many(e.alternates)),
             (r"StudentDataChanges/(?P<area>\w+)/" + _WHEN, student, self._student_changes),
-            (r"(?P<kind>Course|Staff|Section)DataChanges/" + _WHEN, None, lambda _m, _q: "[]"),
-            (r"SectionRosterDataChanges/" + _WHEN, "Class Schedules/History", lambda _m, _q: "[]"),
+            (r"CourseDataChanges/" + _WHEN, "Course Data", self._course_changes),
+            (r"SectionRosterDataChanges/" + _WHEN, "Class Schedules/History", self._roster_changes),
+            # No day of the emulator touches staff or a section itself.
+            (r"StaffDataChanges/" + _WHEN, "Staff Data", self._no_changes),
+            (r"SectionDataChanges/" + _WHEN, "Master Schedule", self._no_changes),
         ]  # fmt: skip
 
     @staticmethod
@@ -333,11 +341,42 @@ class Site:
         rows = self._selected(match)
         return self._list([x for row in rows for x in self._endpoints.enrollment(row, year)])
 
-    def _student_changes(self, match: re.Match[str], _query: Query) -> str:
+    @staticmethod
+    def _since(match: re.Match[str]) -> datetime:
         try:
-            since = datetime(*(int(match[part]) for part in ("y", "m", "d", "h", "n")))  # type: ignore[arg-type]  # noqa: DTZ001 - the server speaks local time
+            return datetime(*(int(match[part]) for part in ("y", "m", "d", "h", "n")))  # type: ignore[arg-type]  # noqa: DTZ001 - the server speaks local time
         except ValueError:
             raise ReplyError(400, "The date and time are not valid") from None
+
+    def _no_changes(self, match: re.Match[str], _query: Query) -> str:
+        self._since(match)
+        return "[]"
+
+    def _course_changes(self, match: re.Match[str], _query: Query) -> str:
+        since = self._since(match)
+        ids = sorted({course for at, course in self.district.course_changes if at >= since})
+        return self._list([f'{{"ID":{json.dumps(one)}}}' for one in ids])
+
+    def _roster_changes(self, match: re.Match[str], _query: Query) -> str:
+        """Name the sections in which a student sits whose row or classes changed."""
+        since = self._since(match)
+        changed = {(c.school, c.student) for c in self.district.changes if c.at >= since}
+        found: set[tuple[int, int]] = set()
+        for code in {school for school, _student in changed}:
+            school = self.district.schools[code]
+            if school.is_real:
+                seats = self._endpoints.academics.schedule(school).seats
+                found |= {
+                    (code, seat.section.number)
+                    for seat in seats
+                    if (code, seat.row.person.id) in changed
+                }
+        return self._list(
+            [f'{{"SchoolCode":{code},"SectionNumber":{number}}}' for code, number in sorted(found)]
+        )
+
+    def _student_changes(self, match: re.Match[str], _query: Query) -> str:
+        since = self._since(match)
         area = match["area"].lower()
         keys = {
             (change.student, change.school, change.number)

@@ -21,7 +21,11 @@ from aeries_pipeline.catalog.tables import (
     quoted,
     schema_hash,
 )
-from aeries_pipeline.warehouse.connection import PULLS_COLUMNS, Warehouse
+from aeries_pipeline.warehouse.connection import (
+    PULLS_COLUMNS,
+    Warehouse,
+    WarehouseUnusableError,
+)
 from aeries_pipeline.warehouse.staging import Drift, Landed, Staged, bad_table, good_table, stage
 from aeries_pipeline.warehouse.verdict import Facts, Safeguards, Status, Verdict, judge
 
@@ -104,6 +108,9 @@ def load(
 
     Returns:
         One result for each partition, in the order given.
+
+    Raises:
+        WarehouseUnusableError: If the warehouse cannot be written; it is as it was.
     """
     if not fetched:
         return []
@@ -184,9 +191,13 @@ def _swap(
                 )
             _insert_pulls(connection, [one.pull for one in results], f"{catalog}.meta.pulls")
             connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+        except duckdb.Error as error:
+            # The message of the database may quote a value of a row.
+            kind = type(error).__name__
+            raise WarehouseUnusableError(
+                f"{fetched[0].landed.district}, {resource.name}: the warehouse cannot be written "
+                f"({kind}); nothing was changed; see whether the disk is full, then pull again"
+            ) from None
     return results
 
 

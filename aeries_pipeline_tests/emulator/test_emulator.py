@@ -179,6 +179,34 @@ def test_the_change_feed_names_rows_that_a_day_changed() -> None:
     assert get(site, "StudentDataChanges/student/2026/13/1/0/0")[0] == 400
 
 
+def test_the_other_change_feeds_name_courses_and_sections() -> None:
+    site = make_site(Shape(seed=4, schools=3, students=400))
+    site.advance(9)
+    when = "2020/1/1/0/0"
+    _, courses = get(site, f"CourseDataChanges/{when}")
+    assert courses
+    renamed = get(site, f"courses/{courses[0]['ID']}")[1]
+    assert renamed["Title"].endswith("+")
+    _, rosters = get(site, f"SectionRosterDataChanges/{when}")
+    assert rosters
+    section = rosters[0]
+    path = f"schools/{section['SchoolCode']}/sections/{section['SectionNumber']}/students"
+    assert get(site, path)[1]
+    assert get(site, f"StaffDataChanges/{when}") == (200, [])
+    granted = Site(site.district, {"Xello": XELLO_GRANT})
+    assert get(granted, f"SectionDataChanges/{when}", "Xello")[0] == 401
+
+
+def test_one_student_can_be_asked_for_in_every_way(site: Site) -> None:
+    row = site.district.rows[994][0]
+    for tail in ("", "/extended"):
+        by_id = get(site, f"schools/994/students/{row.person.id}{tail}")[1]
+        by_number = get(site, f"schools/994/students/sn/{row.number}{tail}")[1]
+        by_grade = get(site, f"schools/994/students/grade/{row.grade}{tail}")[1]
+        assert by_number[0] in by_id
+        assert by_number[0] in by_grade
+
+
 @settings(max_examples=15)
 @given(seed=st.integers(0, 50), days=st.integers(0, 320))
 def test_no_day_loses_a_person_or_gives_a_number_twice(seed: int, days: int) -> None:

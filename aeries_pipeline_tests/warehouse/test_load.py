@@ -12,7 +12,11 @@ import pytest
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
-from aeries_pipeline.warehouse.connection import Warehouse, WarehouseBusyError
+from aeries_pipeline.warehouse.connection import (
+    Warehouse,
+    WarehouseBusyError,
+    WarehouseUnusableError,
+)
 from aeries_pipeline.warehouse.load import Fetched, Loaded, PullRow, load, now
 from aeries_pipeline.warehouse.staging import Landed
 from aeries_pipeline.warehouse.verdict import Safeguards, Status
@@ -312,7 +316,7 @@ def test_a_partition_that_fails_to_write_changes_nothing(
     one = loader.fetched("students", [students(4)])
     with loader.warehouse.open() as connection:
         connection.execute("ALTER TABLE meta.pulls RENAME COLUMN seconds TO hours")
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(WarehouseUnusableError, match="nothing was changed"):
         load(loader.warehouse, RESOURCES["students"], [one], Safeguards())
     assert loader.warehouse.rows("SELECT count(*) FROM raw.students") == [(3,)]
     assert loader.warehouse.rows("SELECT count(*) FROM meta.pulls") == [(1,)]
