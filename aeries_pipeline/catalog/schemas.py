@@ -40,7 +40,7 @@ def arrow_type(field: Field) -> pa.DataType:
         case Kind.TIMESTAMP:
             return pa.timestamp("us")
         case Kind.DECIMAL:
-            return pa.decimal128(28, field.scale)
+            return pa.decimal128(18, field.scale)
         case _:
             return pa.string()
 

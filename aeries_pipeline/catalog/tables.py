@@ -72,19 +72,18 @@ def value_sql(field: Field, text: str) -> str:
         field: The field.
         text: SQL expression of its text, NULL where JSON had null.
     """
-    filled = f"nullif(trim({text}), '')"
     match field.kind:
         case Kind.TEXT:
-            return f"CASE WHEN trim({text}) = '' THEN '' ELSE {text} END"
+            # Most texts do not begin with a blank, and need no further look.
+            blank = f"starts_with({text}, ' ') AND trim({text}) = ''"
+            return f"CASE WHEN {blank} THEN '' ELSE {text} END"
         case Kind.TIMESTAMP:
-            return (
-                f"CASE WHEN starts_with({text}, '0001-01-01') THEN NULL "
-                f"ELSE TRY_CAST({filled} AS TIMESTAMP) END"
-            )
+            cast = f"TRY_CAST({text} AS TIMESTAMP)"
+            return f"CASE WHEN starts_with({text}, '0001-01-01') THEN NULL ELSE {cast} END"
         case Kind.JSON:
             return f"CAST({text} AS JSON)"
         case _:
-            return f"TRY_CAST({filled} AS {field.sql_type})"
+            return f"TRY_CAST({text} AS {field.sql_type})"
 
 
 def fault_sql(field: Field, text: str) -> str | None:
@@ -92,22 +91,22 @@ def fault_sql(field: Field, text: str) -> str | None:
 
     None where every text is fit, as for a text field.
     """
-    filled = f"nullif(trim({text}), '')"
     match field.kind:
         case Kind.TEXT | Kind.JSON:
             return None
         case Kind.INTEGER:
+            cast = f"TRY_CAST({text} AS BIGINT)"
             # A cast rounds 3.7 to 4, which would be a wrong value, not a bad one.
             wrong = (
-                f"TRY_CAST({filled} AS BIGINT) IS NULL OR (contains({text}, '.') AND "
-                f"TRY_CAST({filled} AS DOUBLE) <> TRY_CAST({filled} AS BIGINT))"
+                f"({cast} IS NULL OR contains({text}, '.') AND "
+                f"TRY_CAST({text} AS DOUBLE) <> {cast})"
             )
         case Kind.TIMESTAMP:
-            wrong = f"TRY_CAST({filled} AS TIMESTAMP) IS NULL"
+            wrong = f"TRY_CAST({text} AS TIMESTAMP) IS NULL"
         case _:
-            wrong = f"TRY_CAST({filled} AS {field.sql_type}) IS NULL"
+            wrong = f"TRY_CAST({text} AS {field.sql_type}) IS NULL"
     reason = literal(f"{field.name}: not {_ARTICLE[field.kind]}")
-    return f"CASE WHEN {filled} IS NOT NULL AND ({wrong}) THEN {reason} END"
+    return f"CASE WHEN {text} IS NOT NULL AND {wrong} AND trim({text}) <> '' THEN {reason} END"
 
 
 _ARTICLE = {

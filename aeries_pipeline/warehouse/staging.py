@@ -321,7 +321,7 @@ def _cast(connection: duckdb.DuckDBPyConnection, table: Table, _unknown: frozens
     """Make ``staged``: typed columns, and the faults of the casts."""
     values = [f"{value_sql(one, quoted(one.name))} AS {quoted(one.name)}" for one in table.stored]
     wrong = [sql for one in table.stored if (sql := fault_sql(one, quoted(one.name)))]
-    listed = f"list_filter([{', '.join(wrong)}], x -> x IS NOT NULL)" if wrong else "[]::VARCHAR[]"
+    listed = f"concat_ws('; ', {', '.join(wrong)})" if wrong else "''"
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE staged AS SELECT _row, _part, _page, _extra, "
         f"{listed} AS _faults, {', '.join(values)} FROM staged_text"
@@ -357,8 +357,8 @@ def _sort_out(connection: duckdb.DuckDBPyConnection, table: Table, parts: int) -
 def _collect_faults(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Make ``bad``: row numbers and reasons, from the casts and from pandera."""
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE bad AS SELECT _row, array_to_string(_faults, '; ') AS reason "
-        "FROM staged WHERE len(_faults) > 0"
+        "CREATE OR REPLACE TEMP TABLE bad AS SELECT _row, _faults AS reason "
+        "FROM staged WHERE _faults <> ''"
     )
     columns = ", ".join(
         f"{quoted(one.name)}::VARCHAR AS {quoted(one.name)}"
@@ -367,7 +367,7 @@ def _collect_faults(connection: duckdb.DuckDBPyConnection, table: Table) -> None
         for one in table.stored
     )
     reader = connection.execute(
-        f"SELECT _row, {columns} FROM staged WHERE len(_faults) = 0"
+        f"SELECT _row, {columns} FROM staged WHERE _faults = ''"
     ).to_arrow_reader(_CHUNK_ROWS)
     found: dict[int, str] = {}
     for batch in reader:
@@ -391,6 +391,12 @@ def _drop_duplicates(
     if table.key_source is KeySource.NONE:
         return
     key = ", ".join(quoted(name) for name in table.key)
+    repeated = connection.execute(
+        f"SELECT 1 FROM staged ANTI JOIN bad USING (_row) GROUP BY _part, {key} "
+        "HAVING count(*) > 1 LIMIT 1"
+    ).fetchone()
+    if repeated is None:
+        return
     content = ", ".join(quoted(one.name) for one in table.stored)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE twins AS SELECT _row, _part, _page, "
