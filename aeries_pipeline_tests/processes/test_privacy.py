@@ -1,0 +1,51 @@
+"""Neither the certificate nor a student's value leaves the places meant for it."""
+
+from pathlib import Path
+
+import pytest
+
+from aeries_pipeline_tests.conftest import CERTIFICATE, World
+from aeries_pipeline_tests.processes.test_command_line import call
+
+NAME = "Zzyzxmarker"
+MAY_HOLD_STUDENTS = {"warehouse.duckdb", "landing"}
+
+
+def files_that_hold(root: Path, text: str) -> set[str]:
+    needle = text.encode()
+    return {
+        path.relative_to(root).parts[0]
+        for path in root.rglob("*")
+        if path.is_file() and needle in path.read_bytes()
+    }
+
+
+@pytest.mark.long
+def test_marker_values_stay_where_they_may_be(world: World) -> None:
+    for rows in world.site.district.rows.values():
+        for row in rows:
+            row.person.last = NAME
+    world.write_roster(resources=["contacts"])
+    shown = call(world, "sync", "eagle-usd").output
+    # Everything that makes messages: bad rows, a fault of each type, a refusal, a bad certificate.
+    for fault in (
+        {"kind": "bad_value", "field": "Grade", "share": 0.5},
+        {"kind": "bad_value", "field": "Birthdate", "share": 0.03},
+        {"kind": "half"},
+        {"kind": "html"},
+        {"kind": "truncated", "times": 1},
+        {"kind": "status", "status": 401},
+        {"kind": "add_field", "field": "PronounCode"},
+    ):
+        world.faults({**fault, "path": "schools/994/students$"})
+        shown += call(world, "sync", "eagle-usd", "--school", "994").output
+    world.faults()
+    assert NAME not in shown
+    assert CERTIFICATE not in shown
+    data = world.settings.data
+    assert files_that_hold(data, CERTIFICATE) == set()
+    held = files_that_hold(data, NAME)
+    assert "landing" in held, "the search itself works"
+    assert held <= MAY_HOLD_STUDENTS
+    student = str(world.site.district.rows[994][0].person.id)
+    assert files_that_hold(data / "dagster", student) == set()
