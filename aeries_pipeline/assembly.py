@@ -11,6 +11,7 @@ import dagster as dg
 from aeries_pipeline.assets.raw import build_raw_assets
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.automation.jobs import build_jobs
+from aeries_pipeline.automation.pulls import build_pull_sensor
 from aeries_pipeline.automation.staleness import build_staleness_sensor
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.partitions import build_partitions
@@ -29,10 +30,11 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
     """
     settings = settings or load_settings()
     partitions = build_partitions(load_roster(settings.roster))
+    jobs = build_jobs()
     return dg.Definitions(
         assets=build_raw_assets(tuple(RESOURCES.values()), partitions),
-        jobs=build_jobs(),
-        sensors=[build_staleness_sensor(settings)],
+        jobs=jobs,
+        sensors=[build_pull_sensor(settings, jobs), build_staleness_sensor(settings)],
         resources={
             "aeries": AeriesResource(roster_path=str(settings.roster), data_dir=str(settings.data)),
             "warehouse": WarehouseResource(database=str(settings.warehouse)),

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -27,7 +29,6 @@ from pydantic import (
 )
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
-from ruamel.yaml.error import YAMLError
 
 from aeries_pipeline.api.errors import ConfigurationError
 from aeries_pipeline.api.secret import Certificate
@@ -37,6 +38,7 @@ from aeries_pipeline.catalog.resource import Resource
 from aeries_pipeline.warehouse.verdict import Safeguards
 from aeries_pipeline.windows import Windows, parse_windows
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DISTRICT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -117,8 +119,10 @@ class District(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError("not an IANA time zone such as America/Los_Angeles")
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("not an IANA time zone such as America/Los_Angeles") from None
         return value
 
     @field_validator("schools")
@@ -221,11 +225,20 @@ class Roster(BaseModel):
 
 
 def load_roster(path: Path) -> Roster:
-    """Read and check a roster file.
+    """Read and check a roster file; an unchanged file is read once in a process.
 
     Raises:
         RosterError: With one line for each mistake, naming district and field.
     """
+    try:
+        state = path.stat()
+    except OSError:
+        return _load(path, 0, 0)
+    return _load(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, _changed: int, _size: int) -> Roster:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -233,8 +246,8 @@ def load_roster(path: Path) -> Roster:
     except (OSError, UnicodeDecodeError) as error:
         raise RosterError([f"the file cannot be read ({type(error).__name__})"], path) from None
     try:
-        data = YAML(typ="safe").load(text)
-    except YAMLError as error:
+        data = yaml.load(text, Loader=_LOADER)  # noqa: S506 - both are safe loaders
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark else "somewhere"
         raise RosterError([f"{place}: not valid YAML ({_problem(error)})"], path) from None
@@ -243,7 +256,7 @@ def load_roster(path: Path) -> Roster:
     return _checked(data, path)
 
 
-def _problem(error: YAMLError) -> str:
+def _problem(error: yaml.YAMLError) -> str:
     return str(getattr(error, "problem", None) or type(error).__name__)
 
 
@@ -284,16 +297,16 @@ def with_schools(text: str, district_id: str, schools: list[int]) -> str:
 
     Comments, order and everything else stay as they are.
     """
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    data = yaml.load(text)
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    data = editor.load(text)
     for entry in data["districts"]:
         if entry.get("id") == district_id:
             sequence = CommentedSeq(schools)
             sequence.fa.set_flow_style()
             entry["schools"] = sequence
     out = StringIO()
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.dump(data, out)
+    editor.indent(mapping=2, sequence=4, offset=2)
+    editor.dump(data, out)
     return out.getvalue()

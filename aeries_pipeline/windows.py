@@ -99,6 +99,28 @@ class Windows:
             for window in self.windows
         )
 
+    def opened_at(self, moment: datetime) -> datetime:
+        """Return when the stretch around ``moment`` opened, in UTC.
+
+        A stretch of more than a day counts as opening anew after each day, so
+        that a window without an end gives one opening a day. ``moment`` must
+        be inside.
+        """
+        zone = ZoneInfo(self.zone)
+        day_before = moment - timedelta(days=1)
+        opened = None if self.contains(day_before) else day_before
+        inside = opened is None
+        for edge in self._edges(day_before):
+            if edge > moment:
+                break
+            if self.contains(edge) and not inside:
+                opened = edge
+            inside = self.contains(edge)
+        if opened is not None and self.contains(opened):
+            return opened
+        midnight = datetime.combine(moment.astimezone(zone).date(), time(), tzinfo=zone)
+        return midnight.astimezone(UTC)
+
     def next_opening(self, after: datetime) -> datetime | None:
         """Return the first instant at or after ``after`` inside a window, in UTC.
 

@@ -13,7 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aeries_pipeline.api.client import Answer, Tally
-from aeries_pipeline.api.errors import AeriesError, PermissionMissingError, StoppedError
+from aeries_pipeline.api.errors import (
+    AeriesError,
+    PermissionMissingError,
+    StoppedError,
+    TransientError,
+)
 from aeries_pipeline.api.paging import pages
 from aeries_pipeline.catalog.resource import Grain, Resource
 from aeries_pipeline.pulls.landing import LandingError, keep_newest, partition_folder, write_page
@@ -187,7 +192,8 @@ def _outcome_of(draft: PullRow, resource: Resource, error: AeriesError | Landing
         )
     code = error.code if isinstance(error, AeriesError) else "landing"
     status = Status.SKIPPED if isinstance(error, StoppedError) else Status.FAILED
-    return replace(draft, status=status, code=code, reason=str(error))
+    transient = isinstance(error, TransientError)
+    return replace(draft, status=status, code=code, transient=transient, reason=str(error))
 
 
 def _with_tally(pull: PullRow, tally: Tally) -> PullRow:

@@ -27,6 +27,7 @@ PULLS_COLUMNS = (
     ("resource", "VARCHAR"),
     ("status", "VARCHAR"),
     ("code", "VARCHAR"),
+    ("transient", "BOOLEAN"),
     ("reason", "VARCHAR"),
     ("started_at", "TIMESTAMP"),
     ("finished_at", "TIMESTAMP"),

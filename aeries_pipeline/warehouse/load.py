@@ -35,8 +35,9 @@ class PullRow:
     """One row of ``meta.pulls``; the fields are its columns.
 
     Times are UTC without a zone. ``rows`` are those of the main table,
-    ``duplicates`` rows that another row repeats, ``conflicts`` different rows
-    that share a natural key.
+    ``transient`` tells that a later try may succeed by itself, ``duplicates``
+    are rows that another row repeats, ``conflicts`` different rows that share
+    a natural key.
     """
 
     pull_id: str
@@ -47,6 +48,7 @@ class PullRow:
     started_at: datetime
     finished_at: datetime
     code: str = ""
+    transient: bool = False
     reason: str = ""
     pull_window: str | None = None
     outside_window_reason: str | None = None

@@ -1,0 +1,153 @@
+"""The sensor that starts pulls, on a real instance and by a real daemon."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from aeries_pipeline.assembly import build_defs
+from aeries_pipeline.automation.instance import open_instance
+from aeries_pipeline.automation.jobs import build_jobs
+from aeries_pipeline.automation.pulls import build_pull_sensor
+from aeries_pipeline_tests.conftest import World
+from aeries_pipeline_tests.dagster_layer.test_raw_assets import QUIET
+
+NIGHT = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)
+WINDOW = {"pull_window": "weekdays 8pm-2am"}
+
+
+def tick(world: World, instance: dg.DagsterInstance, moment: datetime = NIGHT) -> dg.SensorResult:
+    sensor = build_pull_sensor(world.settings, build_jobs(), lambda: moment)
+    return sensor(dg.build_sensor_context(instance=instance))
+
+
+def obey(world: World, instance: dg.DagsterInstance, request: dg.RunRequest) -> bool:
+    """Run what the sensor asked for, as the daemon would."""
+    job = build_defs(world.settings).resolve_job_def(request.job_name)
+    return job.execute_in_process(
+        instance=instance,
+        run_config=QUIET,
+        partition_key=request.partition_key,
+        tags=dict(request.tags) | {"aeries/outside_window": "the clock of this test"},
+        asset_selection=list(request.asset_selection),
+        raise_on_error=False,
+    ).success
+
+
+def test_an_open_window_starts_both_runs_once(make_world) -> None:
+    world = make_world(roster=WINDOW)
+    with open_instance(world.settings) as instance:
+        asked = tick(world, instance).run_requests
+        assert [one.run_key for one in asked] == [
+            "eagle-usd@2026-11-25T04:00Z/district/1",
+            "eagle-usd@2026-11-25T04:00Z/schools/1",
+        ]
+        assert asked[0].tags["dagster/priority"] == "1"
+        assert asked[1].tags["dagster/asset_partition_range_start"] == "eagle-usd|992"
+        assert asked[1].tags["dagster/asset_partition_range_end"] == "eagle-usd|994"
+        names = {key.path[-1] for key in asked[1].asset_selection}
+        assert "students" in names
+        assert "contacts" not in names
+        assert not world.emulator.log, "a tick asks no server"
+        assert all(obey(world, instance, request) for request in asked)
+        again = tick(world, instance, NIGHT + timedelta(hours=1))
+        assert again.run_requests == []
+        assert again.skip_reason.skip_message == "eagle-usd: pulled in this opening"
+        next_night = tick(world, instance, NIGHT + timedelta(days=1)).run_requests
+        assert next_night[0].run_key == "eagle-usd@2026-11-26T04:00Z/district/1"
+
+
+def test_a_closed_window_says_when_it_opens(make_world) -> None:
+    world = make_world(roster=WINDOW)
+    with open_instance(world.settings) as instance:
+        told = tick(world, instance, NIGHT - timedelta(hours=3))
+    assert told.skip_reason.skip_message == "eagle-usd: the window opens Tue 2026-11-24 20:00 PST"
+
+
+def test_a_run_that_has_not_ended_holds_the_sensor_back(make_world) -> None:
+    world = make_world(roster=WINDOW)
+    with open_instance(world.settings) as instance:
+        job = build_defs(world.settings).resolve_job_def("pull_schools")
+        # Started by hand in the UI, so without the district's tag.
+        instance.create_run_for_job(job, tags={"dagster/partition": "eagle-usd|994"})
+        told = tick(world, instance)
+    assert told.skip_reason.skip_message == "eagle-usd: a run is under way"
+
+
+def test_a_passing_failure_is_tried_again_for_the_schools_that_failed(make_world) -> None:
+    world = make_world(roster=WINDOW)
+    with open_instance(world.settings) as instance:
+        district, schools = tick(world, instance).run_requests
+        assert obey(world, instance, district)
+        world.faults({"kind": "reset", "path": "schools/99[23]/terms"})
+        assert not obey(world, instance, schools)
+        (again,) = tick(world, instance).run_requests
+        assert again.run_key == "eagle-usd@2026-11-25T04:00Z/schools/2"
+        assert again.tags["dagster/asset_partition_range_start"] == "eagle-usd|992"
+        assert again.tags["dagster/asset_partition_range_end"] == "eagle-usd|993"
+        world.faults()
+        assert obey(world, instance, again)
+        assert tick(world, instance).skip_reason.skip_message == "eagle-usd: pulled in this opening"
+
+
+def test_a_lasting_failure_is_left_to_a_person(make_world) -> None:
+    world = make_world(roster=WINDOW)
+    with open_instance(world.settings) as instance:
+        district, schools = tick(world, instance).run_requests
+        assert obey(world, instance, district)
+        world.faults({"kind": "html", "path": "schools/993/terms"})
+        assert not obey(world, instance, schools)
+        told = tick(world, instance)
+    assert told.run_requests == []
+    assert "failed for a reason that lasts" in told.skip_reason.skip_message
+
+
+@pytest.mark.long
+def test_a_real_daemon_loads_a_district_when_its_window_opens(make_world) -> None:
+    opens = datetime.now(UTC) + timedelta(seconds=75)
+    minute = opens.replace(second=0, microsecond=0)
+    closes = minute + timedelta(hours=2)
+    window = [{"opens": f"{minute:%H:%M}", "closes": f"{closes:%H:%M}"}]
+    world = make_world(students=90, roster={"pull_window": window, "timezone": "Etc/UTC"})
+    with open_instance(world.settings):
+        home = os.environ["DAGSTER_HOME"]
+    workspace = Path(home) / "workspace.yaml"
+    workspace.write_text(
+        "load_from:\n  - python_module:\n      module_name: aeries_pipeline.definitions\n"
+        "      location_name: aeries_pipeline\n",
+        encoding="utf-8",
+    )
+    environment = {
+        **os.environ,
+        "AERIES_DISTRICTS": str(world.settings.roster),
+        "AERIES_DATA_DIR": str(world.settings.data),
+    }
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)],
+        env=environment, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        rows = sum(len(world.site.district.rows[school]) for school in world.schools)
+        done = False
+        for _ in range(100):
+            time.sleep(3)
+            if world.warehouse.has_table("raw", "graduation_status"):
+                counts = world.warehouse.rows("SELECT count(*) FROM raw.students")
+                done = counts == [(rows,)]
+            if done:
+                break
+        assert done, "the daemon did not load the district"
+    finally:
+        os.killpg(daemon.pid, signal.SIGTERM)
+        daemon.wait(timeout=30)
+    first = min(visit.at for visit in world.emulator.log)
+    assert first >= minute.timestamp(), "a request was sent before the window opened"
+    tried = world.warehouse.rows("SELECT DISTINCT run_id FROM meta.pulls")
+    assert len(tried) == 2
