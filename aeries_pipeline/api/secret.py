@@ -32,10 +32,6 @@ class Certificate:
         """Return the value, for the request header alone."""
         return self._value
 
-    def masks(self, text: str) -> str:
-        """Return the text with the certificate blotted out, in any case."""
-        return re.sub(re.escape(self._value), "***", text, flags=re.IGNORECASE)
-
     def __repr__(self) -> str:
         return "Certificate(***)"
 

@@ -30,6 +30,7 @@ from aeries_pipeline.warehouse.connection import Warehouse
 OPENING_TAG = "aeries/opening"
 ATTEMPT_TAG = "aeries/attempt"
 STAGE_TAG = "aeries/stage"
+_TOLD = 20
 _UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -83,10 +84,17 @@ def build_pull_sensor(
             requests += [request_for(district, key, start) for start in decision.starts]
             if decision.reason and not decision.starts:
                 reasons.append(f"{district.id}: {decision.reason}")
-        skip = None if requests else "; ".join(reasons) or "the roster is empty"
+        skip = None if requests else _told(reasons)
         return dg.SensorResult(run_requests=requests, skip_reason=skip)
 
     return pull_windows
+
+
+def _told(reasons: Sequence[str]) -> str:
+    """Return the reasons for doing nothing, not more of them than a person reads."""
+    shown = "; ".join(reasons[:_TOLD]) or "the roster is empty"
+    more = len(reasons) - _TOLD
+    return f"{shown}; and {more} more districts" if more > 0 else shown
 
 
 def opening_key(district: District, moment: datetime) -> str:

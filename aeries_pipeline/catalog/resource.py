@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from aeries_pipeline.catalog.fields import Field, Kind
+from aeries_pipeline.catalog.fields import Field
 
 
 class Grain(StrEnum):
@@ -185,8 +185,3 @@ class Resource:
         names = {field.name for field in self.fields}
         aliases = {alias for field in self.fields for alias in field.aliases}
         return frozenset(names | aliases)
-
-
-def array_field(name: str, note: str) -> Field:
-    """Return the field for an array that is flattened into rows of its own."""
-    return Field(name, Kind.JSON, note=note)

@@ -225,9 +225,12 @@ def _reasons(
 def _failures(run: dg.ExecuteInProcessResult) -> Iterator[str]:
     """Yield what a run that left nothing in the ledger says of its end."""
     for event in run.all_events:
+        error = event.step_failure_data.error if event.is_step_failure else None
+        if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+            yield "stopped from outside; what was loaded stays, sync again for the rest"
+            return
         if event.is_step_failure:
             user = event.step_failure_data.user_failure_data
-            error = event.step_failure_data.error
             yield (
                 (user and user.description) or (error and error.message.strip()) or "a step failed"
             )

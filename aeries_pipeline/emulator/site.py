@@ -123,7 +123,7 @@ class Site:
         """
         lowered = {name.lower(): value for name, value in query.items()}
         if path.lower() == "systeminfo":
-            return Reply(200, self._systeminfo(lowered))
+            return Reply(200, self._systeminfo())
         areas = self.certificates.get(certificate or "")
         if areas is None:
             return Reply(401, '{"Message":"Invalid Certificate"}')
@@ -148,8 +148,9 @@ class Site:
             body = re.sub(r'(Date[A-Za-z]*"):null', r'\1:"0001-01-01T00:00:00"', body)
         return body
 
-    def _systeminfo(self, query: Query) -> str:
-        year = self._year(query)
+    def _systeminfo(self) -> str:
+        # There is one database, so every year that is asked for gives the default.
+        year = self.start_year
         newest = self.district.year
         moment = self.now()
         stamp = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06}1{moment:%z}"
@@ -160,10 +161,6 @@ class Site:
             '"LocalTimeZoneName":"(UTC-08:00) Pacific Time (US & Canada)",'
             f'"CurrentDateTime":"{stamp}"}}'
         )
-
-    def _year(self, _query: Query) -> int:
-        """Return the year that answers: there is one database, whatever is asked."""
-        return self.start_year
 
     # -- routes ----------------------------------------------------------
 

