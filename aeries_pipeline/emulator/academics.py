@@ -19,7 +19,7 @@ from aeries_pipeline.emulator.templates import Template, encode
 
 _MARKS = ("F", "D", "C", "B", "A")
 FIRST_GRADE = 8
-_SLOTS = ("A", "D", "E", "C", "B", "F", "Z")
+_SLOTS = ("A", "D", "E", "C", "B", "F", "G", "Z")
 _SEATS = 32
 
 
