@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import date
 from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -29,6 +29,7 @@ from pydantic import (
 )
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.error import YAMLError
 
 from aeries_pipeline.api.errors import ConfigurationError
 from aeries_pipeline.api.secret import Certificate
@@ -38,7 +39,6 @@ from aeries_pipeline.catalog.resource import Resource
 from aeries_pipeline.warehouse.verdict import Safeguards
 from aeries_pipeline.windows import Windows, parse_windows
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DISTRICT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -83,7 +83,7 @@ class District(BaseModel):
     certificate_file: str | None = None
     timezone: str = "America/Los_Angeles"
     pull_window: str | list[dict[str, Any]] = "any time"
-    blackout_dates: list[str] = Field(default_factory=list)
+    blackout_dates: list[date] = Field(default_factory=list)
     schools: list[Annotated[int, Field(ge=1, le=9999)]] = Field(default_factory=list)
     inactive_school: int = 999
     database_year: int | None = Field(None, ge=1990, le=2100)
@@ -159,7 +159,9 @@ class District(BaseModel):
         Raises:
             ValueError: If its words cannot be read, or in two ways.
         """
-        return parse_windows(self.pull_window, self.timezone, self.blackout_dates)
+        return parse_windows(
+            self.pull_window, self.timezone, [day.isoformat() for day in self.blackout_dates]
+        )
 
     @property
     def zone(self) -> ZoneInfo:
@@ -246,8 +248,9 @@ def _load(path: Path, _changed: int, _size: int) -> Roster:
     except (OSError, UnicodeDecodeError) as error:
         raise RosterError([f"the file cannot be read ({type(error).__name__})"], path) from None
     try:
-        data = yaml.load(text, Loader=_LOADER)  # noqa: S506 - both are safe loaders
-    except yaml.YAMLError as error:
+        # YAML 1.2: version 1.1 reads 20:00 as a number of minutes and 0123 as octal.
+        data = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark else "somewhere"
         raise RosterError([f"{place}: not valid YAML ({_problem(error)})"], path) from None
@@ -256,7 +259,7 @@ def _load(path: Path, _changed: int, _size: int) -> Roster:
     return _checked(data, path)
 
 
-def _problem(error: yaml.YAMLError) -> str:
+def _problem(error: YAMLError) -> str:
     return str(getattr(error, "problem", None) or type(error).__name__)
 
 

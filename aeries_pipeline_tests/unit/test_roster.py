@@ -112,6 +112,23 @@ def test_a_certificate_file_is_found_beside_the_roster(tmp_path: Path) -> None:
     )
 
 
+def test_times_and_dates_need_no_quotes_and_zeros_are_no_octal(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        '"Weekends only from 8:00 p.m. - 2:00 a.m."', "[{days: [sat], opens: 20:00, closes: 02:00}]"
+    ).replace("[990, 991]", "[0123]\n    blackout_dates: [2026-12-24]")
+    district = load_roster(written(tmp_path, text)).get("eagle-usd")
+    assert str(district.windows) == "sat 20:00 to 02:00"
+    assert district.schools == [123]
+    assert [str(day) for day in district.windows.blackouts] == ["2026-12-24"]
+
+
+def test_a_roster_that_changes_is_read_again(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    assert load_roster(path) is load_roster(path)
+    written(tmp_path, GOOD.replace("[990, 991]", "[990, 991, 994]"))
+    assert load_roster(path).get("eagle-usd").schools == [990, 991, 994]
+
+
 def test_an_unknown_district_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigurationError, match=r"'falcon' is not in the roster \(it has: eagle-usd\)"
