@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 from aeries_pipeline.settings import Settings
@@ -65,6 +66,11 @@ def prepare_home(settings: Settings) -> Path:
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Open the instance that the UI of the same data directory shows."""
-    prepare_home(settings)
-    with dg.DagsterInstance.get() as instance:
+    home = prepare_home(settings)
+    with ExitStack() as stack:
+        # Two processes that make the tables of a new instance at once collide.
+        with FileLock(home / "instance.lock"):
+            instance = stack.enter_context(dg.DagsterInstance.get())
+            instance.get_runs_count()
+            instance.all_asset_keys()
         yield instance
