@@ -21,7 +21,7 @@ from aeries_pipeline.assets.resources import DISTRICT_TAG
 from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
 from aeries_pipeline.catalog.registry import of_grain
 from aeries_pipeline.catalog.resource import Grain
-from aeries_pipeline.partitions import school_key
+from aeries_pipeline.partitions import school_key, split
 from aeries_pipeline.roster import District, load_roster
 from aeries_pipeline.schedule import Attempt, Outcome, Stage, Start, decide
 from aeries_pipeline.settings import Settings
@@ -140,7 +140,7 @@ def _busy(instance: dg.DagsterInstance) -> set[str]:
             found.add(run.tags[DISTRICT_TAG])
         for tag in (PARTITION_NAME_TAG, ASSET_PARTITION_RANGE_START_TAG):
             if run.job_name in {PULL_DISTRICT, PULL_SCHOOLS} and tag in run.tags:
-                found.add(run.tags[tag].split("|")[0])
+                found.add(split(run.tags[tag])[0])
     return found
 
 
