@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import dagster as dg
 
+from aeries_pipeline.assets.accounts import build_account_assets
 from aeries_pipeline.assets.raw import build_raw_assets
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.assets.xello import build_xello_asset
+from aeries_pipeline.automation.downstream import build_automation_sensor
 from aeries_pipeline.automation.jobs import build_jobs
 from aeries_pipeline.automation.pulls import build_pull_sensor
 from aeries_pipeline.automation.staleness import build_staleness_sensor
@@ -32,9 +35,17 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
     partitions = build_partitions(load_roster(settings.roster))
     jobs = build_jobs()
     return dg.Definitions(
-        assets=build_raw_assets(tuple(RESOURCES.values()), partitions),
+        assets=[
+            *build_raw_assets(tuple(RESOURCES.values()), partitions),
+            build_account_assets(partitions),
+            build_xello_asset(partitions),
+        ],
         jobs=jobs,
-        sensors=[build_pull_sensor(settings, jobs), build_staleness_sensor(settings)],
+        sensors=[
+            build_pull_sensor(settings, jobs[:2]),
+            build_staleness_sensor(settings),
+            build_automation_sensor(),
+        ],
         resources={
             "aeries": AeriesResource(roster_path=str(settings.roster), data_dir=str(settings.data)),
             "warehouse": WarehouseResource(database=str(settings.warehouse)),

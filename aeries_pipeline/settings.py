@@ -41,6 +41,11 @@ class Settings:
         return self.data / "landing"
 
     @property
+    def out(self) -> Path:
+        """What is made for others, one folder for each district."""
+        return self.data / "out"
+
+    @property
     def locks(self) -> Path:
         """One lock file for each district that is being pulled."""
         return self.data / "locks"

@@ -5,7 +5,6 @@ swapped in, answers each check for each partition, and fails at the end with a
 list of those that did not come, so that one school's trouble is its own.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
@@ -18,7 +17,7 @@ from aeries_pipeline.assets.describe import (
     materialization_metadata,
 )
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
-from aeries_pipeline.assets.verdicts import find_targets
+from aeries_pipeline.assets.verdicts import check_specs, find_targets
 from aeries_pipeline.catalog.resource import Grain, Reference, Resource
 from aeries_pipeline.partitions import Partitions, by_district, key_of
 from aeries_pipeline.progress import tell
@@ -80,7 +79,9 @@ def build_raw_asset(
                 deps=[AERIES],
             )
         ],
-        check_specs=check_specs(resource, partitions_def),
+        check_specs=check_specs(
+            key, {name: QUESTIONS[name] for name in questions_for(resource)}, partitions_def
+        ),
         can_subset=True,
         partitions_def=partitions_def,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -133,25 +134,6 @@ def _not_asked(
     for partition in partitions:
         for answer in not_asked(resource):
             yield targets.evaluation(partition, answer)
-
-
-def check_specs(
-    resource: Resource, partitions_def: dg.PartitionsDefinition
-) -> list[dg.AssetCheckSpec]:
-    """Return the checks of a raw asset, with a verdict for each partition."""
-    with warnings.catch_warnings():
-        # Partitions of checks are marked as a preview in Dagster 1.13; the
-        # lock file holds the version and a test reads the verdicts back.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [
-            dg.AssetCheckSpec(
-                name,
-                asset=dg.AssetKey(["raw", resource.name]),
-                description=QUESTIONS[name],
-                partitions_def=partitions_def,
-            )
-            for name in questions_for(resource)
-        ]
 
 
 def _privacy(resource: Resource) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Jobs: one pulls what a district has once, one pulls its schools."""
+"""Jobs: what a district has once, its schools, and what follows from them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from aeries_pipeline.catalog.resource import Grain
 
 PULL_DISTRICT = "pull_district"
 PULL_SCHOOLS = "pull_schools"
+ACCOUNTS_AND_FILES = "accounts_and_files"
 
 
 def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
-    """Return the pull jobs; their partitions are those of their assets."""
+    """Return the two pull jobs, then the rest; partitions are those of the assets."""
     return [
         dg.define_asset_job(
             PULL_DISTRICT,
@@ -23,6 +24,11 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
             PULL_SCHOOLS,
             selection=_selection(Grain.SCHOOL),
             description="Pulls everything that Aeries keeps for each school of a district.",
+        ),
+        dg.define_asset_job(
+            ACCOUNTS_AND_FILES,
+            selection=dg.AssetSelection.groups("accounts"),
+            description="Computes a district's accounts and writes what Xello imports.",
         ),
     ]
 

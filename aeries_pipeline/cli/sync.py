@@ -19,15 +19,18 @@ from rich.table import Table
 
 from aeries_pipeline.api.errors import ConfigurationError, StoppedError
 from aeries_pipeline.assembly import build_defs
+from aeries_pipeline.assets.accounts import CHANGES
 from aeries_pipeline.assets.resources import (
     ACCEPT_SHRUNKEN_TAG,
     DISTRICT_TAG,
     OUTSIDE_WINDOW_TAG,
 )
+from aeries_pipeline.assets.xello import XELLO_FILES
 from aeries_pipeline.automation.instance import open_instance
 from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
+from aeries_pipeline.cli.accounts import QUIET, compute_accounts
 from aeries_pipeline.partitions import school_key, school_keys
 from aeries_pipeline.progress import watching
 from aeries_pipeline.pulls.run import Progress as Step
@@ -35,8 +38,7 @@ from aeries_pipeline.pulls.session import window_is_closed
 from aeries_pipeline.roster import District, load_roster
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import Warehouse
-
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+from aeries_pipeline.warehouse.ledger import last_good
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +72,48 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
     """
     district = _checked(settings, request)
     with open_instance(settings) as instance:
-        puller = _Puller(build_defs(settings), instance, district, request, console)
+        puller = _Puller(build_defs(settings), instance, district, request, console, settings)
         runs = list(puller.runs())
+        follow = puller.follow_up()
     ids = [run.run_id for run in runs]
     rows = Warehouse(settings.warehouse).dicts(
         "SELECT * FROM meta.pulls WHERE list_contains(?, run_id)", [ids]
     )
     console.print(_table(district, rows))
-    good = all(run.success for run in runs)
     for reason in _reasons(rows, runs):
         console.print(f"[yellow]![/yellow] {reason}", soft_wrap=True)
-    return good
+    if follow is not None:
+        _tell_accounts(district, follow, console)
+    return all(run.success for run in [*runs, *([follow] if follow else [])])
+
+
+def _tell_accounts(district: District, result: dg.ExecuteInProcessResult, console: Console) -> None:
+    """Print what became of the accounts, from the metadata of the run."""
+    for event in result.get_asset_materialization_events():
+        one = event.step_materialization_data.materialization
+        shown = {name: value.value for name, value in one.metadata.items()}
+        if one.asset_key == CHANGES:
+            counts = [f"{shown[kind]} {word}" for kind, word in _DONE.items() if shown[kind]]
+            console.print(f"accounts: {', '.join(counts) or 'no change'}")
+        elif one.asset_key == XELLO_FILES:
+            state = "written to" if shown["is_new"] else "unchanged since"
+            console.print(f"files for Xello: {state} {shown['folder']}", soft_wrap=True)
+    for verdict in result.get_asset_check_evaluations():
+        if not verdict.passed:
+            text = verdict.description or verdict.check_name
+            console.print(f"[yellow]![/yellow] {district.id}: {text}", soft_wrap=True)
+    if not result.success:
+        for sentence in dict.fromkeys(_failures(result)):
+            console.print(f"[yellow]![/yellow] {sentence}", soft_wrap=True)
+
+
+_DONE = {
+    "create": "created",
+    "update": "updated",
+    "transfer": "transferred",
+    "deactivate": "deactivated",
+    "reactivate": "reactivated",
+}
 
 
 def _checked(settings: Settings, request: Request) -> District:
@@ -114,6 +147,7 @@ class _Puller:
     district: District
     request: Request
     console: Console
+    settings: Settings
 
     def selected(self, grain: Grain) -> list[str]:
         """Return the resources of a grain that this sync pulls."""
@@ -134,6 +168,13 @@ class _Puller:
             yield self.run(PULL_DISTRICT, Grain.DISTRICT, [self.district.id])
         if self.selected(Grain.SCHOOL):
             yield self.run(PULL_SCHOOLS, Grain.SCHOOL, school_keys(self.district))
+
+    def follow_up(self) -> dg.ExecuteInProcessResult | None:
+        """Compute accounts and files, once any school's students were ever pulled."""
+        found = last_good(Warehouse(self.settings.warehouse), self.district.id, "students")
+        if not found:
+            return None
+        return compute_accounts(self.defs, self.instance, self.district.id)
 
     def run(self, job: str, grain: Grain, keys: Sequence[str]) -> dg.ExecuteInProcessResult:
         """Run one job over an unbroken range of partitions."""

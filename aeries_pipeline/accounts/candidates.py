@@ -1,0 +1,262 @@
+"""Finds, in DuckDB, the students about whom there is anything to decide.
+
+On most nights nearly every account agrees with its row. One full join sets
+those aside; only the rest is fetched and decided one by one in ``decide``. The
+filter may let through a student about whom nothing is to be done, and must
+never hold back another; a property test compares it with deciding about all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from aeries_pipeline.accounts.evidence import Picture, SchoolPull
+from aeries_pipeline.accounts.model import ACCOUNT_FIELDS, LONG_AGO, Account, StudentRow
+from aeries_pipeline.accounts.policy import Policy
+from aeries_pipeline.accounts.tables import account_of
+from aeries_pipeline.catalog.tables import literal
+
+_WHITE = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)"
+
+_ROWS = """
+SELECT "StudentID" AS student_id, CAST("SchoolCode" AS INTEGER) AS school,
+       "StudentNumber" AS student_number,
+       trim(coalesce("InactiveStatusCode", ''), {white}) AS code,
+       _pulled_at AS pulled_at, _pull_id AS pull_id,
+       CAST("SchoolEnterDate" AS DATE) AS entered, CAST("SchoolLeaveDate" AS DATE) AS left_on,
+       coalesce("AttendanceProgramCodePrimary", '') AS program,
+       coalesce("NextSchoolCode", 0) AS next_school, coalesce("NextGrade", 0) AS next_grade,
+       coalesce("OldStudentID", 0) AS old_student_id, "Grade" AS grade,
+       "FirstName" AS first_name, "LastName" AS last_name, coalesce("Gender", '') AS gender,
+       CAST("Birthdate" AS DATE) AS birthdate,
+       nullif("StudentEmailAddress", '') AS email, nullif("StateStudentID", '') AS state_student_id
+FROM raw.students
+WHERE district = {district} AND ("SchoolCode" = school OR "SchoolCode" = {inactive_school})
+"""
+
+_JOIN = """
+CREATE OR REPLACE TEMP TABLE suspects AS
+WITH r AS (
+    SELECT *, code IN ({active}) AND school <> {inactive_school} AS is_active,
+           code IN ({awaited}) AND school <> {inactive_school} AS is_awaited
+    FROM ({rows}) WHERE school IN ({readable}) AND code NOT IN ({ignored})
+), a AS (
+    SELECT *, state = 'active' AS in_use,
+           state = 'active' AND school IN ({unread}) AS is_frozen
+    FROM core.accounts WHERE district = {district}
+), pairs AS (
+    SELECT coalesce(r.student_id, a.student_id) AS student_id,
+           CASE
+             WHEN a.student_id IS NULL THEN
+               CASE WHEN r.is_active OR (r.is_awaited AND {make_awaited}) THEN 2 ELSE 0 END
+             WHEN a.is_frozen THEN 0
+             WHEN NOT a.in_use THEN CASE WHEN r.is_active THEN 2 ELSE 0 END
+             WHEN r.student_id IS NULL THEN 2
+             WHEN r.is_active THEN
+               CASE WHEN r.school = a.school AND r.grade = a.grade
+                     AND r.last_name = a.last_name AND r.first_name = a.first_name
+                     AND r.gender = a.gender
+                     AND r.birthdate IS NOT DISTINCT FROM a.birthdate
+                     AND r.email IS NOT DISTINCT FROM a.email
+                     AND r.state_student_id IS NOT DISTINCT FROM a.state_student_id
+                     AND CASE WHEN r.next_grade >= 13
+                                OR r.next_school IN (0, r.school, {inactive_school})
+                              THEN a.next_school IS NULL
+                              ELSE r.next_school IS NOT DISTINCT FROM a.next_school END
+                     AND a.missing_since IS NULL AND len(a.other_schools) = 0
+               THEN 0 ELSE 2 END
+             WHEN r.is_awaited AND r.school IS DISTINCT FROM a.next_school THEN 2
+             ELSE 1
+           END AS doubt
+    FROM r FULL JOIN a ON r.student_id = a.student_id
+)
+SELECT student_id, max(doubt) AS doubt FROM pairs WHERE doubt > 0 GROUP BY student_id
+"""
+
+_CHOSEN = """
+CREATE OR REPLACE TEMP TABLE chosen AS
+SELECT student_id FROM suspects WHERE doubt = 2
+UNION
+SELECT s.student_id FROM suspects s
+JOIN core.accounts a ON a.district = {district} AND a.student_id = s.student_id
+WHERE s.doubt = 1 AND NOT EXISTS (
+    SELECT 1 FROM ({rows}) r
+    WHERE r.student_id = s.student_id AND r.school = a.school AND r.code IN ({active})
+      AND r.school IN ({readable}))
+UNION
+SELECT unnest({also})
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One student about whom to decide.
+
+    Attributes:
+        account: None where there is none.
+        rows: Every readable row of the student.
+        successors: Rows of other ids that name this one as their former id.
+    """
+
+    account: Account | None = None
+    rows: list[StudentRow] = field(default_factory=list)
+    successors: list[StudentRow] = field(default_factory=list)
+
+
+def school_pulls(connection: duckdb.DuckDBPyConnection, district: str) -> list[SchoolPull]:
+    """Return what the ledger says of each school's pulls of ``students``.
+
+    A pull that was skipped because the window had closed was no attempt.
+    """
+    rows = connection.execute(
+        """
+        WITH tries AS (
+            SELECT *, row_number() OVER (
+                PARTITION BY school ORDER BY finished_at DESC, started_at DESC) AS place
+            FROM meta.pulls
+            WHERE district = $district AND resource = 'students' AND status <> 'skipped'
+        )
+        SELECT school, max_by(pull_id, started_at) FILTER (status = 'complete'),
+               max(started_at) FILTER (status = 'complete'),
+               max_by(database_year, started_at) FILTER (status = 'complete'),
+               max(reason) FILTER (place = 1 AND status <> 'complete')
+        FROM tries WHERE school IS NOT NULL GROUP BY school
+        """,
+        {"district": district},
+    ).fetchall()
+    return [
+        SchoolPull(school, pull_id or "", started, year or "", trouble or "")
+        for school, pull_id, started, year, trouble in rows
+    ]
+
+
+def counts_by_school(
+    connection: duckdb.DuckDBPyConnection, district: str, policy: Policy
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Return active rows and active accounts, by school."""
+    names = _names(district, policy, ())
+    active = connection.execute(
+        f"SELECT school, count(*) FROM ({_ROWS.format(**names)}) WHERE code IN ({names['active']}) "
+        f"AND school <> {policy.inactive_school} GROUP BY school"
+    ).fetchall()
+    accounts = connection.execute(
+        "SELECT school, count(*) FROM core.accounts WHERE district = ? AND state = 'active' "
+        "GROUP BY school",
+        [district],
+    ).fetchall()
+    return dict(active), dict(accounts)
+
+
+def find(
+    connection: duckdb.DuckDBPyConnection,
+    district: str,
+    picture: Picture,
+    policy: Policy,
+    also: Collection[int] = (),
+) -> int:
+    """Fill the temporary table ``chosen`` with students to decide about.
+
+    Args:
+        connection: The warehouse is its current catalog.
+        district: District id.
+        picture: What the pulls prove.
+        policy: The district's settings.
+        also: Students to be decided about in any case.
+
+    Returns:
+        How many there are.
+    """
+    names = _names(district, policy, picture.pulls)
+    rows = _ROWS.format(**names)
+    connection.execute(_JOIN.format(**names, rows=rows))
+    also_list = f"[{', '.join(map(str, sorted(also)))}]::BIGINT[]"
+    connection.execute(_CHOSEN.format(**names, rows=rows, also=also_list))
+    found = connection.execute("SELECT count(*) FROM chosen").fetchone()
+    return int(found[0]) if found else 0
+
+
+def cases(connection: duckdb.DuckDBPyConnection, district: str, policy: Policy) -> dict[int, Case]:
+    """Return everything that is known of the students in ``chosen``."""
+    found = {
+        student: Case() for (student,) in connection.execute("SELECT * FROM chosen").fetchall()
+    }
+    columns = ", ".join(ACCOUNT_FIELDS)
+    for row in connection.execute(
+        f"SELECT {columns} FROM core.accounts SEMI JOIN chosen USING (student_id) "
+        "WHERE district = ?",
+        [district],
+    ).fetchall():
+        case = found[row[0]]
+        found[row[0]] = Case(account_of(row), case.rows, case.successors)
+    rows = _ROWS.format(**_names(district, policy, ()))
+    for one in _read(connection, f"{rows} AND student_id IN (FROM chosen)", policy):
+        found[one.student_id].rows.append(one)
+    successors = f"{rows} AND old_student_id <> 0 AND old_student_id IN (FROM chosen)"
+    for one in _read(connection, successors, policy):
+        if one.old_student_id != one.student_id:
+            found[one.old_student_id].successors.append(one)
+    return found
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, query: str, policy: Policy
+) -> Iterable[StudentRow]:
+    for row in connection.execute(query).fetchall():
+        student, school, number, code, pulled_at, pull_id, *rest = row
+        standing = policy.standing(code, school)
+        if standing is not None:
+            yield StudentRow(student, school, number, standing, pulled_at, pull_id, *rest)
+
+
+def _names(
+    district: str, policy: Policy, readable: Mapping[int, Any] | Collection[int]
+) -> dict[str, Any]:
+    """Return what the queries are filled with; an empty list becomes one that matches nothing."""
+
+    def codes(values: Collection[str]) -> str:
+        return ", ".join(literal(value) for value in sorted(values)) or "NULL"
+
+    def numbers(values: Collection[int]) -> str:
+        return ", ".join(str(int(value)) for value in sorted(values)) or "NULL"
+
+    return {
+        "district": literal(district),
+        "white": _WHITE,
+        "inactive_school": policy.inactive_school,
+        "active": codes({"", *policy.active_codes}),
+        "awaited": codes(policy.pre_enrolled_codes),
+        # NOT IN with a NULL would be true of nothing.
+        "ignored": codes(policy.ignored_codes or {"\x01"}),
+        "readable": numbers({*readable, policy.inactive_school}),
+        "unread": numbers(policy.schools - set(readable)),
+        "make_awaited": "true" if policy.pre_enrolled_accounts else "false",
+    }
+
+
+def mark_seen(
+    connection: duckdb.DuckDBPyConnection, district: str, pulls: Iterable[SchoolPull]
+) -> None:
+    """Note on every account that agrees with its row that it was seen again."""
+    values = ", ".join(
+        f"({pull.school}, {literal(pull.pull_id)}, TIMESTAMP '{_stamp(pull.started_at)}')"
+        for pull in pulls
+    )
+    if not values:
+        return
+    connection.execute(
+        "UPDATE core.accounts a SET last_seen_at = p.started_at, pull_id = p.pull_id "
+        f"FROM (VALUES {values}) p(school, pull_id, started_at) "
+        "WHERE a.district = ? AND a.state = 'active' AND a.school = p.school "
+        "AND a.missing_since IS NULL AND a.last_seen_at < p.started_at "
+        "AND a.student_id NOT IN (SELECT student_id FROM chosen)",
+        [district],
+    )
+
+
+def _stamp(moment: datetime | None) -> str:
+    return (moment or LONG_AGO).isoformat(sep=" ")

@@ -1,0 +1,391 @@
+"""Computes a district's accounts in one transaction: decide, bound, apply, record.
+
+The same evidence twice changes nothing the second time. What a person has
+approved or rejected since is carried out on the way. Everything here runs
+under the warehouse's lock, for a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pyarrow as pa
+
+from aeries_pipeline.accounts import candidates
+from aeries_pipeline.accounts.decide import decide
+from aeries_pipeline.accounts.evidence import Picture, picture_of
+from aeries_pipeline.accounts.holds import Hold, Holds, read_holds
+from aeries_pipeline.accounts.model import (
+    ACCOUNT_FIELDS,
+    Account,
+    Change,
+    Decision,
+    Kind,
+    Outcome,
+    apply,
+)
+from aeries_pipeline.accounts.policy import Policy, policy_of
+from aeries_pipeline.accounts.safeguards import Ruling, rule, stop_reason
+from aeries_pipeline.accounts.tables import (
+    ACCOUNTS_COLUMNS,
+    BATCHES_COLUMNS,
+    CHANGES_COLUMNS,
+    prepare,
+    row_of,
+)
+from aeries_pipeline.roster import District
+from aeries_pipeline.warehouse.connection import Warehouse, WarehouseUnusableError
+
+WITHDRAWN = "withdrawn: the newest pulls no longer ask for it"
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What a computation found and did; counts and codes only.
+
+    Attributes:
+        batch_id: Its row in ``meta.account_batches``.
+        picture: What the pulls prove.
+        stop: Why the whole batch waits for a person; empty where it does not.
+        ruling: What the bounds say.
+        applied: Students by kind of change, applied now.
+        held: The same, held for the first time now.
+        rejected: Changes that were rejected or withdrawn now.
+        waiting: Students by the reason for which nothing is proposed yet.
+        open_holds: All changes that wait for a person, old and new.
+        active_before: Active accounts before.
+        active_after: Active accounts afterwards.
+        lost_schools: Active accounts at schools that left the roster, by school.
+    """
+
+    batch_id: str
+    picture: Picture
+    stop: str
+    ruling: Ruling
+    applied: Mapping[str, int] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
+    rejected: int = 0
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    open_holds: Sequence[Hold] = ()
+    active_before: int = 0
+    active_after: int = 0
+    lost_schools: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One computation on its way."""
+
+    connection: duckdb.DuckDBPyConnection
+    district: District
+    policy: Policy
+    moment: datetime
+    run_id: str | None
+    batch_id: str = ""
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    final: dict[int, Account] = field(default_factory=dict)
+    applied: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
+    rejected: int = 0
+
+    def record(
+        self, change: Change, status: Outcome, why: str, known: Hold | None = None, who: str = ""
+    ) -> None:
+        """Note what became of a change."""
+        change_id = known.change_id if known else f"{self.batch_id}-{len(self.events) + 1}"
+        detected = known.detected_at if known else self.moment
+        local = detected.replace(tzinfo=UTC).astimezone(ZoneInfo(self.district.timezone)).date()
+        self.events.append(
+            (
+                change_id, known.batch_id if known else self.batch_id, self.district.id,
+                change.student_id, str(change.kind), change.from_school, change.to_school,
+                list(change.changed_fields), detected, change.effective_at or local,
+                list(change.pull_ids), change.code, change.reason, change.related_student_id,
+                change.fingerprint(), str(status), why, self.moment, who or None,
+            )
+        )  # fmt: skip
+
+
+def compute(
+    warehouse: Warehouse,
+    district: District,
+    *,
+    moment: datetime | None = None,
+    run_id: str | None = None,
+) -> Computed:
+    """Bring a district's accounts up to the newest pulls.
+
+    Args:
+        warehouse: Where pulls and accounts are.
+        district: The roster's entry.
+        moment: The present, UTC without a zone; tests give another.
+        run_id: The Dagster run, for the record.
+
+    Raises:
+        WarehouseUnusableError: If the warehouse cannot be written; it is as it was.
+    """
+    moment = moment or datetime.now(UTC).replace(tzinfo=None)
+    today = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(district.timezone)).date()
+    with warehouse.open() as connection:
+        connection.execute("BEGIN")
+        try:
+            prepare(connection)
+            batch = _Batch(connection, district, policy_of(district, today), moment, run_id)
+            batch.batch_id = f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+            computed = _run(batch)
+            connection.execute("COMMIT")
+        except duckdb.Error as error:
+            # The message of the database may quote a value of a row.
+            raise WarehouseUnusableError(
+                f"{district.id}, accounts: the warehouse cannot be written "
+                f"({type(error).__name__}); nothing was changed; see whether the disk is full, "
+                "then compute again"
+            ) from None
+    return computed
+
+
+def _run(batch: _Batch) -> Computed:
+    connection, district, policy = batch.connection, batch.district, batch.policy
+    if not _has_students(connection):
+        picture = picture_of((), policy.schools, 1, batch.moment)
+        return Computed(batch.batch_id, picture, "", Ruling())
+    rows, accounts = candidates.counts_by_school(connection, district.id, policy)
+    picture = _picture(batch, rows, accounts)
+    holds = read_holds(connection, district.id)
+    candidates.find(connection, district.id, picture, policy, holds.students())
+    decisions = _decide(batch, picture)
+    proposals = [change for one in decisions.values() for change in one.changes]
+    proposals = [change for change in proposals if not holds.is_rejected(change)]
+    fresh = [change for change in proposals if not holds.approval_of(change)]
+    last_year = _last_year(connection, district.id)
+    stop = stop_reason(picture, last_year, sum(rows.values()), sum(accounts.values()))
+    if holds.lifts(stop, picture.database_year):
+        stop = ""
+    ruling = rule(fresh, accounts, policy.bounds, stop)
+    _settle(batch, decisions, fresh, ruling, holds)
+    waiting = Counter(one.waiting for one in decisions.values() if one.waiting)
+    before = sum(accounts.values())
+    _write(batch)
+    candidates.mark_seen(connection, district.id, picture.pulls.values())
+    after = _active(connection, district.id)
+    stopped = bool(stop and proposals)
+    _record_batch(batch, picture, stop if stopped else "", (before, after), waiting)
+    return Computed(
+        batch_id=batch.batch_id, picture=picture, stop=stop if stopped else "", ruling=ruling,
+        applied=batch.applied, held=batch.held, rejected=batch.rejected, waiting=waiting,
+        open_holds=read_holds(connection, district.id).open, active_before=before,
+        active_after=after,
+        lost_schools={s: n for s, n in accounts.items() if s not in policy.schools},
+    )  # fmt: skip
+
+
+def _has_students(connection: duckdb.DuckDBPyConnection) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() "
+        "AND schema_name = 'raw' AND table_name = 'students'"
+    ).fetchone()
+    return found is not None
+
+
+def _picture(batch: _Batch, rows: Mapping[int, int], accounts: Mapping[int, int]) -> Picture:
+    pulls = [
+        replace(
+            pull,
+            active_rows=rows.get(pull.school, 0),
+            active_accounts=accounts.get(pull.school, 0),
+        )
+        for pull in candidates.school_pulls(batch.connection, batch.district.id)
+    ]
+    least = batch.policy.bounds.min_changes
+    return picture_of(pulls, batch.policy.schools, least, batch.moment)
+
+
+def _decide(batch: _Batch, picture: Picture) -> dict[int, Decision]:
+    found = {}
+    for student, case in sorted(
+        candidates.cases(batch.connection, batch.district.id, batch.policy).items()
+    ):
+        merged = _merged_into(case, picture)
+        decision = decide(case.account, case.rows, picture, batch.policy, merged)
+        found[student] = decision
+        if decision.account is not None and decision.account != case.account:
+            batch.final[student] = decision.account
+    return found
+
+
+def _merged_into(case: candidates.Case, picture: Picture) -> int | None:
+    """Return the id that has taken over this one, where it is surely the same person.
+
+    A former id may be that of an older system and by chance another student's.
+    """
+    account = case.account
+    if account is None or account.birthdate is None:
+        return None
+    same = [
+        row.student_id
+        for row in case.successors
+        if row.school in picture.pulls
+        and row.birthdate == account.birthdate
+        and (
+            row.state_student_id == account.state_student_id
+            if row.state_student_id and account.state_student_id
+            else row.last_name.casefold() == account.last_name.casefold()
+        )
+    ]
+    return min(same, default=None)
+
+
+def _settle(
+    batch: _Batch,
+    decisions: Mapping[int, Decision],
+    fresh: Sequence[Change],
+    ruling: Ruling,
+    holds: Holds,
+) -> None:
+    """Apply what may pass, hold the rest, and close what was held in vain."""
+    places = {id(change): place for place, change in enumerate(fresh)}
+    proposed: set[tuple[int, str]] = set()
+    for student, decision in decisions.items():
+        for change in decision.changes:
+            if holds.is_rejected(change):
+                continue
+            known = holds.find(change)
+            proposed.add((student, change.fingerprint()))
+            approval = holds.approval_of(change)
+            reason = "" if approval else ruling.held.get(places[id(change)], "")
+            if reason and known is None:
+                batch.held[str(change.kind)] += 1
+                batch.record(change, Outcome.HELD, reason)
+            elif not reason:
+                _apply(batch, decision, change)
+                why = f"approved: {approval.why}" if approval else ""
+                batch.record(change, Outcome.APPLIED, why, known, approval.who if approval else "")
+    _close(batch, decisions, proposed, holds)
+
+
+def _apply(batch: _Batch, decision: Decision, change: Change) -> None:
+    current = batch.final.get(change.student_id, decision.account)
+    batch.final[change.student_id] = apply(current, change, batch.moment)
+    batch.applied[str(change.kind)] += 1
+
+
+def _close(
+    batch: _Batch,
+    decisions: Mapping[int, Decision],
+    proposed: set[tuple[int, str]],
+    holds: Holds,
+) -> None:
+    """Reject what a person rejected, and withdraw what the evidence no longer asks for."""
+    for hold in holds.open:
+        rejection = holds.rejection_of(hold)
+        decision = decisions.get(hold.student_id)
+        gone = decision is not None and not decision.waiting
+        if rejection is not None:
+            why, who = f"rejected: {rejection.why}", rejection.who
+        elif gone and (hold.student_id, hold.fingerprint) not in proposed:
+            why, who = WITHDRAWN, ""
+        else:
+            continue
+        batch.rejected += 1
+        row = list(hold.row)
+        names = [name for name, _ in CHANGES_COLUMNS]
+        for name, value in (
+            ("status", str(Outcome.REJECTED)),
+            ("status_reason", why),
+            ("recorded_at", batch.moment),
+            ("decided_by", who or None),
+        ):
+            row[names.index(name)] = value
+        batch.events.append(tuple(row))
+
+
+_ARROW = {
+    "VARCHAR": pa.string(),
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "DATE": pa.date32(),
+    "TIMESTAMP": pa.timestamp("us"),
+    "VARCHAR[]": pa.list_(pa.string()),
+    "INTEGER[]": pa.list_(pa.int32()),
+    "BOOLEAN": pa.bool_(),
+    "JSON": pa.string(),
+}
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[Any]],
+) -> None:
+    if not rows:
+        return
+    arrays = [
+        pa.array([row[place] for row in rows], _ARROW[kind])
+        for place, (_name, kind) in enumerate(columns)
+    ]
+    connection.register("incoming", pa.table(arrays, names=[name for name, _ in columns]))
+    connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
+    connection.unregister("incoming")
+
+
+def _write(batch: _Batch) -> None:
+    """Replace the accounts that changed and append what became of the changes."""
+    connection, district = batch.connection, batch.district.id
+    if batch.final:
+        ids = pa.table({"student_id": pa.array(list(batch.final), pa.int64())})
+        connection.register("replaced", ids)
+        connection.execute(
+            "DELETE FROM core.accounts WHERE district = ? "
+            "AND student_id IN (SELECT student_id FROM replaced)",
+            [district],
+        )
+        connection.unregister("replaced")
+        rows = [row_of(district, account) for account in batch.final.values()]
+        _insert(connection, "core.accounts", ACCOUNTS_COLUMNS, rows)
+    _insert(connection, "core.account_changes", CHANGES_COLUMNS, batch.events)
+
+
+def _record_batch(
+    batch: _Batch,
+    picture: Picture,
+    stop: str,
+    active: tuple[int, int],
+    waiting: Mapping[str, int],
+) -> None:
+    row = (
+        batch.batch_id, batch.district.id, batch.moment, picture.database_year,
+        bool(picture.pulls) and not stop, stop or None, list(picture.pull_ids()),
+        sorted(picture.pulls), [f"school {s}: {why}" for s, why in picture.troubles.items()],
+        *active, sum(batch.applied.values()), sum(batch.held.values()), json.dumps(dict(waiting)),
+        batch.run_id,
+    )  # fmt: skip
+    _insert(batch.connection, "meta.account_batches", BATCHES_COLUMNS, [row])
+
+
+def _active(connection: duckdb.DuckDBPyConnection, district: str) -> int:
+    found = connection.execute(
+        "SELECT count(*) FROM core.accounts WHERE district = ? AND state = 'active'", [district]
+    ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _last_year(connection: duckdb.DuckDBPyConnection, district: str) -> str:
+    found = connection.execute(
+        "SELECT arg_max(database_year, computed_at) FROM meta.account_batches "
+        "WHERE district = ? AND let_through",
+        [district],
+    ).fetchone()
+    return str(found[0] or "") if found else ""
+
+
+assert [name for name, _ in ACCOUNTS_COLUMNS[1:]] == list(ACCOUNT_FIELDS)  # noqa: S101
+assert {str(kind) for kind in Kind} == {"create", "update", "transfer", "deactivate", "reactivate"}  # noqa: S101

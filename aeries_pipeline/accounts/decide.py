@@ -1,0 +1,284 @@
+"""What must change for one student: a pure function of account, rows and evidence.
+
+The rules are those of the table in ``docs/accounts.md``. Bounds on how many
+changes may pass at once are in ``safeguards``; finding out whom to decide
+about is in ``candidates``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from aeries_pipeline.accounts.evidence import Picture
+from aeries_pipeline.accounts.model import (
+    PROFILE,
+    Account,
+    Change,
+    Decision,
+    Kind,
+    Standing,
+    State,
+    StudentRow,
+)
+from aeries_pipeline.accounts.policy import Policy
+
+LEAVING_GRADE = 13
+"""NextGrade from which on a student has no school here next year."""
+
+REASONS = {
+    "active_row": "an active row and no account",
+    "pre_enrolled_row": "a pre-enrolled row and no account, which this district wants created",
+    "active_elsewhere": "no longer active at the one school, active at the other",
+    "fields_differ": "the account differs from the student's row",
+    "active_again": "an active row after the account was deactivated",
+    "inactive_status": "the school's row is no longer active and no other school has an active one",
+    "in_inactive_school": "the only rows left are in the school for inactive students",
+    "merged": "another student's row names this id as its former one",
+    "absent": "absent from every school in enough complete rounds of pulls",
+}
+OTHER_PERSON = "the id may have been given to another person: two of name, birth date and state "
+OTHER_PERSON += "id are different; compare with Aeries before approving"
+NO_SUCH_SCHOOL = "the account's school is no longer in the roster, so nothing can be read of it; "
+NO_SUCH_SCHOOL += "make sure that it has closed before approving"
+
+
+def decide(
+    account: Account | None,
+    rows: Collection[StudentRow],
+    picture: Picture,
+    policy: Policy,
+    merged_into: int | None = None,
+) -> Decision:
+    """Decide about one student.
+
+    Args:
+        account: The account as it is; None where there is none.
+        rows: Every row of the student, in any order.
+        picture: What the pulls prove; rows of other schools are not looked at.
+        policy: The district's settings.
+        merged_into: The id whose row names this one as its former id.
+    """
+    rows = [row for row in rows if row.school in picture.pulls or _gone(row, policy)]
+    if (
+        account is not None
+        and account.is_active
+        and account.school in policy.schools
+        and account.school not in picture.pulls
+    ):
+        return Decision(account=account, waiting="school_not_pulled")
+    active = [row for row in rows if row.standing is Standing.ACTIVE]
+    awaited = [row for row in rows if row.standing is Standing.PRE_ENROLLED]
+    if not active and policy.pre_enrolled_accounts and (account is None or account.is_active):
+        if account is not None and awaited:
+            # Whoever has a place here next year stays where he or she is.
+            row = min(awaited, key=_row_key)
+            active = [replace(row, school=account.school, grade=account.grade)]
+        else:
+            active = awaited
+    if active:
+        return _present(account, active, awaited, policy)
+    if account is None or not account.is_active:
+        return Decision(account=account)
+    return _missing(account, rows, picture, policy, merged_into)
+
+
+def _gone(row: StudentRow, policy: Policy) -> bool:
+    return row.school == policy.inactive_school
+
+
+def _present(
+    account: Account | None,
+    active: Sequence[StudentRow],
+    awaited: Sequence[StudentRow],
+    policy: Policy,
+) -> Decision:
+    """Return the changes for a student who is here."""
+    row = primary(account, active, policy)
+    image = _image(row, active, awaited, policy)
+    if account is None:
+        image = replace(image, first_seen_at=row.pulled_at)
+        code = "active_row" if row.standing is Standing.ACTIVE else "pre_enrolled_row"
+        created = _change(Kind.CREATE, image, row, code, to_school=image.school)
+        return Decision((replace(created, related_student_id=row.old_student_id or None),), None)
+    noted = replace(
+        account, last_seen_at=row.pulled_at, missing_since=None, absent_rounds=0,
+        absent_counted_at=None,
+    )  # fmt: skip
+    after = replace(
+        noted, **image.profile(), state=State.ACTIVE, school=image.school, pull_id=row.pull_id
+    )
+    changes = list(_differences(account, after, row))
+    if policy.additions_only and account.is_active and changes:
+        return Decision((), noted, "additions_only")
+    if _is_other_person(account, after):
+        changes = [replace(change, doubt=OTHER_PERSON) for change in changes]
+    return Decision(tuple(changes), noted)
+
+
+def _differences(account: Account, after: Account, row: StudentRow) -> Iterable[Change]:
+    schools = {"from_school": account.school, "to_school": after.school}
+    if not account.is_active:
+        yield _change(Kind.REACTIVATE, after, row, "active_again", **schools)
+    if account.school != after.school:
+        yield _change(Kind.TRANSFER, after, row, "active_elsewhere", **schools)
+    changed = tuple(name for name in PROFILE if getattr(account, name) != getattr(after, name))
+    if changed:
+        here = {"from_school": after.school, "to_school": after.school}
+        update = _change(Kind.UPDATE, after, row, "fields_differ", **here)
+        yield replace(update, changed_fields=changed, effective_at=None)
+
+
+def _change(
+    kind: Kind,
+    after: Account,
+    row: StudentRow,
+    code: str,
+    from_school: int | None = None,
+    to_school: int | None = None,
+) -> Change:
+    return Change(
+        after.student_id, kind, after, from_school, to_school, effective_at=row.entered,
+        pull_ids=(row.pull_id,), code=code, reason=REASONS[code],
+    )  # fmt: skip
+
+
+def _row_key(row: StudentRow) -> tuple[int, int, int]:
+    """Order rows: the latest entry first, then the lowest school, then the latest number."""
+    return (-(row.entered or date.min).toordinal(), row.school, -row.student_number)
+
+
+def primary(account: Account | None, active: Sequence[StudentRow], policy: Policy) -> StudentRow:
+    """Return the active row that the account follows.
+
+    A second enrolment, by the district's program codes, comes after a first
+    one. Among the rest the school of the account stays; a new student belongs
+    where he or she entered last.
+    """
+    first = [row for row in active if row.program.strip() not in policy.secondary_programs]
+    chosen = first or active
+    if account is not None:
+        chosen = [row for row in chosen if row.school == account.school] or chosen
+    return min(chosen, key=_row_key)
+
+
+def _image(
+    row: StudentRow, active: Sequence[StudentRow], awaited: Sequence[StudentRow], policy: Policy
+) -> Account:
+    others = tuple(sorted({other.school for other in active} - {row.school}))
+    return Account(
+        student_id=row.student_id,
+        state=State.ACTIVE,
+        school=row.school,
+        next_school=next_school(row, awaited, policy),
+        grade=row.grade,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        gender=row.gender,
+        birthdate=row.birthdate,
+        email=row.email,
+        state_student_id=row.state_student_id,
+        other_schools=others,
+        last_seen_at=row.pulled_at,
+        pull_id=row.pull_id,
+    )
+
+
+def next_school(row: StudentRow, awaited: Sequence[StudentRow], policy: Policy) -> int | None:
+    """Return the school of next year, None where it is the same or none of the district's.
+
+    A pre-enrolled row at another school says it best; NextSchoolCode is often
+    not filled in yet. A senior who leaves has none.
+    """
+    if row.next_grade >= LEAVING_GRADE:
+        return None
+    elsewhere = [one for one in awaited if one.school != row.school]
+    code = min(elsewhere, key=_row_key).school if elsewhere else row.next_school
+    return None if code in {0, row.school, policy.inactive_school} else code
+
+
+def _is_other_person(account: Account, after: Account) -> bool:
+    """Tell whether the id seems to belong to somebody else now.
+
+    One of the three may be corrected at any time; two at once are rare, and a
+    child must not be given the account of another.
+    """
+    return (
+        sum(
+            (
+                _differ(account.birthdate, after.birthdate),
+                _differ(account.state_student_id, after.state_student_id),
+                _differ(account.first_name.casefold(), after.first_name.casefold())
+                and _differ(account.last_name.casefold(), after.last_name.casefold()),
+            )
+        )
+        >= 2
+    )
+
+
+def _differ(one: object, other: object) -> bool:
+    return bool(one) and bool(other) and one != other
+
+
+def _missing(
+    account: Account,
+    rows: Sequence[StudentRow],
+    picture: Picture,
+    policy: Policy,
+    merged_into: int | None,
+) -> Decision:
+    """Return the deactivation of an active account without an active row, once it is proven."""
+    said = [row for row in rows if row.school == account.school or _gone(row, policy)]
+    said = [row for row in said if row.standing is not Standing.ACTIVE]
+    since = account.missing_since or _first_missed(account, said, picture)
+    noted = _counted(replace(account, missing_since=since), picture)
+    if policy.additions_only:
+        return Decision((), noted, "additions_only")
+    if not picture.is_whole:
+        return Decision((), noted, "district_incomplete")
+    explicit = bool(said) or merged_into is not None
+    if explicit and not picture.proves_since(since, policy.round):
+        return Decision((), noted, "other_schools_older")
+    if not explicit and noted.absent_rounds < policy.absent_rounds:
+        return Decision((), noted, "absent_too_briefly")
+    code = _why(account, said, merged_into)
+    dropped = account.school not in policy.schools
+    change = Change(
+        student_id=account.student_id,
+        kind=Kind.DEACTIVATE,
+        after=replace(noted, state=State.INACTIVE),
+        from_school=account.school,
+        effective_at=max((row.left for row in said if row.left), default=None),
+        pull_ids=picture.pull_ids(),
+        code=code,
+        reason=REASONS[code],
+        doubt=NO_SUCH_SCHOOL if dropped else "",
+        related_student_id=merged_into,
+    )
+    return Decision((change,), noted)
+
+
+def _first_missed(account: Account, said: Sequence[StudentRow], picture: Picture) -> datetime:
+    if said:
+        return min(row.pulled_at for row in said)
+    pull = picture.pulls.get(account.school)
+    return (pull and pull.started_at) or picture.newest
+
+
+def _counted(account: Account, picture: Picture) -> Account:
+    """Count one more round of absence, if every school was pulled anew since the last."""
+    marks = [when for when in (account.last_seen_at, account.absent_counted_at) if when]
+    if not picture.is_whole or (marks and picture.oldest <= max(marks)):
+        return account
+    return replace(
+        account, absent_rounds=account.absent_rounds + 1, absent_counted_at=picture.newest
+    )
+
+
+def _why(account: Account, said: Sequence[StudentRow], merged_into: int | None) -> str:
+    if merged_into is not None:
+        return "merged"
+    if any(row.school == account.school for row in said):
+        return "inactive_status"
+    return "in_inactive_school" if said else "absent"

@@ -1,0 +1,117 @@
+"""What the newest pulls of a district prove, school by school.
+
+Pure: from what the ledger says of each school's pulls of ``students`` to one
+picture of the district. Absence from a school proves something only where that
+school was pulled completely, and at about the same time as the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from aeries_pipeline.accounts.model import LONG_AGO
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolPull:
+    """What the ledger says of one school's pulls of ``students``.
+
+    Attributes:
+        school: School code.
+        pull_id: The newest complete pull; its rows are in ``raw.students``.
+        started_at: When that pull began, UTC without a zone.
+        database_year: The school year that answered.
+        trouble: Why the newest attempt brought nothing; empty where it did.
+        active_rows: Active rows that the complete pull brought.
+        active_accounts: Active accounts at the school.
+    """
+
+    school: int
+    pull_id: str = ""
+    started_at: datetime | None = None
+    database_year: str = ""
+    trouble: str = ""
+    active_rows: int = 0
+    active_accounts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is known of a district at one moment.
+
+    Attributes:
+        pulls: The complete pulls, by school; only their rows count.
+        troubles: A sentence for each school that is not in the picture.
+        database_year: The school year of the picture; empty before any pull.
+        moment: The present, UTC without a zone.
+    """
+
+    pulls: Mapping[int, SchoolPull]
+    troubles: Mapping[int, str] = field(default_factory=dict)
+    database_year: str = ""
+    moment: datetime = LONG_AGO
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every school of the roster was pulled completely."""
+        return bool(self.pulls) and not self.troubles
+
+    @property
+    def oldest(self) -> datetime:
+        """Start of the oldest of the pulls."""
+        return min((_start(pull) for pull in self.pulls.values()), default=LONG_AGO)
+
+    @property
+    def newest(self) -> datetime:
+        """Start of the newest of the pulls."""
+        return max((_start(pull) for pull in self.pulls.values()), default=LONG_AGO)
+
+    def pull_ids(self) -> tuple[str, ...]:
+        """Return the pulls of the picture, each once."""
+        return tuple(sorted({pull.pull_id for pull in self.pulls.values()}))
+
+    def proves_since(self, moment: datetime, spread: timedelta) -> bool:
+        """Tell whether every school was seen at or after a moment, or in its round.
+
+        What one school shows since ``moment`` says nothing about another
+        school that was last pulled days before.
+        """
+        return self.is_whole and self.oldest >= moment - spread
+
+
+def _start(pull: SchoolPull) -> datetime:
+    return pull.started_at or LONG_AGO
+
+
+def picture_of(
+    pulls: Sequence[SchoolPull], schools: Collection[int], min_accounts: int, moment: datetime
+) -> Picture:
+    """Return the picture that pulls give.
+
+    Args:
+        pulls: What the ledger says; schools that were never tried may be missing.
+        schools: Schools of the roster.
+        min_accounts: A school with as many active accounts and no active row
+            is not believed.
+        moment: The present, UTC without a zone.
+    """
+    known = {pull.school: pull for pull in pulls if pull.school in schools}
+    troubles: dict[int, str] = {}
+    year = max((pull.database_year for pull in known.values() if not pull.trouble), default="")
+    for school in sorted(schools):
+        pull = known.get(school)
+        if pull is None or not pull.pull_id:
+            troubles[school] = (pull and pull.trouble) or "its students were never pulled"
+        elif pull.trouble:
+            troubles[school] = pull.trouble
+        elif pull.database_year != year:
+            troubles[school] = f"its students are of {pull.database_year}, others of {year}"
+        elif not pull.active_rows and pull.active_accounts >= min_accounts:
+            troubles[school] = (
+                f"none of its rows is active, with {pull.active_accounts} active accounts; "
+                "compare the status codes with Aeries"
+            )
+    whole = {school: pull for school, pull in known.items() if school not in troubles}
+    return Picture(whole, troubles, year, moment)

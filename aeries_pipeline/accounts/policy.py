@@ -1,0 +1,115 @@
+"""What a district may settle about its accounts, as one value.
+
+The roster holds the settings; ``policy_of`` turns an entry into what the pure
+functions take. Defaults and their sources stand in ``docs/accounts.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from aeries_pipeline.accounts.model import Standing
+from aeries_pipeline.roster import District
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Shares of a school's or a district's active accounts.
+
+    Attributes:
+        max_deactivated: More than this share and at least ``min_changes``
+            deactivations are held.
+        min_changes: Fewer changes than this are never too many.
+        warn_deactivated: From this share on a warning is shown.
+        max_updated: More updates and transfers than this share are held.
+        max_created: More new and returning accounts than this share are held.
+    """
+
+    max_deactivated: float = 0.10
+    min_changes: int = 5
+    warn_deactivated: float = 0.05
+    max_updated: float = 0.75
+    max_created: float = 0.20
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How student rows are read and how much evidence a change needs.
+
+    Attributes:
+        schools: The schools of the roster.
+        inactive_school: The school that holds rows of former students.
+        absent_rounds: Complete rounds of pulls in which a student must be
+            absent from every school.
+        round_hours: Pulls that started within as many hours are one round.
+        active_codes: Status codes that mean active, besides blank.
+        pre_enrolled_codes: Codes of rows that wait for next year.
+        ignored_codes: Codes of rows that are not read at all.
+        secondary_programs: Program codes of a second enrolment.
+        pre_enrolled_accounts: Whether a pre-enrolled row alone makes an account.
+        additions_only: Whether nothing but new and returning accounts is let
+            through at present.
+        bounds: When a person must look.
+    """
+
+    schools: frozenset[int]
+    inactive_school: int = 999
+    absent_rounds: int = 2
+    round_hours: float = 12.0
+    active_codes: frozenset[str] = frozenset()
+    pre_enrolled_codes: frozenset[str] = frozenset({"*"})
+    ignored_codes: frozenset[str] = frozenset()
+    secondary_programs: frozenset[str] = frozenset()
+    pre_enrolled_accounts: bool = False
+    additions_only: bool = False
+    bounds: Bounds = Bounds()
+
+    @property
+    def round(self) -> timedelta:
+        """How far apart pulls of one round may start."""
+        return timedelta(hours=self.round_hours)
+
+    def standing(self, code: str, school: int) -> Standing | None:
+        """Read a status code; None for a row that is not read at all.
+
+        A blank means active, and white space is a blank. Every other code means
+        inactive unless the district says otherwise. In the inactive school no
+        row is active, whatever its code.
+        """
+        code = code.strip()
+        if code in self.ignored_codes:
+            return None
+        if school == self.inactive_school:
+            return Standing.INACTIVE
+        if not code or code in self.active_codes:
+            return Standing.ACTIVE
+        if code in self.pre_enrolled_codes:
+            return Standing.PRE_ENROLLED
+        return Standing.INACTIVE
+
+
+def policy_of(district: District, today: date) -> Policy:
+    """Return the policy of a district on a day, in its own time zone."""
+    settings = district.accounts
+    codes = settings.status_codes
+    safeguards = district.safeguards
+    return Policy(
+        schools=frozenset(district.schools),
+        inactive_school=district.inactive_school,
+        absent_rounds=settings.absent_pulls,
+        round_hours=settings.round_hours,
+        active_codes=frozenset(codes.active),
+        pre_enrolled_codes=frozenset(codes.pre_enrolled),
+        ignored_codes=frozenset(codes.ignored),
+        secondary_programs=frozenset(settings.secondary_programs),
+        pre_enrolled_accounts=settings.pre_enrolled_accounts,
+        additions_only=any(span.first <= today <= span.last for span in settings.additions_only),
+        bounds=Bounds(
+            max_deactivated=safeguards.max_deactivated,
+            min_changes=safeguards.min_deactivated,
+            warn_deactivated=safeguards.warn_deactivated,
+            max_updated=safeguards.max_updated,
+            max_created=safeguards.max_created,
+        ),
+    )

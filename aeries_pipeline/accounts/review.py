@@ -1,0 +1,138 @@
+"""What waits for a person, and writing down what the person says.
+
+A decision is recorded first and carried out by the next computation, which
+looks at the newest evidence again: what no longer holds is withdrawn and not
+applied, even where it was approved.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aeries_pipeline.accounts.tables import prepare
+from aeries_pipeline.api.errors import ConfigurationError
+from aeries_pipeline.warehouse.connection import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Held changes of one kind at one school, from one batch.
+
+    Attributes:
+        batch_id: The batch in which they were first held.
+        kind: Kind of change.
+        school: School that the bounds counted them for.
+        changes: How many.
+        students: Students concerned.
+        reason: Why they wait.
+        held_since: UTC without a zone.
+    """
+
+    batch_id: str
+    kind: str
+    school: int | None
+    changes: int
+    students: int
+    reason: str
+    held_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person wants to become of held changes.
+
+    Attributes:
+        batch_id: The batch; no other is touched.
+        action: ``approve`` or ``reject``.
+        who: Name of the person.
+        why: The reason, for the audit trail.
+        kind: Only this kind of change.
+        school: Only this school.
+    """
+
+    batch_id: str
+    action: str
+    who: str
+    why: str
+    kind: str | None = None
+    school: int | None = None
+
+
+def waiting(warehouse: Warehouse, district: str) -> list[Waiting]:
+    """Return what waits for a person in a district, the oldest first."""
+    with warehouse.open() as connection:
+        prepare(connection)
+        rows = connection.execute(
+            "SELECT batch_id, kind, school, changes, students, reason, held_since "
+            "FROM core.account_holds WHERE district = ? ORDER BY held_since, school, kind",
+            [district],
+        ).fetchall()
+    return [Waiting(*row) for row in rows]
+
+
+def students_of(warehouse: Warehouse, district: str) -> list[tuple[str, str, int | None, int, str]]:
+    """Return batch, kind, school, StudentID and code of every held change."""
+    with warehouse.open() as connection:
+        prepare(connection)
+        return connection.execute(
+            "SELECT batch_id, kind, coalesce(from_school, to_school), student_id, code "
+            "FROM core.account_changes_now WHERE district = ? AND status = 'held' ORDER BY ALL",
+            [district],
+        ).fetchall()
+
+
+def say(warehouse: Warehouse, district: str, wish: Wish) -> int:
+    """Record an approval or rejection; the next computation carries it out.
+
+    Returns:
+        The number of held changes that it covers.
+
+    Raises:
+        ConfigurationError: If nobody is named, no reason is given, or nothing
+            of the kind is held in that batch.
+    """
+    if not wish.who.strip() or not wish.why.strip():
+        raise ConfigurationError("no_reason", f"{district}: say who decides and why")
+    open_ones = waiting(warehouse, district)
+    mine = [
+        one
+        for one in open_ones
+        if one.batch_id == wish.batch_id
+        and wish.kind in {None, one.kind}
+        and wish.school in {None, one.school}
+    ]
+    if not mine:
+        batches = ", ".join(dict.fromkeys(one.batch_id for one in open_ones)) or "none"
+        raise ConfigurationError(
+            "nothing_held",
+            f"{district}: nothing of the kind is held in batch {wish.batch_id} (batches that "
+            f"wait: {batches}); see: aeries-pipeline accounts review {district}",
+        )
+    covered = sum(one.changes for one in mine)
+    moment = datetime.now(UTC).replace(tzinfo=None)
+    with warehouse.open() as connection:
+        connection.execute("BEGIN")
+        connection.execute(
+            "INSERT INTO meta.account_decisions (decision_id, batch_id, district, action, kind, "
+            "school, decided_by, why, decided_at, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}", wish.batch_id, district,
+                wish.action, wish.kind, wish.school, wish.who.strip(), wish.why.strip(), moment,
+                covered,
+            ],
+        )  # fmt: skip
+        connection.execute("COMMIT")
+    return covered
+
+
+def told(open_ones: Sequence[Waiting]) -> list[str]:
+    """Return a sentence for each group of held changes."""
+    return [
+        f"{one.changes} {one.kind} changes"
+        + (f" at school {one.school}" if one.school is not None else "")
+        + f" in batch {one.batch_id}, held since {one.held_since:%Y-%m-%d %H:%M} UTC: {one.reason}"
+        for one in open_ones
+    ]

@@ -1,0 +1,167 @@
+"""Which of a batch's changes pass by themselves and which wait for a person.
+
+A pure function of the proposed changes, of the active accounts of each school
+and of the policy's bounds. Deactivations that are too many hold only the
+deactivations; everything else goes on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aeries_pipeline.accounts.evidence import Picture
+from aeries_pipeline.accounts.model import Change, Kind
+from aeries_pipeline.accounts.policy import Bounds
+
+DISTRICT = None
+"""Stands for the whole district where a school could be named."""
+
+_GROUPS: Mapping[str, frozenset[Kind]] = {
+    "deactivations": frozenset({Kind.DEACTIVATE}),
+    "updates": frozenset({Kind.UPDATE, Kind.TRANSFER}),
+    "creations": frozenset({Kind.CREATE, Kind.REACTIVATE}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A bound that a batch exceeds.
+
+    Attributes:
+        group: ``deactivations``, ``updates`` or ``creations``.
+        school: School code, None for the whole district.
+        students: Students concerned.
+        accounts: Active accounts before the batch.
+        share: The share that is allowed.
+    """
+
+    group: str
+    school: int | None
+    students: int
+    accounts: int
+    share: float
+
+    @property
+    def sentence(self) -> str:
+        """What was found, without a value of a student."""
+        place = "the district" if self.school is DISTRICT else f"school {self.school}"
+        return (
+            f"{self.students} {self.group} of {self.accounts} active accounts in {place}, more "
+            f"than {self.share:.0%}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What may pass.
+
+    Attributes:
+        held: The reason for each change that waits, by its place in the batch.
+        trips: Bounds that were exceeded.
+        warnings: Sentences about shares that are high and allowed.
+    """
+
+    held: Mapping[int, str] = field(default_factory=dict)
+    trips: tuple[Trip, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def rule(
+    changes: Sequence[Change],
+    accounts: Mapping[int, int],
+    bounds: Bounds,
+    stop: str = "",
+) -> Ruling:
+    """Say which changes of a batch are held, and why.
+
+    Args:
+        changes: What the evidence asks for.
+        accounts: Active accounts of each school before the batch.
+        bounds: The district's bounds.
+        stop: Why the whole batch waits; empty where it need not.
+    """
+    trips = tuple(_trips(changes, accounts, bounds))
+    held: dict[int, str] = {}
+    for place, change in enumerate(changes):
+        reason = stop or change.doubt or _tripped(change, trips)
+        if reason:
+            held[place] = reason
+    return Ruling(held, trips, tuple(_warnings(changes, accounts, bounds, trips)))
+
+
+def _tripped(change: Change, trips: Sequence[Trip]) -> str:
+    for trip in trips:
+        if change.kind in _GROUPS[trip.group] and trip.school in {DISTRICT, change.school}:
+            return trip.sentence
+    return ""
+
+
+def _students(changes: Sequence[Change], kinds: Collection[Kind]) -> Counter[int | None]:
+    """Count students, not changes, in the district and in each school."""
+    pairs = {(change.student_id, change.school) for change in changes if change.kind in kinds}
+    counts: Counter[int | None] = Counter(school for _student, school in pairs)
+    counts[DISTRICT] = len({student for student, _school in pairs})
+    return counts
+
+
+def _trips(
+    changes: Sequence[Change], accounts: Mapping[int, int], bounds: Bounds
+) -> Sequence[Trip]:
+    shares = {
+        "deactivations": bounds.max_deactivated,
+        "updates": bounds.max_updated,
+        "creations": bounds.max_created,
+    }
+    total = sum(accounts.values())
+    found = []
+    for group, kinds in _GROUPS.items():
+        counts = _students(changes, kinds)
+        places: list[int | None] = [DISTRICT, *sorted(school for school in counts if school)]
+        for school in places:
+            base = total if school is DISTRICT else accounts.get(school, 0)
+            # In a first pull, or in a school that has just opened, all is new.
+            opening = group != "deactivations" and base == 0
+            number = counts[school]
+            if number >= bounds.min_changes and number > shares[group] * base and not opening:
+                found.append(Trip(group, school, number, base, shares[group]))
+    return found
+
+
+def _warnings(
+    changes: Sequence[Change],
+    accounts: Mapping[int, int],
+    bounds: Bounds,
+    trips: Sequence[Trip],
+) -> Sequence[str]:
+    tripped = {trip.school for trip in trips if trip.group == "deactivations"}
+    counts = _students(changes, {Kind.DEACTIVATE})
+    found = []
+    for school, number in sorted(counts.items(), key=lambda one: one[0] or 0):
+        base = sum(accounts.values()) if school is DISTRICT else accounts.get(school, 0)
+        high = number >= bounds.min_changes and number > bounds.warn_deactivated * base
+        if high and school not in tripped:
+            trip = Trip("deactivations", school, number, base, bounds.warn_deactivated)
+            found.append(trip.sentence)
+    return found
+
+
+def stop_reason(picture: Picture, last_year: str, active_rows: int, accounts: int) -> str:
+    """Return why a whole batch must wait for a person; empty where it need not.
+
+    Args:
+        picture: What the pulls show.
+        last_year: School year of the last batch that was let through; empty
+            before the first.
+        active_rows: Active rows in the picture.
+        accounts: Active accounts.
+    """
+    if last_year and picture.database_year != last_year:
+        return (
+            f"the school year is {picture.database_year}, the accounts are of {last_year}; at a "
+            "rollover nearly everyone changes in one night, so a person looks first"
+        )
+    if accounts and picture.pulls and not active_rows:
+        return f"no row of the district is active, with {accounts} active accounts"
+    return ""

@@ -1,0 +1,187 @@
+"""Tables and views of the account lifecycle in the warehouse, and their row shapes.
+
+DDL only, and the two conversions between rows and values. No keys, indexes or
+sequences, so that the SQL also runs on DuckLake. All times are UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from aeries_pipeline.accounts.model import ACCOUNT_FIELDS, Account, State
+
+ACCOUNTS_COLUMNS = (
+    ("district", "VARCHAR"),
+    ("student_id", "BIGINT"),
+    ("state", "VARCHAR"),
+    ("school", "INTEGER"),
+    ("next_school", "INTEGER"),
+    ("grade", "INTEGER"),
+    ("first_name", "VARCHAR"),
+    ("last_name", "VARCHAR"),
+    ("gender", "VARCHAR"),
+    ("birthdate", "DATE"),
+    ("email", "VARCHAR"),
+    ("state_student_id", "VARCHAR"),
+    ("other_schools", "INTEGER[]"),
+    ("first_seen_at", "TIMESTAMP"),
+    ("last_seen_at", "TIMESTAMP"),
+    ("state_since", "TIMESTAMP"),
+    ("missing_since", "TIMESTAMP"),
+    ("absent_rounds", "INTEGER"),
+    ("absent_counted_at", "TIMESTAMP"),
+    ("pull_id", "VARCHAR"),
+)
+"""Columns of ``core.accounts``: one row for each district and student."""
+
+CHANGES_COLUMNS = (
+    ("change_id", "VARCHAR"),
+    ("batch_id", "VARCHAR"),
+    ("district", "VARCHAR"),
+    ("student_id", "BIGINT"),
+    ("kind", "VARCHAR"),
+    ("from_school", "INTEGER"),
+    ("to_school", "INTEGER"),
+    ("changed_fields", "VARCHAR[]"),
+    ("detected_at", "TIMESTAMP"),
+    ("effective_at", "DATE"),
+    ("pull_ids", "VARCHAR[]"),
+    ("code", "VARCHAR"),
+    ("reason", "VARCHAR"),
+    ("related_student_id", "BIGINT"),
+    ("fingerprint", "VARCHAR"),
+    ("status", "VARCHAR"),
+    ("status_reason", "VARCHAR"),
+    ("recorded_at", "TIMESTAMP"),
+    ("decided_by", "VARCHAR"),
+)
+"""Columns of ``core.account_changes``, which is only ever appended to.
+
+A change that is held and later applied or rejected has a row for each of these,
+with the same ``change_id`` and ``batch_id``; the newest ``recorded_at`` counts.
+"""
+
+BATCHES_COLUMNS = (
+    ("batch_id", "VARCHAR"),
+    ("district", "VARCHAR"),
+    ("computed_at", "TIMESTAMP"),
+    ("database_year", "VARCHAR"),
+    ("let_through", "BOOLEAN"),
+    ("stop_reason", "VARCHAR"),
+    ("pull_ids", "VARCHAR[]"),
+    ("schools", "INTEGER[]"),
+    ("troubles", "VARCHAR[]"),
+    ("active_before", "BIGINT"),
+    ("active_after", "BIGINT"),
+    ("applied", "BIGINT"),
+    ("held", "BIGINT"),
+    ("waiting", "JSON"),
+    ("run_id", "VARCHAR"),
+)
+"""Columns of ``meta.account_batches``: one row for each time that a district was computed."""
+
+DECISIONS_COLUMNS = (
+    ("decision_id", "VARCHAR"),
+    ("batch_id", "VARCHAR"),
+    ("district", "VARCHAR"),
+    ("action", "VARCHAR"),
+    ("kind", "VARCHAR"),
+    ("school", "INTEGER"),
+    ("decided_by", "VARCHAR"),
+    ("why", "VARCHAR"),
+    ("decided_at", "TIMESTAMP"),
+    ("changes", "BIGINT"),
+)
+"""Columns of ``meta.account_decisions``: who approved or rejected what, and why."""
+
+_TABLES = {
+    "core.accounts": ACCOUNTS_COLUMNS,
+    "core.account_changes": CHANGES_COLUMNS,
+    "meta.account_batches": BATCHES_COLUMNS,
+    "meta.account_decisions": DECISIONS_COLUMNS,
+}
+
+_VIEWS = {
+    "core.account_changes_now": """
+        SELECT * FROM core.account_changes
+        QUALIFY row_number() OVER (PARTITION BY change_id ORDER BY recorded_at DESC,
+                                   status = 'held') = 1
+    """,
+    "core.account_holds": """
+        SELECT district, batch_id, kind, coalesce(from_school, to_school) AS school,
+               count(*) AS changes, count(DISTINCT student_id) AS students,
+               any_value(status_reason) AS reason, min(detected_at) AS held_since
+        FROM core.account_changes_now WHERE status = 'held'
+        GROUP BY ALL
+    """,
+    "core.account_changes_by_day": """
+        SELECT district, CAST(recorded_at AS DATE) AS day, kind, status,
+               count(*) AS changes, count(DISTINCT student_id) AS students
+        FROM core.account_changes_now GROUP BY ALL
+    """,
+    "core.account_history": """
+        WITH steps AS (
+            SELECT district, student_id, kind, recorded_at, effective_at,
+                   CASE kind WHEN 'deactivate' THEN NULL ELSE to_school END AS school
+            FROM core.account_changes_now
+            WHERE status = 'applied' AND kind <> 'update'
+            -- A return to another school is two changes of one batch: the last one counts.
+            QUALIFY row_number() OVER (
+                PARTITION BY district, student_id, batch_id
+                ORDER BY kind = 'transfer' DESC, recorded_at DESC) = 1
+        ), dated AS (
+            SELECT *, max(coalesce(effective_at, CAST(recorded_at AS DATE)))
+                      OVER (PARTITION BY district, student_id ORDER BY recorded_at) AS day
+            FROM steps
+        )
+        SELECT district, student_id, school, day AS valid_from,
+               lead(day) OVER (PARTITION BY district, student_id ORDER BY recorded_at) AS valid_to,
+               kind AS began_with
+        FROM dated
+        QUALIFY school IS NOT NULL AND valid_from IS DISTINCT FROM valid_to
+    """,
+    "core.account_enrolments": """
+        SELECT district, student_id, school, true AS is_current FROM core.accounts
+        WHERE state = 'active'
+        UNION ALL
+        SELECT district, student_id, unnest(other_schools), false FROM core.accounts
+        WHERE state = 'active' AND len(other_schools) > 0
+    """,
+    "core.students_in_several_schools": """
+        SELECT district, student_id, school, other_schools FROM core.accounts
+        WHERE state = 'active' AND len(other_schools) > 0
+    """,
+}
+VIEWS = tuple(_VIEWS)
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make tables and views where missing; the warehouse is the current catalog."""
+    known = connection.execute(
+        "SELECT count(*) FROM duckdb_views() WHERE database_name = current_database() "
+        "AND schema_name = 'core' AND view_name = 'students_in_several_schools'"
+    ).fetchone()
+    if known and known[0]:
+        return
+    for name, columns in _TABLES.items():
+        body = ", ".join(f"{column} {kind}" for column, kind in columns)
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({body})")
+    for name, query in _VIEWS.items():
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+
+
+def account_of(row: Sequence[Any]) -> Account:
+    """Return the account of a row of ``core.accounts`` without its district."""
+    values = dict(zip(ACCOUNT_FIELDS, row, strict=True))
+    values["state"] = State(values["state"])
+    values["other_schools"] = tuple(values["other_schools"] or ())
+    return Account(**values)
+
+
+def row_of(district: str, account: Account) -> tuple[Any, ...]:
+    """Return the row of ``core.accounts`` for an account."""
+    values = [getattr(account, name) for name in ACCOUNT_FIELDS]
+    return (district, *(list(v) if isinstance(v, tuple) else v for v in values))

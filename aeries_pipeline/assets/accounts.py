@@ -1,0 +1,162 @@
+"""The assets of the account lifecycle: ``core/accounts`` and ``core/account_changes``.
+
+Thin around ``accounts.compute``: one partition for each district, computed by
+declarative automation once the pulls of the district's schools have ended.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from aeries_pipeline.accounts.compute import Computed, compute
+from aeries_pipeline.accounts.review import waiting
+from aeries_pipeline.accounts.tables import ACCOUNTS_COLUMNS, CHANGES_COLUMNS
+from aeries_pipeline.accounts.verdicts import QUESTIONS, WAITING, answers
+from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.assets.verdicts import check_specs, severity_of
+from aeries_pipeline.partitions import Partitions
+from aeries_pipeline.warehouse.connection import WarehouseBusyError, WarehouseUnusableError
+
+ACCOUNTS = dg.AssetKey(["core", "accounts"])
+CHANGES = dg.AssetKey(["core", "account_changes"])
+OWNER = "team:data-engineering"
+
+AFTER_PULLS = (
+    dg.AutomationCondition.eager()
+    # A school that was never pulled must not hold back the district for ever.
+    .without(~dg.AutomationCondition.any_deps_missing())
+    .with_label("when the district's pulls have ended")
+)
+
+_ACCOUNTS_TEXT = """\
+One row for each district and student: whether the account is in use, where, and what Xello needs to know.
+
+| | |
+|---|---|
+| Table | `core.accounts` |
+| Made from | the newest complete pull of `raw.students` of every school |
+| Rules | `docs/accounts.md` |
+| Views | `core.account_history`, `core.account_enrolments`, `core.students_in_several_schools` |
+"""  # noqa: E501 - the first paragraph of a description is one line
+_CHANGES_TEXT = """\
+What was created, updated, transferred, deactivated and reactivated, with the pulls that say so. Only ever appended to.
+
+| | |
+|---|---|
+| Table | `core.account_changes`; `core.account_changes_now` has the newest state of each change |
+| Held changes | `core.account_holds`; `aeries-pipeline accounts review DISTRICT` |
+| Views | `core.account_changes_by_day` |
+"""  # noqa: E501
+
+
+def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
+    """Return the assets that a district's accounts and their changes are."""
+    shared: dict[str, Any] = {
+        "group_name": "accounts",
+        "kinds": {"duckdb"},
+        "owners": [OWNER],
+        "partitions_def": partitions.districts,
+        "deps": [
+            dg.AssetDep(
+                dg.AssetKey(["raw", "students"]), partition_mapping=partitions.schools_of_district()
+            )
+        ],
+        "automation_condition": AFTER_PULLS,
+        "tags": {"aeries/grain": "district", "aeries/personal": "yes"},
+    }
+
+    @dg.multi_asset(
+        name="core__accounts",
+        specs=[
+            dg.AssetSpec(
+                ACCOUNTS,
+                description=_ACCOUNTS_TEXT,
+                metadata=_table("core.accounts", ACCOUNTS_COLUMNS),
+                **shared,
+            ),
+            dg.AssetSpec(
+                CHANGES,
+                description=_CHANGES_TEXT,
+                metadata=_table("core.account_changes", CHANGES_COLUMNS),
+                **shared,
+            ),
+        ],
+        check_specs=check_specs(ACCOUNTS, QUESTIONS, partitions.districts),
+        partitions_def=partitions.districts,
+    )
+    def core_accounts(
+        context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
+    ) -> Iterator[dg.MaterializeResult]:
+        district = aeries.roster.get(context.partition_key)
+        try:
+            computed = compute(warehouse.warehouse, district, run_id=context.run.run_id)
+            open_ones = waiting(warehouse.warehouse, district.id)
+        except (WarehouseBusyError, WarehouseUnusableError) as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        if not computed.picture.pulls and not computed.active_before:
+            raise dg.Failure(
+                f"{district.id}: no school's students were completely pulled yet, so there are no "
+                "accounts to compute; pull the district first",
+                allow_retries=False,
+            )
+        verdicts = answers(district.id, computed, open_ones)
+        yield dg.MaterializeResult(
+            asset_key=ACCOUNTS,
+            metadata=_accounts_metadata(computed),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=one.name,
+                    passed=one.passed,
+                    severity=severity_of(one),
+                    description=one.text,
+                    metadata=dict(one.numbers),
+                )
+                for one in verdicts
+            ],
+        )
+        yield dg.MaterializeResult(asset_key=CHANGES, metadata=_changes_metadata(computed))
+
+    return core_accounts
+
+
+def _table(name: str, columns: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    schema = dg.TableSchema([dg.TableColumn(column, kind) for column, kind in columns])
+    return {"dagster/table_name": name, "dagster/column_schema": schema}
+
+
+def _accounts_metadata(computed: Computed) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "dagster/partition_row_count": computed.active_after,
+        "active_accounts": computed.active_after,
+        "active_change": computed.active_after - computed.active_before,
+        "schools_read": len(computed.picture.pulls),
+        "database_year": computed.picture.database_year,
+        "batch_id": computed.batch_id,
+    }
+    if computed.waiting:
+        lines = [
+            f"- {number} students {WAITING[code]}" for code, number in computed.waiting.items()
+        ]
+        metadata["not_decided_yet"] = dg.MetadataValue.md("\n".join(lines))
+    return metadata
+
+
+def _changes_metadata(computed: Computed) -> dict[str, Any]:
+    kinds = ("create", "update", "transfer", "deactivate", "reactivate")
+    metadata: dict[str, Any] = {kind: computed.applied.get(kind, 0) for kind in kinds}
+    metadata |= {
+        "held_now": sum(computed.held.values()),
+        "held_in_all": len(computed.open_holds),
+        "rejected_or_withdrawn": computed.rejected,
+        "batch_id": computed.batch_id,
+    }
+    holds = Counter((hold.batch_id, hold.kind, hold.school) for hold in computed.open_holds)
+    if holds:
+        rows = [
+            f"| {batch} | {kind} | {school} | {n} |" for (batch, kind, school), n in holds.items()
+        ]
+        table = "\n".join(["| batch | kind | school | changes |", "|---|---|---|---|", *rows])
+        metadata["held"] = dg.MetadataValue.md(table)
+    return metadata

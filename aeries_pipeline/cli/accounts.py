@@ -1,0 +1,95 @@
+"""``aeries-pipeline accounts``: what waits for a person, and the person's answer."""
+
+from __future__ import annotations
+
+import dagster as dg
+from rich.console import Console
+from rich.table import Table
+
+from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
+from aeries_pipeline.assembly import build_defs
+from aeries_pipeline.assets.resources import DISTRICT_TAG
+from aeries_pipeline.automation.instance import open_instance
+from aeries_pipeline.automation.jobs import ACCOUNTS_AND_FILES
+from aeries_pipeline.roster import load_roster
+from aeries_pipeline.settings import Settings
+from aeries_pipeline.warehouse.connection import Warehouse
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def compute_accounts(
+    defs: dg.Definitions, instance: dg.DagsterInstance, district: str
+) -> dg.ExecuteInProcessResult:
+    """Compute a district's accounts and files in a Dagster run of this process."""
+    return defs.resolve_job_def(ACCOUNTS_AND_FILES).execute_in_process(
+        run_config=QUIET,
+        instance=instance,
+        partition_key=district,
+        tags={DISTRICT_TAG: district},
+        raise_on_error=False,
+    )
+
+
+def show_waiting(
+    settings: Settings, district: str, console: Console, *, with_students: bool = False
+) -> None:
+    """Print what is held in a district, by batch, kind and school."""
+    load_roster(settings.roster).get(district)
+    warehouse = Warehouse(settings.warehouse)
+    open_ones = waiting(warehouse, district)
+    if not open_ones:
+        console.print(f"{district}: nothing waits for a person")
+        return
+    table = Table("batch", "kind", "school", title=f"{district}: held", title_justify="left")
+    for heading in ("changes", "students"):
+        table.add_column(heading, justify="right")
+    for heading in ("held since (UTC)", "reason"):
+        table.add_column(heading)
+    for one in open_ones:
+        school = "" if one.school is None else str(one.school)
+        since = f"{one.held_since:%Y-%m-%d %H:%M}"
+        table.add_row(
+            one.batch_id, one.kind, school, str(one.changes), str(one.students), since, one.reason
+        )
+    console.print(table)
+    if with_students:
+        for batch, kind, school_code, student, code in students_of(warehouse, district):
+            console.print(f"{batch} {kind} school {school_code} student {student} ({code})")
+    console.print(
+        f"Compare with Aeries, then:\n"
+        f"  aeries-pipeline accounts approve {district} BATCH --reason WHY\n"
+        f"  aeries-pipeline accounts reject {district} BATCH --reason WHY\n"
+        "--kind and --school narrow it; --students lists StudentIDs.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def decide_held(settings: Settings, district: str, wish: Wish, console: Console) -> bool:
+    """Record what a person decides, carry it out, and print what became of it.
+
+    Returns:
+        Whether the computation succeeded.
+    """
+    load_roster(settings.roster).get(district)
+    warehouse = Warehouse(settings.warehouse)
+    covered = say(warehouse, district, wish)
+    with open_instance(settings) as instance:
+        result = compute_accounts(build_defs(settings), instance, district)
+    outcome = warehouse.rows(
+        "SELECT status, count(*) FROM core.account_changes_now WHERE district = ? "
+        "AND batch_id = ? AND (? IS NULL OR kind = ?) "
+        "AND (? IS NULL OR coalesce(from_school, to_school) = ?) GROUP BY ALL ORDER BY ALL",
+        [district, wish.batch_id, wish.kind, wish.kind, wish.school, wish.school],
+    )
+    console.print(
+        f"{district}: {covered} held changes of batch {wish.batch_id} "
+        f"{'approved' if wish.action == 'approve' else 'rejected'} by {wish.who}; they are now "
+        + ", ".join(f"{number} {status}" for status, number in outcome),
+        markup=False,
+        soft_wrap=True,
+    )
+    if not result.success:
+        console.print("[yellow]![/yellow] the run failed; see it in the Dagster UI")
+    return result.success
