@@ -1,0 +1,168 @@
+"""Short ways to say: this row, this account, these pulls, this warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from aeries_pipeline.accounts.compute import Computed, compute
+from aeries_pipeline.accounts.evidence import Picture, SchoolPull, picture_of
+from aeries_pipeline.accounts.model import Account, Standing, State, StudentRow
+from aeries_pipeline.accounts.policy import Policy
+from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.catalog.tables import create_raw
+from aeries_pipeline.roster import District
+from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.warehouse.load import PullRow, record
+from aeries_pipeline.warehouse.verdict import Status
+
+FIRST = datetime(2026, 10, 1, 20, 0)
+DAY = timedelta(days=1)
+SCHOOLS = (991, 992, 993)
+YEAR = "2026-2027"
+POLICY = Policy(schools=frozenset(SCHOOLS))
+
+
+def night(number: int) -> datetime:
+    """The evening of a pull; the schools follow each other by a minute."""
+    return FIRST + number * DAY
+
+
+def row(
+    school: int = 991, standing: Standing = Standing.ACTIVE, *, night_of: int = 1, **values: Any
+) -> StudentRow:
+    pulled_at = night(night_of) + timedelta(minutes=school % 10)
+    base: dict[str, Any] = {
+        "student_id": 7, "school": school, "student_number": 70, "standing": standing,
+        "pulled_at": pulled_at, "pull_id": f"night-{night_of}", "entered": date(2026, 8, 20),
+        "grade": 9, "first_name": "Ana", "last_name": "Lopez", "gender": "F",
+        "birthdate": date(2012, 3, 4), "email": "ana@example.org",
+        "state_student_id": "0123456789", "next_grade": 10,
+    }  # fmt: skip
+    return StudentRow(**{**base, **values})
+
+
+def account(school: int = 991, state: State = State.ACTIVE, **values: Any) -> Account:
+    base: dict[str, Any] = {
+        "student_id": 7, "state": state, "school": school, "grade": 9, "first_name": "Ana",
+        "last_name": "Lopez", "gender": "F", "birthdate": date(2012, 3, 4),
+        "email": "ana@example.org", "state_student_id": "0123456789",
+        "first_seen_at": night(0), "last_seen_at": night(0) + timedelta(minutes=school % 10),
+        "state_since": night(0), "pull_id": "night-0",
+    }  # fmt: skip
+    return Account(**{**base, **values})
+
+
+def picture(
+    night_of: int = 1,
+    *,
+    failed: Iterable[int] = (),
+    older: Mapping[int, int] | None = None,
+    schools: Iterable[int] = SCHOOLS,
+    year: str = YEAR,
+) -> Picture:
+    """A night on which every school was pulled, but for those named."""
+    pulls = []
+    for school in schools:
+        number = (older or {}).get(school, night_of)
+        started = night(number) + timedelta(minutes=school % 10)
+        trouble = "a login page came" if school in failed else ""
+        pulls.append(SchoolPull(school, f"night-{number}", started, year, trouble))
+    return picture_of(pulls, tuple(schools), 5, night(night_of) + timedelta(hours=1))
+
+
+class Ward:
+    """A real warehouse whose ``raw.students`` a test fills by hand, night by night."""
+
+    def __init__(self, folder: Path, **roster: Any) -> None:
+        self.warehouse = Warehouse(folder / "warehouse.duckdb")
+        self.roster = {"schools": list(SCHOOLS), **roster}
+        self.moment = night(0)
+
+    @property
+    def district(self) -> District:
+        return District.model_validate(
+            {
+                "id": "eagle-usd",
+                "name": "Eagle",
+                "url": "http://127.0.0.1:9/aeries",
+                "certificate_env": "TEST_AERIES_CERT",
+                **self.roster,
+            }
+        )
+
+    def pulls(
+        self,
+        number: int,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        failed: Iterable[int] = (),
+        year: str = YEAR,
+    ) -> None:
+        """Load the rows of a night; a failed school keeps the rows it had."""
+        failed = set(failed)
+        good = [school for school in self.roster["schools"] if school not in failed]
+        made = [student(number, **one) for one in rows if one.get("school", 991) in good]
+        with self.warehouse.open() as connection:
+            connection.execute(create_raw(RESOURCES["students"].main, "warehouse"))
+            connection.execute("DELETE FROM raw.students WHERE list_contains(?, school)", [good])
+            if made:
+                connection.register("made", pa.Table.from_pylist(made))
+                connection.execute("INSERT INTO raw.students BY NAME FROM made")
+        ledger = []
+        for school in self.roster["schools"]:
+            started = night(number) + timedelta(minutes=school % 10)
+            status = Status.FAILED if school in failed else Status.COMPLETE
+            ledger.append(
+                PullRow(
+                    f"night-{number}",
+                    "eagle-usd",
+                    school,
+                    "students",
+                    status,
+                    started,
+                    started,
+                    reason="a login page came" if school in failed else "",
+                    database_year=year,
+                )
+            )
+        record(self.warehouse, ledger)
+        self.moment = night(number) + timedelta(hours=1)
+
+    def compute(self, later: timedelta = timedelta()) -> Computed:
+        self.moment += timedelta(seconds=1) + later
+        return compute(self.warehouse, self.district, moment=self.moment)
+
+    def night(self, number: int, rows: Iterable[Mapping[str, Any]], **how: Any) -> Computed:
+        self.pulls(number, rows, **how)
+        return self.compute()
+
+    def accounts(self) -> dict[int, tuple[str, int]]:
+        rows = self.warehouse.rows("SELECT student_id, state, school FROM core.accounts")
+        return {student: (state, school) for student, state, school in rows}
+
+    def changes(self, where: str = "true") -> list[tuple[Any, ...]]:
+        return self.warehouse.rows(
+            f"SELECT student_id, kind, status FROM core.account_changes_now WHERE {where} "
+            "ORDER BY ALL"
+        )
+
+
+def student(night_of: int, school: int = 991, **values: Any) -> dict[str, Any]:
+    """A row of ``raw.students`` as a pull of a night would have it."""
+    number = values.get("StudentID", 7)
+    base: dict[str, Any] = {
+        "district": "eagle-usd", "school": school, "_pull_id": f"night-{night_of}",
+        "_pulled_at": night(night_of) + timedelta(minutes=school % 10),
+        "StudentID": number, "SchoolCode": school, "StudentNumber": number % 10_000 + 1,
+        "OldStudentID": 0, "StateStudentID": f"{number:010}", "LastName": f"Last{number}",
+        "FirstName": f"First{number}", "Gender": "F", "Grade": 9,
+        "Birthdate": datetime(2012, 3, 1 + number % 28), "InactiveStatusCode": "",
+        "StudentEmailAddress": f"s{number}@example.org", "NextSchoolCode": 0, "NextGrade": 10,
+        "SchoolEnterDate": datetime(2026, 8, 20), "AttendanceProgramCodePrimary": "",
+    }  # fmt: skip
+    return {**base, **values}

@@ -1,0 +1,120 @@
+"""Bounds on a whole batch."""
+
+import pytest
+
+from aeries_pipeline.accounts.model import Change, Kind
+from aeries_pipeline.accounts.policy import Bounds
+from aeries_pipeline.accounts.safeguards import rule, stop_reason
+from aeries_pipeline_tests.accounts.builders import YEAR, account, picture
+
+BOUNDS = Bounds()
+
+
+def changes(kind: Kind, number: int, school: int = 991, first: int = 1) -> list[Change]:
+    before = None if kind is Kind.CREATE else school
+    after = None if kind is Kind.DEACTIVATE else school
+    return [
+        Change(student, kind, account(student_id=student), before, after)
+        for student in range(first, first + number)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "accounts", "held"),
+    [(4, 10, 0), (5, 50, 0), (5, 49, 5), (10, 100, 0), (11, 100, 11), (100, 1000, 0)],
+    ids=["too few to count", "a tenth", "more than a tenth", "ten", "eleven", "many and a tenth"],
+)
+def test_deactivations_are_held_above_a_tenth_and_from_five_on(number, accounts, held) -> None:
+    batch = changes(Kind.DEACTIVATE, number)
+    assert len(rule(batch, {991: accounts}, BOUNDS).held) == held
+
+
+def test_one_schools_deactivations_hold_only_that_school() -> None:
+    batch = changes(Kind.DEACTIVATE, 20) + changes(Kind.DEACTIVATE, 3, 992, first=100)
+    ruling = rule(batch, {991: 100, 992: 900}, BOUNDS)
+    assert sorted(ruling.held) == list(range(20))
+    assert "20 deactivations of 100 active accounts in school 991, more than 10%" in ruling.held[0]
+
+
+def test_a_district_may_exceed_its_bound_where_no_school_does() -> None:
+    batch = [one for s in range(30) for one in changes(Kind.DEACTIVATE, 4, 900 + s, first=s * 10)]
+    ruling = rule(batch, {900 + s: 35 for s in range(30)}, BOUNDS)
+    assert len(ruling.held) == 120
+    assert [trip.school for trip in ruling.trips] == [None]
+
+
+def test_too_many_deactivations_hold_nothing_else() -> None:
+    batch = (
+        changes(Kind.DEACTIVATE, 50)
+        + changes(Kind.CREATE, 10, first=1000)
+        + changes(Kind.UPDATE, 10, first=2000)
+    )
+    ruling = rule(batch, {991: 100}, BOUNDS)
+    assert {batch[place].kind for place in ruling.held} == {Kind.DEACTIVATE}
+
+
+def test_updates_and_transfers_are_counted_by_student() -> None:
+    both = changes(Kind.UPDATE, 70) + changes(Kind.TRANSFER, 70)
+    assert not rule(both, {991: 100}, BOUNDS).held
+    more = changes(Kind.UPDATE, 70) + changes(Kind.TRANSFER, 10, first=500)
+    assert len(rule(more, {991: 100}, BOUNDS).held) == 80
+
+
+def test_many_new_accounts_wait_but_a_first_pull_and_a_new_school_do_not() -> None:
+    assert not rule(changes(Kind.CREATE, 1942), {}, BOUNDS).held
+    assert not rule(changes(Kind.CREATE, 50, 992), {991: 1000}, BOUNDS).held
+    assert len(rule(changes(Kind.CREATE, 21), {991: 100}, BOUNDS).held) == 21
+    returning = changes(Kind.CREATE, 10) + changes(Kind.REACTIVATE, 11, first=100)
+    assert len(rule(returning, {991: 100}, BOUNDS).held) == 21
+
+
+def test_a_share_that_is_high_and_allowed_is_a_warning() -> None:
+    ruling = rule(changes(Kind.DEACTIVATE, 6), {991: 100}, BOUNDS)
+    assert not ruling.held
+    assert ruling.warnings == (
+        "6 deactivations of 100 active accounts in the district, more than 5%",
+        "6 deactivations of 100 active accounts in school 991, more than 5%",
+    )
+
+
+def test_a_stop_and_a_doubt_hold_whatever_the_numbers() -> None:
+    batch = changes(Kind.CREATE, 1) + changes(Kind.UPDATE, 1, first=5)
+    assert rule(batch, {991: 1000}, BOUNDS, "the year changed").held == {
+        0: "the year changed",
+        1: "the year changed",
+    }
+    doubted = [Change(7, Kind.UPDATE, account(), 991, 991, doubt="another person")]
+    assert rule(doubted, {991: 1000}, BOUNDS).held == {0: "another person"}
+
+
+def test_bounds_are_the_districts() -> None:
+    none = Bounds(max_deactivated=0, min_changes=1)
+    assert rule(changes(Kind.DEACTIVATE, 1), {991: 1000}, none).held
+    anything = Bounds(max_deactivated=1, max_updated=1, max_created=1)
+    assert not rule(changes(Kind.DEACTIVATE, 100), {991: 100}, anything).held
+
+
+def test_a_new_school_year_and_a_district_without_active_rows_stop_everything() -> None:
+    assert stop_reason(picture(), "", 10, 10) == ""
+    assert stop_reason(picture(), YEAR, 10, 10) == ""
+    assert "2027-2028" in stop_reason(picture(year="2027-2028"), YEAR, 10, 10)
+    assert "no row of the district is active" in stop_reason(picture(), YEAR, 0, 10)
+
+
+def test_a_school_without_active_rows_or_of_another_year_is_not_in_the_picture() -> None:
+    from dataclasses import replace
+
+    from aeries_pipeline.accounts.evidence import picture_of
+
+    pulls = list(picture().pulls.values())
+    odd = [replace(pulls[0], active_accounts=40), *pulls[1:]]
+    assert (
+        "none of its rows is active"
+        in picture_of(odd, [991, 992, 993], 5, pulls[0].started_at).troubles[991]
+    )
+    mixed = [replace(pulls[0], database_year="2025-2026"), *pulls[1:]]
+    assert set(picture_of(mixed, [991, 992, 993], 5, pulls[0].started_at).troubles) == {991}
+    assert (
+        "never pulled"
+        in picture_of(pulls[1:], [991, 992, 993], 5, pulls[0].started_at).troubles[991]
+    )
