@@ -8,7 +8,9 @@ from rich.table import Table
 
 from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
 from aeries_pipeline.assembly import build_defs
+from aeries_pipeline.assets.accounts import ACCOUNTS, CHANGES
 from aeries_pipeline.assets.resources import DISTRICT_TAG
+from aeries_pipeline.assets.xello import XELLO_FILES
 from aeries_pipeline.automation.instance import open_instance
 from aeries_pipeline.automation.jobs import ACCOUNTS_AND_FILES
 from aeries_pipeline.roster import load_roster
@@ -19,14 +21,20 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def compute_accounts(
-    defs: dg.Definitions, instance: dg.DagsterInstance, district: str
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    district: str,
+    *,
+    with_files: bool = True,
 ) -> dg.ExecuteInProcessResult:
     """Compute a district's accounts and files in a Dagster run of this process."""
+    selection = [ACCOUNTS, CHANGES, *([XELLO_FILES] if with_files else [])]
     return defs.resolve_job_def(ACCOUNTS_AND_FILES).execute_in_process(
         run_config=QUIET,
         instance=instance,
         partition_key=district,
         tags={DISTRICT_TAG: district},
+        asset_selection=selection,
         raise_on_error=False,
     )
 

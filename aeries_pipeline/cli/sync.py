@@ -174,7 +174,15 @@ class _Puller:
         found = last_good(Warehouse(self.settings.warehouse), self.district.id, "students")
         if not found:
             return None
-        return compute_accounts(self.defs, self.instance, self.district.id)
+        missing = [school for school in self.district.schools if school not in found]
+        if missing:
+            # Whoever is missing from Xello's files is deactivated there.
+            self.console.print(
+                "files for Xello: not before every school was pulled (missing: "
+                f"{', '.join(map(str, missing))})",
+                soft_wrap=True,
+            )
+        return compute_accounts(self.defs, self.instance, self.district.id, with_files=not missing)
 
     def run(self, job: str, grain: Grain, keys: Sequence[str]) -> dg.ExecuteInProcessResult:
         """Run one job over an unbroken range of partitions."""

@@ -72,6 +72,7 @@ def copy_district(
     low, high = district.accounts.delivered_grades
     missing = []
     with warehouse.attached(connection) as catalog:
+        _check_pulled(connection, catalog, district)
         for name, (schema, table, select) in _COPIES.items():
             found = connection.execute(
                 "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? "
@@ -94,6 +95,22 @@ def copy_district(
     for name in missing:
         connection.execute(_EMPTY[name])
     return missing
+
+
+def _check_pulled(connection: duckdb.DuckDBPyConnection, catalog: str, district: District) -> None:
+    """Refuse while a school was never pulled: its students would be missing from the file."""
+    rows = connection.execute(
+        f"SELECT DISTINCT school FROM {catalog}.meta.pulls WHERE district = ? "
+        "AND resource = 'students' AND status = 'complete'",
+        [district.id],
+    ).fetchall()
+    never = sorted(set(district.schools) - {school for (school,) in rows})
+    if never:
+        raise NothingToDeliverError(
+            f"{district.id}: nothing was delivered, because the students of school "
+            f"{', '.join(map(str, never))} were never pulled; whoever is missing from the Student "
+            "file is deactivated in Xello, so pull the district first"
+        )
 
 
 _EMPTY = {

@@ -34,7 +34,11 @@ def test_sync_loads_a_district_and_says_so(world: World) -> None:
 
 
 def test_sync_of_one_school(world: World) -> None:
-    assert call(world, "sync", "eagle-usd", "--school", "994", "--full").exit_code == 0
+    result = call(world, "sync", "eagle-usd", "--school", "994", "--full")
+    assert result.exit_code == 0
+    assert "accounts: " in result.output
+    text = "files for Xello: not before every school was pulled (missing: 992, 993)"
+    assert text in result.output
     assert world.warehouse.rows("SELECT DISTINCT school FROM raw.students") == [(994,)]
 
 
@@ -53,6 +57,7 @@ def test_a_failed_school_gives_status_1_and_its_reason(world: World) -> None:
         (["roster", "sync", "falcon"], 2, "'falcon' is not in the roster"),
         (["window", "eagle-usd", "--at", "noon"], 2, "write 2026-03-08T01:30"),
         (["sql", "SELECT 1"], 1, "there is no warehouse"),
+        (["accounts", "review", "falcon"], 2, "'falcon' is not in the roster"),
         (["emulator", "--faults", "none.yaml"], 2, "none.yaml cannot be read"),
     ],
 )
@@ -125,9 +130,65 @@ def test_the_runs_are_in_the_instance_that_the_ui_opens(
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance:
-        (run,) = instance.get_runs()
+        run, *_ = sorted(instance.get_runs(), key=lambda one: one.job_name, reverse=True)
     assert run.tags["aeries/district"] == "eagle-usd"
     assert run.status is dg.DagsterRunStatus.SUCCESS
+
+
+def test_sync_computes_accounts_and_writes_files(world: World) -> None:
+    shown = call(world, "sync", "eagle-usd").output
+    truth = world.site.district.truth()
+    assert f"accounts: {len(truth)} created" in shown
+    (manifest,) = world.settings.out.glob("eagle-usd/xello/*/manifest.json")
+    assert f"files for Xello: written to {manifest.parent}" in shown
+    again = call(world, "sync", "eagle-usd").output
+    assert "accounts: no change" in again
+    assert f"files for Xello: unchanged since {manifest.parent}" in again
+
+
+def test_held_changes_are_reviewed_approved_and_rejected(world: World) -> None:
+    call(world, "sync", "eagle-usd")
+    assert "nothing waits for a person" in call(world, "accounts", "review", "eagle-usd").output
+    rows = [row for row in world.site.district.active() if row.school in {993, 994}]
+    leavers = [
+        *[r for r in rows if r.school == 993][:9],
+        *[r for r in rows if r.school == 994][:12],
+    ]
+    for row in leavers:
+        row.tag = "I"
+    world.site.district.version += 1
+    shown = call(world, "sync", "eagle-usd", "--accept-shrunken", "their classes went, too")
+    assert shown.exit_code == 0, "what is held was computed as asked"
+    assert "21 deactivate changes" in shown.output or "12 deactivate changes" in shown.output
+    assert "aeries-pipeline accounts review eagle-usd" in shown.output
+    review = call(world, "accounts", "review", "eagle-usd", "--students").output
+    for row in leavers:
+        assert f"student {row.person.id} (inactive_status)" in review
+        assert row.person.last not in review.split("Compare with")[1]
+    batch = next(word for word in review.split() if word.startswith("20") and word.count("-") == 1)
+    missing = call(world, "accounts", "approve", "eagle-usd", batch)
+    assert missing.exit_code == 2
+    assert "--reason" in missing.output
+    to_approve = ("accounts", "approve", "eagle-usd", batch, "--reason", "Osprey closed")
+    approved = call(world, *to_approve, "--by", "Kim", "--school", "994")
+    assert approved.exit_code == 0
+    assert "12 held changes" in approved.output
+    assert "approved by Kim; they are now 12 applied" in approved.output
+    rejected = call(
+        world, "accounts", "reject", "eagle-usd", batch, "--reason", "wrong", "--by", "Lee"
+    )
+    assert "9 held changes" in rejected.output
+    states = world.warehouse.rows(
+        "SELECT school, count(*) FROM core.accounts WHERE state = 'inactive' GROUP BY 1"
+    )
+    assert states == [(994, 12)]
+    trail = world.warehouse.rows(
+        "SELECT decided_by, action, why, changes FROM meta.account_decisions ORDER BY decided_at"
+    )
+    assert trail == [("Kim", "approve", "Osprey closed", 12), ("Lee", "reject", "wrong", 9)]
+    again = call(world, *to_approve)
+    assert again.exit_code == 2
+    assert "nothing of the kind is held" in again.output
 
 
 def test_help_is_quick_and_loads_no_dagster() -> None:

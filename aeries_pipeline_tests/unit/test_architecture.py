@@ -29,6 +29,8 @@ MAY_IMPORT = {
     "settings": set(),
     "roster": {"api", "catalog", "warehouse", "windows"},
     "pulls": {"api", "catalog", "warehouse", "roster", "settings", "windows"},
+    "accounts": {"api", "catalog", "warehouse", "pulls", "roster"},
+    "xello": {"accounts", "catalog", "warehouse", "roster"},
     "progress": {"pulls"},
     "partitions": {"catalog", "roster"},
     "assets": {
@@ -36,6 +38,8 @@ MAY_IMPORT = {
         "catalog",
         "warehouse",
         "pulls",
+        "accounts",
+        "xello",
         "roster",
         "settings",
         "partitions",

@@ -289,7 +289,7 @@ def test_without_courses_there_are_still_students(tmp_path: Path) -> None:
 
 def test_nothing_is_delivered_that_would_deactivate_everybody(tmp_path: Path) -> None:
     ward = Ward(tmp_path)
-    with pytest.raises(NothingToDeliverError, match="pull the district first"):
+    with pytest.raises(NothingToDeliverError, match="991, 992, 993 were never pulled"):
         made(ward)
     ward.night(0, [{"StudentID": 1, "school": 991, "Grade": 16}])
     fill(ward, "schools", SCHOOLS)
