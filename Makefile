@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long lint types ui emulator bench docs lock clean
+.PHONY: demo test test-long lint types ui emulator bench bench-accounts docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
@@ -33,6 +33,10 @@ emulator: $(VENV)/.installed
 # Ratios of a pull to the floor, in one run.
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/pull.py $(BENCH)
+
+# Ratios of computing a million accounts to a bare join.
+bench-accounts: $(VENV)/.installed
+	$(BIN)/python benchmarks/accounts.py $(BENCH)
 
 # The pages that follow from the code; a test fails while they are not current.
 docs: $(VENV)/.installed

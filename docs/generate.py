@@ -14,6 +14,7 @@ from aeries_pipeline.catalog.resource import Grain
 
 FOLDER = Path(__file__).parent
 README = FOLDER.parent / "README.md"
+DOWNSTREAM = ("core/accounts", "core/account_changes", "out/xello_files")
 BEGIN, END = "<!-- graph: begin -->", "<!-- graph: end -->"
 
 
@@ -28,9 +29,14 @@ def graph() -> str:
                 shape = f'(["{name}"])' if resource.optional else f'["{name}"]'
                 lines.append(f"    {resource.name}{shape}")
         lines.append("  end")
+    lines += ['  subgraph accounts["one partition for each district"]']
+    lines += [f'    {name.replace("/", "_")}["{name}"]' for name in DOWNSTREAM]
+    lines += ["  end"]
     lines += [f"  aeries --> {grain}" for grain in Grain]
-    lines += ['  warehouse[("DuckDB: raw, quarantine, meta")]']
-    lines += [f"  {grain} --> warehouse" for grain in Grain]
+    lines += ["  students --> core_accounts", "  core_accounts --> out_xello_files"]
+    lines += [f"  {name} --> out_xello_files" for name in ("schools", "courses")]
+    lines += [f"  {name} --> out_xello_files" for name in ("classes", "transcripts")]
+    lines += ['  xello(["Xello"])', "  out_xello_files --> xello"]
     return "\n".join([*lines, "```"])
 
 

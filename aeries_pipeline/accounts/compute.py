@@ -253,12 +253,14 @@ def _settle(
     """Apply what may pass, hold the rest, and close what was held in vain."""
     places = {id(change): place for place, change in enumerate(fresh)}
     proposed: set[tuple[int, str]] = set()
+    awaited = holds.students()
     for student, decision in decisions.items():
         for change in decision.changes:
             if holds.is_rejected(change):
                 continue
             known = holds.find(change)
-            proposed.add((student, change.fingerprint()))
+            if student in awaited:
+                proposed.add((student, change.fingerprint()))
             approval = holds.approval_of(change)
             reason = "" if approval else ruling.held.get(places[id(change)], "")
             if reason and known is None:
@@ -363,7 +365,7 @@ def _record_batch(
 ) -> None:
     row = (
         batch.batch_id, batch.district.id, batch.moment, picture.database_year,
-        bool(picture.pulls) and not stop, stop or None, list(picture.pull_ids()),
+        bool(picture.pulls) and not stop, stop or None, list(picture.pull_ids),
         sorted(picture.pulls), [f"school {s}: {why}" for s, why in picture.troubles.items()],
         *active, sum(batch.applied.values()), sum(batch.held.values()), json.dumps(dict(waiting)),
         batch.run_id,

@@ -98,10 +98,8 @@ def _present(
     row = primary(account, active, policy)
     image = _image(row, active, awaited, policy)
     if account is None:
-        image = replace(image, first_seen_at=row.pulled_at)
         code = "active_row" if row.standing is Standing.ACTIVE else "pre_enrolled_row"
-        created = _change(Kind.CREATE, image, row, code, to_school=image.school)
-        return Decision((replace(created, related_student_id=row.old_student_id or None),), None)
+        return Decision((_change(Kind.CREATE, image, row, code, to_school=image.school),), None)
     noted = replace(
         account, last_seen_at=row.pulled_at, missing_since=None, absent_rounds=0,
         absent_counted_at=None,
@@ -141,6 +139,7 @@ def _change(
     return Change(
         after.student_id, kind, after, from_school, to_school, effective_at=row.entered,
         pull_ids=(row.pull_id,), code=code, reason=REASONS[code],
+        related_student_id=(row.old_student_id or None) if kind is Kind.CREATE else None,
     )  # fmt: skip
 
 
@@ -180,6 +179,7 @@ def _image(
         email=row.email,
         state_student_id=row.state_student_id,
         other_schools=others,
+        first_seen_at=row.pulled_at,
         last_seen_at=row.pulled_at,
         pull_id=row.pull_id,
     )
@@ -250,7 +250,7 @@ def _missing(
         after=replace(noted, state=State.INACTIVE),
         from_school=account.school,
         effective_at=max((row.left for row in said if row.left), default=None),
-        pull_ids=picture.pull_ids(),
+        pull_ids=picture.pull_ids,
         code=code,
         reason=REASONS[code],
         doubt=NO_SUCH_SCHOOL if dropped else "",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from aeries_pipeline.accounts.model import LONG_AGO
 
@@ -37,7 +38,7 @@ class SchoolPull:
     active_accounts: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Picture:
     """What is known of a district at one moment.
 
@@ -53,21 +54,22 @@ class Picture:
     database_year: str = ""
     moment: datetime = LONG_AGO
 
-    @property
+    @cached_property
     def is_whole(self) -> bool:
         """Whether every school of the roster was pulled completely."""
         return bool(self.pulls) and not self.troubles
 
-    @property
+    @cached_property
     def oldest(self) -> datetime:
         """Start of the oldest of the pulls."""
         return min((_start(pull) for pull in self.pulls.values()), default=LONG_AGO)
 
-    @property
+    @cached_property
     def newest(self) -> datetime:
         """Start of the newest of the pulls."""
         return max((_start(pull) for pull in self.pulls.values()), default=LONG_AGO)
 
+    @cached_property
     def pull_ids(self) -> tuple[str, ...]:
         """Return the pulls of the picture, each once."""
         return tuple(sorted({pull.pull_id for pull in self.pulls.values()}))

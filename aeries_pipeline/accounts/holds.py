@@ -136,16 +136,25 @@ class Holds:
         refused = {(one.student_id, one.fingerprint) for one in self.rejected}
         return refused | {key for key, hold in self._open.items() if self.rejection_of(hold)}
 
+    @cached_property
+    def _known(self) -> set[int]:
+        """Students of whom anything is held or rejected; of the rest nothing is looked up."""
+        return {one.student_id for one in (*self.open, *self.rejected)}
+
     def students(self) -> set[int]:
         """Return the students with a held change."""
         return {one.student_id for one in self.open}
 
     def find(self, change: Change) -> Hold | None:
         """Return the held change that is the same as a proposed one."""
+        if change.student_id not in self._known:
+            return None
         return self._open.get((change.student_id, change.fingerprint()))
 
     def is_rejected(self, change: Change) -> bool:
         """Tell whether a person has rejected exactly this change."""
+        if change.student_id not in self._known:
+            return False
         return (change.student_id, change.fingerprint()) in self._rejected
 
     def approval_of(self, change: Change) -> Said | None:
@@ -178,11 +187,17 @@ class Holds:
 def read_holds(connection: duckdb.DuckDBPyConnection, district: str) -> Holds:
     """Read what is held in a district; the warehouse is the current catalog."""
     names = ", ".join(_NAMES)
+    # Nearly all changes were applied at once, so the view is not asked for all of them.
     rows = connection.execute(
-        f"SELECT {names} FROM core.account_changes_now WHERE district = ? "
-        "AND (status = 'held' OR (status = 'rejected' AND decided_by IS NOT NULL)) "
+        "WITH waited AS (SELECT DISTINCT change_id FROM core.account_changes "
+        "WHERE district = $district AND status <> 'applied'), "
+        "newest AS (SELECT * FROM core.account_changes SEMI JOIN waited USING (change_id) "
+        "WHERE district = $district QUALIFY row_number() OVER (PARTITION BY change_id "
+        "ORDER BY recorded_at DESC, status = 'held') = 1) "
+        f"SELECT {names} FROM newest "
+        "WHERE status = 'held' OR (status = 'rejected' AND decided_by IS NOT NULL) "
         "ORDER BY student_id, change_id",
-        [district],
+        {"district": district},
     ).fetchall()
     status = _NAMES.index("status")
     said = connection.execute(

@@ -97,7 +97,7 @@ DECISIONS_COLUMNS = (
 )
 """Columns of ``meta.account_decisions``: who approved or rejected what, and why."""
 
-_TABLES = {
+TABLES = {
     "core.accounts": ACCOUNTS_COLUMNS,
     "core.account_changes": CHANGES_COLUMNS,
     "meta.account_batches": BATCHES_COLUMNS,
@@ -166,7 +166,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     ).fetchone()
     if known and known[0]:
         return
-    for name, columns in _TABLES.items():
+    for name, columns in TABLES.items():
         body = ", ".join(f"{column} {kind}" for column, kind in columns)
         connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({body})")
     for name, query in _VIEWS.items():

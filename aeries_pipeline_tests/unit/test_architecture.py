@@ -11,10 +11,13 @@ import pytest
 from ruamel.yaml import YAML
 
 import aeries_pipeline
+from aeries_pipeline.accounts.tables import TABLES, VIEWS
+from aeries_pipeline.accounts.verdicts import QUESTIONS as ACCOUNT_QUESTIONS
+from aeries_pipeline.assets.xello import QUESTIONS as FILE_QUESTIONS
 from aeries_pipeline.automation.instance import INSTANCE
 from aeries_pipeline.emulator.faults import FaultKind
 from aeries_pipeline.pulls.verdicts import QUESTIONS
-from aeries_pipeline.roster import District
+from aeries_pipeline.roster import AccountSettings, District, SafeguardSettings
 
 ROOT = Path(aeries_pipeline.__file__).parent
 REPOSITORY = Path(__file__).parents[2]
@@ -147,4 +150,9 @@ def test_the_pages_name_every_fault_and_every_setting() -> None:
     settings = (REPOSITORY / "docs" / "adding-a-district.md").read_text(encoding="utf-8")
     assert not [name for name in District.model_fields if f"`{name}`" not in settings]
     operating = (REPOSITORY / "docs" / "operating.md").read_text(encoding="utf-8")
-    assert not [name for name in QUESTIONS if f"`{name}`" not in operating]
+    asked = {*QUESTIONS, *ACCOUNT_QUESTIONS, *FILE_QUESTIONS}
+    assert not [name for name in asked if f"`{name}`" not in operating]
+    accounts = (REPOSITORY / "docs" / "accounts.md").read_text(encoding="utf-8")
+    assert not [name for name in AccountSettings.model_fields if f"`{name}`" not in accounts]
+    assert not [name for name in SafeguardSettings.model_fields if f"`{name}`" not in settings]
+    assert not [name for name in (*TABLES, *VIEWS) if f"`{name}`" not in accounts]
