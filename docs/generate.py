@@ -33,7 +33,11 @@ def graph() -> str:
     lines += [f'    {name.replace("/", "_")}["{name}"]' for name in DOWNSTREAM]
     lines += ["  end"]
     lines += [f"  aeries --> {grain}" for grain in Grain]
-    lines += ["  students --> core_accounts", "  core_accounts --> out_xello_files"]
+    lines += [
+        "  students --> core_accounts",
+        "  students --> core_account_changes",
+        "  core_accounts --> out_xello_files",
+    ]
     lines += [f"  {name} --> out_xello_files" for name in ("schools", "courses")]
     lines += [f"  {name} --> out_xello_files" for name in ("classes", "transcripts")]
     lines += ['  xello(["Xello"])', "  out_xello_files --> xello"]

@@ -49,7 +49,7 @@ class Trip:
         place = "the district" if self.school is DISTRICT else f"school {self.school}"
         return (
             f"{self.students} {self.group} of {self.accounts} active accounts in {place}, more "
-            f"than {self.share:.0%}"
+            f"than {self.share * 100:g}%"
         )
 
 

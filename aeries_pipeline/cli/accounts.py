@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dagster as dg
 from rich.console import Console
-from rich.table import Table
 
 from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
 from aeries_pipeline.assembly import build_defs
@@ -49,21 +48,24 @@ def show_waiting(
     if not open_ones:
         console.print(f"{district}: nothing waits for a person")
         return
-    table = Table("batch", "kind", "school", title=f"{district}: held", title_justify="left")
-    for heading in ("changes", "students"):
-        table.add_column(heading, justify="right")
-    for heading in ("held since (UTC)", "reason"):
-        table.add_column(heading)
+    batch = ""
     for one in open_ones:
-        school = "" if one.school is None else str(one.school)
-        since = f"{one.held_since:%Y-%m-%d %H:%M}"
-        table.add_row(
-            one.batch_id, one.kind, school, str(one.changes), str(one.students), since, one.reason
+        if one.batch_id != batch:
+            batch = one.batch_id
+            console.print(
+                f"[bold]batch {batch}[/bold], held since {one.held_since:%Y-%m-%d %H:%M} UTC"
+            )
+        place = "" if one.school is None else f", school {one.school}"
+        console.print(
+            f"  {one.changes} {one.kind} of {one.students} students{place}: {one.reason}",
+            markup=False,
+            soft_wrap=True,
         )
-    console.print(table)
     if with_students:
-        for batch, kind, school_code, student, code in students_of(warehouse, district):
-            console.print(f"{batch} {kind} school {school_code} student {student} ({code})")
+        for of_batch, kind, school, student, code in students_of(warehouse, district):
+            console.print(
+                f"{of_batch} {kind} school {school} student {student} ({code})", soft_wrap=True
+            )
     console.print(
         f"Compare with Aeries, then:\n"
         f"  aeries-pipeline accounts approve {district} BATCH --reason WHY\n"

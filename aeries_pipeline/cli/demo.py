@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import duckdb
 from rich.console import Console
 from rich.table import Table
 
@@ -14,27 +13,24 @@ from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.roster import load_roster
 from aeries_pipeline.settings import DEMO_PORT, DEMO_ROSTER, Settings
 from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.warehouse.load import now
 
 DAYS = 3
 
-_CURRENT = """
-SELECT district, "StudentID" AS student, min(school) AS school, count(*) AS enrolments,
-       hash(any_value("LastName"), any_value("FirstName")) AS name, max("Grade") AS grade
-FROM raw.students
-WHERE trim("InactiveStatusCode") = ''
-GROUP BY ALL
-"""
+NIGHTS = 2
 
 _CHANGES = """
-SELECT coalesce(o.district, n.district) AS district,
-       count(*) FILTER (o.student IS NULL) AS arrived,
-       count(*) FILTER (n.student IS NULL) AS left_district,
-       count(*) FILTER (o.school <> n.school) AS changed_school,
-       count(*) FILTER (o.name <> n.name) AS renamed,
-       count(*) FILTER (o.grade <> n.grade) AS changed_grade,
-       count(n.student) AS students
-FROM before o FULL JOIN after n USING (district, student)
-GROUP BY ALL ORDER BY district
+SELECT district, count(*) FILTER (kind = 'create') AS created,
+       count(*) FILTER (kind = 'update') AS updated,
+       count(*) FILTER (kind = 'transfer') AS transferred,
+       count(*) FILTER (kind = 'deactivate') AS deactivated,
+       count(*) FILTER (kind = 'reactivate') AS reactivated,
+       any_value(active) AS active_now
+FROM core.account_changes_now
+JOIN (SELECT district, count(*) FILTER (state = 'active') AS active
+      FROM core.accounts GROUP BY district) USING (district)
+WHERE status = 'applied' AND recorded_at > ?
+GROUP BY district ORDER BY district
 """
 
 
@@ -79,30 +75,27 @@ def _first_pull(settings: Settings, console: Console) -> bool:
 
 
 def _days(settings: Settings, emulator: Emulator, console: Console) -> bool:
-    console.rule(f"{DAYS} school days later")
+    """Move the districts on, and pull their students on two nights.
+
+    Who is absent from every school is deactivated after the second one.
+    """
     good = True
-    with duckdb.connect() as memory:
-        _snapshot(settings, memory, "before")
-        for site in emulator.sites.values():
-            site.advance(DAYS)
+    began = now()
+    for site in emulator.sites.values():
+        site.advance(DAYS)
+    for night in range(1, NIGHTS + 1):
+        console.rule(f"{DAYS} school days later, night {night}")
         for district in load_roster(settings.roster).districts:
             request = Request(district.id, resources=("students",))
             good = sync_district(settings, request, console) and good
-        _snapshot(settings, memory, "after")
-        table = Table(title="What changed among current students", title_justify="left")
-        cursor = memory.execute(_CHANGES)
-        for column in cursor.description or []:
-            table.add_column(str(column[0]).replace("_", " "))
-        for row in cursor.fetchall():
-            table.add_row(*map(str, row))
+    table = Table(title="What became of the accounts since", title_justify="left")
+    rows = Warehouse(settings.warehouse).dicts(_CHANGES, [began])
+    for heading in rows[0] if rows else ():
+        table.add_column(heading.replace("_", " "))
+    for row in rows:
+        table.add_row(*map(str, row.values()))
     console.print(table)
     return good
-
-
-def _snapshot(settings: Settings, memory: duckdb.DuckDBPyConnection, name: str) -> None:
-    with Warehouse(settings.warehouse).attached(memory) as catalog:
-        query = _CURRENT.replace("raw.students", f"{catalog}.raw.students")
-        memory.execute(f"CREATE OR REPLACE TABLE memory.main.{name} AS {query}")
 
 
 def _what_next(settings: Settings, console: Console) -> None:
@@ -114,6 +107,9 @@ def _what_next(settings: Settings, console: Console) -> None:
         '    .venv/bin/aeries-pipeline sql "SELECT resource, status, count(*), sum(rows) '
         'FROM meta.pulls GROUP BY ALL ORDER BY ALL"',
         f"    or open {settings.warehouse} with any DuckDB tool, read-only",
+        "See who has an account, who changed and why (docs/accounts.md has the rules and views):",
+        '    .venv/bin/aeries-pipeline sql "SELECT * FROM core.account_changes_by_day"',
+        f"What Xello would import: {settings.out}",
         "Break something: docs/emulator.md lists the faults.",
     )
     for line in lines:
