@@ -28,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from aeries_pipeline.api.errors import ConfigurationError
@@ -302,6 +302,19 @@ def _load(path: Path, _changed: int, _size: int) -> Roster:
         raise RosterError(["the file does not exist"], path) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RosterError([f"the file cannot be read ({type(error).__name__})"], path) from None
+    return read_roster(text, path)
+
+
+def read_roster(text: str, path: Path) -> Roster:
+    """Read and check the text of a roster.
+
+    Args:
+        text: YAML 1.2.
+        path: Where it stands or will stand, for messages and secret files.
+
+    Raises:
+        RosterError: With one line for each mistake, naming district and field.
+    """
     try:
         # YAML 1.2: version 1.1 reads 20:00 as a number of minutes and 0123 as octal.
         data = YAML(typ="safe", pure=True).load(text)
@@ -355,15 +368,40 @@ def with_schools(text: str, district_id: str, schools: list[int]) -> str:
 
     Comments, order and everything else stay as they are.
     """
-    editor = YAML()
-    editor.preserve_quotes = True
-    editor.width = 4096
+    editor = _editor()
     data = editor.load(text)
     for entry in data["districts"]:
         if entry.get("id") == district_id:
-            sequence = CommentedSeq(schools)
-            sequence.fa.set_flow_style()
-            entry["schools"] = sequence
+            entry["schools"] = _in_brackets(schools)
+    return _dumped(editor, data)
+
+
+def with_district(text: str, entry: dict[str, Any]) -> str:
+    """Return a roster's text with one more district at its end."""
+    editor = _editor()
+    data = editor.load(text)
+    made = CommentedMap(entry)
+    made["schools"] = _in_brackets(entry["schools"])
+    if not isinstance(data.get("districts"), CommentedSeq) or not data["districts"]:
+        data["districts"] = CommentedSeq()
+    data["districts"].append(made)
+    return _dumped(editor, data)
+
+
+def _editor() -> YAML:
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    return editor
+
+
+def _in_brackets(schools: list[int]) -> CommentedSeq:
+    sequence = CommentedSeq(schools)
+    sequence.fa.set_flow_style()
+    return sequence
+
+
+def _dumped(editor: YAML, data: Any) -> str:  # noqa: ANN401 - whatever YAML held
     out = StringIO()
     editor.indent(mapping=2, sequence=4, offset=2)
     editor.dump(data, out)

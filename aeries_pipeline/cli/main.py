@@ -186,6 +186,48 @@ def roster_sync(district: str, outside_window: str | None) -> None:
     sync_roster(load_settings(), district, outside_window, console)
 
 
+@main.command()
+@click.argument("district")
+@click.option("--name", required=True, help="Name of the district, for people.")
+@click.option("--email", type=click.Path(path_type=Path), help="Text of the district's e-mail.")
+@click.option("--url", help="Any page of its Aeries site.")
+@click.option("--window", "times", metavar="WORDS", help="Best times, in the district's words.")
+@click.option("--timezone", default="America/Los_Angeles", show_default=True)
+@click.option("--certificate-env", metavar="NAME", help="Environment variable with the secret.")
+@sentences
+def add(
+    district: str,
+    name: str,
+    email: Path | None,
+    url: str | None,
+    times: str | None,
+    timezone: str,
+    certificate_env: str | None,
+) -> None:
+    """Add DISTRICT to the roster, from its onboarding e-mail or from options.
+
+    The certificate is taken from the e-mail or asked for; it is never an
+    option, since those are seen by others on the machine.
+    """
+    from aeries_pipeline.cli.add import NewDistrict, add_district
+
+    new = NewDistrict(district, name, email, url, times, timezone, certificate_env)
+    add_district(load_settings(), new, console)
+
+
+@main.command()
+@click.argument("district")
+@click.option("--outside-window", metavar="REASON", help="Ask now although the window is closed.")
+@sentences
+def check(district: str, outside_window: str | None) -> None:
+    """Test the way to DISTRICT's Aeries: network, address, certificate, every permission."""
+    from aeries_pipeline.cli.check import run_check
+
+    good = run_check(load_settings(), district, console, outside_window=outside_window is not None)
+    if not good:
+        sys.exit(1)
+
+
 @main.group()
 def accounts() -> None:
     """Show account changes that wait for a person; approve or reject them."""

@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "roster": {"api", "catalog", "warehouse", "windows"},
     "pulls": {"api", "catalog", "warehouse", "roster", "settings", "windows"},
     "accounts": {"api", "catalog", "warehouse", "pulls", "roster"},
+    "onboarding": {"api", "catalog", "pulls", "roster", "windows"},
     "xello": {"accounts", "catalog", "warehouse", "roster"},
     "progress": {"pulls"},
     "partitions": {"catalog", "roster"},

@@ -1,0 +1,44 @@
+"""``aeries-pipeline check``: the onboarding check as a table and a message."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from aeries_pipeline.onboarding.check import check
+from aeries_pipeline.onboarding.findings import Finding, Verdict, is_good
+from aeries_pipeline.onboarding.message import message
+from aeries_pipeline.roster import load_roster
+from aeries_pipeline.settings import Settings
+
+_MARKS = {
+    Verdict.PASSED: "[green]ok     [/green]",
+    Verdict.WARNED: "[yellow]warning[/yellow]",
+    Verdict.FAILED: "[red]failed [/red]",
+    Verdict.SKIPPED: "[dim]-      [/dim]",
+}
+
+
+def run_check(
+    settings: Settings, district_id: str, console: Console, *, outside_window: bool
+) -> bool:
+    """Check a district, print each step as it ends, then what to send to the district.
+
+    Returns:
+        Whether the district can be pulled as it stands.
+    """
+    district = load_roster(settings.roster).get(district_id)
+    console.print(f"{district.id}: {district.name}", markup=False)
+    findings: list[Finding] = []
+    for finding in check(district, outside_window=outside_window):
+        findings.append(finding)
+        console.print(
+            f"  {_MARKS[finding.verdict]} [bold]{finding.step:<26}[/bold]", end="", markup=True
+        )
+        console.print(finding.text or str(finding.verdict), markup=False, soft_wrap=True)
+    good = is_good(findings)
+    if good:
+        console.print(f"{district.id} can be pulled: aeries-pipeline sync {district.id}")
+    if any(one.ask for one in findings):
+        console.rule("To send to the district")
+        console.print(message(district, findings), markup=False, soft_wrap=True)
+    return good
