@@ -7,6 +7,7 @@ from rich.console import Console
 from aeries_pipeline.onboarding.check import check
 from aeries_pipeline.onboarding.findings import Finding, Verdict, is_good
 from aeries_pipeline.onboarding.message import message
+from aeries_pipeline.pulls.session import take_district
 from aeries_pipeline.roster import load_roster
 from aeries_pipeline.settings import Settings
 
@@ -25,16 +26,18 @@ def run_check(
 
     Returns:
         Whether the district can be pulled as it stands.
+
+    Raises:
+        DistrictBusyError: If another process is asking its server just now.
     """
     district = load_roster(settings.roster).get(district_id)
     console.print(f"{district.id}: {district.name}", markup=False)
     findings: list[Finding] = []
-    for finding in check(district, outside_window=outside_window):
-        findings.append(finding)
-        console.print(
-            f"  {_MARKS[finding.verdict]} [bold]{finding.step:<26}[/bold]", end="", markup=True
-        )
-        console.print(finding.text or str(finding.verdict), markup=False, soft_wrap=True)
+    with take_district(district.id, settings):
+        for finding in check(district, outside_window=outside_window):
+            findings.append(finding)
+            console.print(f"  {_MARKS[finding.verdict]} [bold]{finding.step:<26}[/bold]", end="")
+            console.print(finding.text or str(finding.verdict), markup=False, soft_wrap=True)
     good = is_good(findings)
     if good:
         console.print(f"{district.id} can be pulled: aeries-pipeline sync {district.id}")

@@ -38,7 +38,7 @@ _LOGIN = (
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request, as the access log keeps it; never a certificate."""
+    """One request, as the access log keeps it: when it arrived; never a certificate."""
 
     at: float
     site: str
@@ -117,6 +117,7 @@ class Emulator:
 
     async def _serve(self, request: Request) -> Response:
         name, path = self._placed(request.path_params["path"])
+        arrived = time.time()
         with self._lock:
             self.running += 1
             self.most_running = max(self.most_running, self.running)
@@ -126,7 +127,7 @@ class Emulator:
             return response
         finally:
             status = response.status_code if response is not None else 0
-            self.log.append(Visit(time.time(), name, path, status, self.running))
+            self.log.append(Visit(arrived, name, path, status, self.running))
             with self._lock:
                 self.running -= 1
 

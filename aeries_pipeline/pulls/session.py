@@ -95,6 +95,27 @@ class PullOptions:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
+def take_district(district_id: str, settings: Settings) -> FileLock:
+    """Take the one right to ask a district's server, across all processes.
+
+    With it the district's limits on concurrent requests and on their rate hold
+    for everything that runs on this machine.
+
+    Raises:
+        DistrictBusyError: If another process has it.
+    """
+    private_directory(settings.locks)
+    lock = FileLock(settings.locks / f"{district_id}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DistrictBusyError(
+            f"{district_id}: another process is pulling this district just now; wait for it "
+            "to end (its run is in the Dagster UI) and start again"
+        ) from None
+    return lock
+
+
 class Session:
     """An open pull of one district. Close it to release the district.
 
@@ -136,15 +157,7 @@ class Session:
             )
         certificate = district.certificate()
         self._windows = district.windows
-        private_directory(settings.locks)
-        self._lock = FileLock(settings.locks / f"{district.id}.lock", thread_local=False)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise DistrictBusyError(
-                f"{district.id}: another process is pulling this district just now; wait for it "
-                "to end (its run is in the Dagster UI) and start again"
-            ) from None
+        self._lock = take_district(district.id, settings)
         self.client = AeriesClient(
             district.url,
             certificate,
