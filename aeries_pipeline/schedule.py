@@ -2,8 +2,9 @@
 
 A district is pulled once in each opening of its window. What failed for a
 reason that may pass is tried again within the same opening, with growing
-pauses and a limit. Clock, runs and ledger are read by the sensor in
-``automation.pulls``; nothing here asks anybody anything.
+pauses and a limit. What a closing window cut off comes first at the next one.
+Clock, runs and ledger are read by the sensor in ``automation.pulls``; nothing
+here asks anybody anything.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ FIRST_PAUSE = timedelta(minutes=10)
 
 
 class Stage(StrEnum):
-    """The two runs of a pull: what a district has once, and its schools."""
+    """The runs of a pull: what was cut off, what a district has once, its schools."""
 
+    RESUME = "resume"
     DISTRICT = "district"
     SCHOOLS = "schools"
 
@@ -62,13 +64,27 @@ class Start:
     Attributes:
         stage: What to pull.
         attempt: Number of the attempt.
-        schools: The first and the last school of the range, for the stage of
-            the schools.
+        schools: The first and the last school of the range, for schools.
+        resources: Names of the resources; all where empty.
     """
 
     stage: Stage
     attempt: int
     schools: tuple[int, int] | None = None
+    resources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """What the last opening left undone when the window closed.
+
+    Attributes:
+        schools: Schools with anything that was not asked for.
+        resources: What was not asked for.
+    """
+
+    schools: tuple[int, ...] = ()
+    resources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +96,12 @@ class Decision:
 
 
 def decide(
-    district: District, moment: datetime, *, busy: bool, attempts: Sequence[Attempt]
+    district: District,
+    moment: datetime,
+    *,
+    busy: bool,
+    attempts: Sequence[Attempt],
+    cut_off: CutOff | None = None,
 ) -> Decision:
     """Decide what to start for a district.
 
@@ -89,6 +110,9 @@ def decide(
         moment: The present, aware.
         busy: Whether any run of the district is queued or under way.
         attempts: What was started in the present opening.
+        cut_off: What the opening before left undone. It is pulled first, and
+            alone, so that a district whose window is shorter than its pull
+            gets everything in turn.
     """
     if district.paused:
         return Decision(reason="paused in the roster")
@@ -101,7 +125,11 @@ def decide(
         return Decision(reason=f"the window opens {when}")
     if busy:
         return Decision(reason="a run is under way")
-    newest = {stage: _newest(attempts, stage) for stage in Stage}
+    if cut_off is not None and cut_off.schools and not attempts:
+        ends = _ends(district, cut_off.schools)
+        return Decision((Start(Stage.RESUME, 1, ends, cut_off.resources),))
+    stages = (Stage.DISTRICT, Stage.SCHOOLS)
+    newest = {stage: _newest(attempts, stage) for stage in stages}
     if all(one is None for one in newest.values()):
         return Decision((Start(Stage.DISTRICT, 1), Start(Stage.SCHOOLS, 1, _ends(district, ()))))
     starts: list[Start] = []

@@ -23,7 +23,7 @@ from aeries_pipeline.catalog.registry import of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.partitions import school_key, split
 from aeries_pipeline.roster import District, load_roster
-from aeries_pipeline.schedule import Attempt, Outcome, Stage, Start, decide
+from aeries_pipeline.schedule import Attempt, CutOff, Outcome, Stage, Start, decide
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import Warehouse
 
@@ -74,12 +74,17 @@ def build_pull_sensor(
         }
         attempts = _attempts(context.instance, settings, openings.values())
         busy = _busy(context.instance)
+        cut_off = _cut_off(settings, [one.id for one in districts if one.id in openings])
         requests: list[dg.RunRequest] = []
         reasons: list[str] = []
         for district in districts:
             key = openings.get(district.id, "")
             decision = decide(
-                district, moment, busy=district.id in busy, attempts=attempts.get(key, [])
+                district,
+                moment,
+                busy=district.id in busy,
+                attempts=attempts.get(key, []),
+                cut_off=cut_off.get(district.id),
             )
             requests += [request_for(district, key, start) for start in decision.starts]
             if decision.reason and not decision.starts:
@@ -111,7 +116,11 @@ def request_for(district: District, opening: str, start: Start) -> dg.RunRequest
         ATTEMPT_TAG: str(start.attempt),
     }
     grain = Grain.SCHOOL if start.schools else Grain.DISTRICT
-    selection = [dg.AssetKey(["raw", one.name]) for one in of_grain(grain) if district.wants(one)]
+    selection = [
+        dg.AssetKey(["raw", one.name])
+        for one in of_grain(grain)
+        if district.wants(one) and (not start.resources or one.name in start.resources)
+    ]
     run_key = f"{opening}/{start.stage}/{start.attempt}"
     if start.schools is None:
         # Both runs are queued at once; this one is taken first.
@@ -130,6 +139,24 @@ def request_for(district: District, opening: str, start: Start) -> dg.RunRequest
     return dg.RunRequest(
         run_key=run_key, job_name=PULL_SCHOOLS, tags=tags, asset_selection=selection
     )
+
+
+def _cut_off(settings: Settings, districts: Sequence[str]) -> dict[str, CutOff]:
+    """Return what closing windows left undone: the newest attempt was not even sent."""
+    if not districts or not settings.warehouse.exists():
+        return {}
+    rows = Warehouse(settings.warehouse).rows(
+        "SELECT district, list(DISTINCT school ORDER BY school), "
+        "list(DISTINCT resource ORDER BY resource) FROM ("
+        "SELECT district, school, resource, status FROM meta.pulls "
+        "WHERE list_contains(?, district) AND school IS NOT NULL "
+        "QUALIFY row_number() OVER (PARTITION BY district, school, resource "
+        "ORDER BY finished_at DESC) = 1) WHERE status = 'skipped' GROUP BY district",
+        [list(districts)],
+    )
+    return {
+        district: CutOff(tuple(schools), tuple(resources)) for district, schools, resources in rows
+    }
 
 
 def _busy(instance: dg.DagsterInstance) -> set[str]:

@@ -96,6 +96,28 @@ def test_a_passing_failure_is_tried_again_for_the_schools_that_failed(make_world
         assert tick(world, instance).skip_reason.skip_message == "eagle-usd: pulled in this opening"
 
 
+def test_what_a_closing_window_cut_off_is_resumed_at_the_next_opening(make_world) -> None:
+    world = make_world(roster=WINDOW)
+    with open_instance(world.settings) as instance:
+        first = tick(world, instance).run_requests
+        assert all(obey(world, instance, request) for request in first)
+        # The window closed before two schools' transcripts were asked for.
+        with world.warehouse.open() as connection:
+            connection.execute(
+                "UPDATE meta.pulls SET status = 'skipped' WHERE resource = 'transcripts' "
+                "AND school IN (992, 993)"
+            )
+        night = NIGHT + timedelta(days=1)
+        (resume,) = tick(world, instance, night).run_requests
+        assert resume.run_key == "eagle-usd@2026-11-26T04:00Z/resume/1"
+        assert [key.path[-1] for key in resume.asset_selection] == ["transcripts"]
+        assert resume.tags["dagster/asset_partition_range_start"] == "eagle-usd|992"
+        assert resume.tags["dagster/asset_partition_range_end"] == "eagle-usd|993"
+        assert obey(world, instance, resume)
+        then = tick(world, instance, night + timedelta(minutes=5)).run_requests
+        assert [one.run_key.split("/", 1)[1] for one in then] == ["district/1", "schools/1"]
+
+
 def test_a_lasting_failure_is_left_to_a_person(make_world) -> None:
     world = make_world(roster=WINDOW)
     with open_instance(world.settings) as instance:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aeries_pipeline.roster import District
-from aeries_pipeline.schedule import ATTEMPTS, Attempt, Outcome, Stage, Start, decide
+from aeries_pipeline.schedule import ATTEMPTS, Attempt, CutOff, Outcome, Stage, Start, decide
 from aeries_pipeline.windows import parse_windows
 
 NIGHT = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)  # Tuesday 21:00 in California
@@ -43,6 +43,18 @@ def test_nothing_starts_and_the_reason_is_said(changes, moment, busy, reason) ->
     decision = decide(district, moment, busy=busy, attempts=[])
     assert decision.starts == ()
     assert decision.reason == reason
+
+
+def test_what_a_closing_window_cut_off_comes_first_and_alone() -> None:
+    cut = CutOff((991, 994), ("gpas", "transcripts"))
+    first = decide(DISTRICT, NIGHT, busy=False, attempts=[], cut_off=cut)
+    assert first.starts == (Start(Stage.RESUME, 1, (991, 994), ("gpas", "transcripts")),)
+    for outcome in (Outcome.DONE, Outcome.MAY_PASS, Outcome.LASTS):
+        resumed = attempt(Stage.RESUME, outcome)
+        then = decide(DISTRICT, NIGHT, busy=False, attempts=[resumed], cut_off=cut)
+        assert then.starts == FIRST
+    nothing = decide(DISTRICT, NIGHT, busy=False, attempts=[], cut_off=CutOff())
+    assert nothing.starts == FIRST
 
 
 def test_what_was_pulled_in_this_opening_is_not_pulled_again() -> None:
