@@ -9,6 +9,7 @@ from __future__ import annotations
 import dagster as dg
 
 from aeries_pipeline.assets.accounts import build_account_assets
+from aeries_pipeline.assets.operators import build_operator_page
 from aeries_pipeline.assets.raw import build_raw_assets
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.assets.xello import build_xello_asset
@@ -39,6 +40,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
             *build_raw_assets(tuple(RESOURCES.values()), partitions),
             build_account_assets(partitions),
             build_xello_asset(partitions),
+            build_operator_page(),
         ],
         jobs=jobs,
         sensors=[

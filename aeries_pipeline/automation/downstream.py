@@ -13,8 +13,9 @@ def build_automation_sensor() -> dg.AutomationConditionSensorDefinition:
     """Return the sensor that evaluates the conditions of accounts and files."""
     return dg.AutomationConditionSensorDefinition(
         "after_pulls",
-        target=dg.AssetSelection.groups("accounts"),
+        target=dg.AssetSelection.groups("accounts", "operations"),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=30,
-        description="Computes a district's accounts and files when its pulls have ended.",
+        description="Computes a district's accounts and files when its pulls have ended, and the "
+        "operator's page every hour.",
     )

@@ -228,6 +228,15 @@ def check(district: str, outside_window: str | None) -> None:
         sys.exit(1)
 
 
+@main.command()
+@sentences
+def status() -> None:
+    """Show how every district stands; failures and held changes come first."""
+    from aeries_pipeline.cli.status import show_status
+
+    show_status(load_settings(), console)
+
+
 @main.group()
 def accounts() -> None:
     """Show account changes that wait for a person; approve or reject them."""

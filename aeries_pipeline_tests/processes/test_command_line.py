@@ -165,7 +165,8 @@ def test_held_changes_are_reviewed_approved_and_rejected(world: World) -> None:
     for row in leavers:
         assert f"student {row.person.id} (inactive_status)" in review
         assert row.person.last not in review.split("Compare with")[1]
-    batch = next(word for word in review.split() if word.startswith("20") and word.count("-") == 1)
+    words = [word.rstrip(",") for word in review.split()]
+    batch = next(word for word in words if word.startswith("20") and word.count("-") == 1)
     missing = call(world, "accounts", "approve", "eagle-usd", batch)
     assert missing.exit_code == 2
     assert "--reason" in missing.output

@@ -1,0 +1,55 @@
+"""``meta/operator_page``: how every district stands, for whoever is on duty."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from aeries_pipeline.assets.accounts import ACCOUNTS, OWNER
+from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.operators.page import html, markdown
+from aeries_pipeline.operators.status import read_status
+from aeries_pipeline.roster import load_roster
+
+_TICKED: dg.AutomationCondition = dg.AutomationCondition.cron_tick_passed("7 * * * *")
+HOURLY = _TICKED.since_last_handled() & ~dg.AutomationCondition.in_progress()
+OPERATOR_PAGE = dg.AssetKey(["meta", "operator_page"])
+
+
+def build_operator_page() -> dg.AssetsDefinition:
+    """Return the asset that writes the operator's page."""
+
+    @dg.asset(
+        key=OPERATOR_PAGE,
+        group_name="operations",
+        kinds={"html", "markdown"},
+        owners=[OWNER],
+        description="How every district stands: last complete pull, failing schools, missing "
+        "permissions, held account changes, next opening. Also as operator.html in the data "
+        "directory. Made from the ledger; nothing is asked of any server.",
+        deps=[dg.AssetDep(ACCOUNTS, partition_mapping=dg.AllPartitionMapping())],
+        automation_condition=HOURLY,
+        tags={"aeries/personal": "no"},
+    )
+    def operator_page(aeries: AeriesResource, warehouse: WarehouseResource) -> dg.MaterializeResult:
+        moment = datetime.now(UTC)
+        roster = load_roster(aeries.settings.roster)
+        statuses = read_status(warehouse.warehouse, roster, moment)
+        path = aeries.settings.data / "operator.html"
+        text = html(statuses, moment)
+        # Written beside it and swapped in, so that a reader never sees half a page.
+        scratch = path.with_name(f".{path.name}.new")
+        scratch.write_text(text, encoding="utf-8")
+        scratch.chmod(0o600)
+        scratch.replace(path)
+        return dg.MaterializeResult(
+            metadata={
+                "page": dg.MetadataValue.md(markdown(statuses, moment)),
+                "file": dg.MetadataValue.path(str(path)),
+                "districts": len(statuses),
+                "districts_that_need_a_person": sum(one.needs_a_person for one in statuses),
+                "held_changes": sum(one.holds for one in statuses),
+                "failing_partitions": sum(len(one.troubles) for one in statuses),
+            }
+        )
+
+    return operator_page
