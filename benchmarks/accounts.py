@@ -26,7 +26,7 @@ from rich.table import Table
 
 from aeries_pipeline.accounts.compute import Computed, compute
 from aeries_pipeline.catalog.registry import RESOURCES
-from aeries_pipeline.catalog.tables import create_raw
+from aeries_pipeline.catalog.tables import create_quarantine, create_raw
 from aeries_pipeline.roster import District
 from aeries_pipeline.warehouse.connection import Warehouse
 from aeries_pipeline.warehouse.load import PullRow, record
@@ -80,6 +80,7 @@ def pulled(warehouse: Warehouse, number: int, accounts: int) -> datetime:
     values = {"pull": f"night-{number}", "at": moment, "accounts": accounts, "changed": number > 0}
     with warehouse.open() as connection:
         connection.execute(create_raw(RESOURCES["students"].main, "warehouse"))
+        connection.execute(create_quarantine(RESOURCES["students"].main, "warehouse"))
         connection.execute("DELETE FROM raw.students")
         connection.execute(_ROWS, values)
     pull = partial(PullRow, f"night-{number}", "county", resource="students")

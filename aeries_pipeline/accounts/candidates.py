@@ -152,6 +152,28 @@ def counts_by_school(
     return dict(active), dict(accounts)
 
 
+def unreadable(
+    connection: duckdb.DuckDBPyConnection, district: str, policy: Policy
+) -> tuple[frozenset[int], frozenset[int]]:
+    """Return students with a row that cannot be read, and schools with a nameless one.
+
+    A row in quarantine is missing from ``raw.students``, and so is in effect
+    one that names another school. Neither means that the student has left.
+    """
+    rows = connection.execute(
+        """
+        SELECT school, TRY_CAST(record->>'StudentID' AS BIGINT) FROM quarantine.students
+        WHERE district = $district
+        UNION ALL
+        SELECT school, "StudentID" FROM raw.students
+        WHERE district = $district AND "SchoolCode" NOT IN (school, $inactive)
+        """,
+        {"district": district, "inactive": policy.inactive_school},
+    ).fetchall()
+    students = frozenset(student for _, student in rows if student is not None)
+    return students, frozenset(school for school, student in rows if student is None)
+
+
 def find(
     connection: duckdb.DuckDBPyConnection,
     district: str,

@@ -24,11 +24,9 @@ from aeries_pipeline.accounts.decide import decide
 from aeries_pipeline.accounts.evidence import Picture, picture_of
 from aeries_pipeline.accounts.holds import Hold, Holds, read_holds
 from aeries_pipeline.accounts.model import (
-    ACCOUNT_FIELDS,
     Account,
     Change,
     Decision,
-    Kind,
     Outcome,
     apply,
 )
@@ -205,7 +203,9 @@ def _picture(batch: _Batch, rows: Mapping[int, int], accounts: Mapping[int, int]
         for pull in candidates.school_pulls(batch.connection, batch.district.id)
     ]
     least = batch.policy.bounds.min_changes
-    return picture_of(pulls, batch.policy.schools, least, batch.moment)
+    picture = picture_of(pulls, batch.policy.schools, least, batch.moment)
+    students, schools = candidates.unreadable(batch.connection, batch.district.id, batch.policy)
+    return replace(picture, unreadable=students, nameless=schools)
 
 
 def _decide(batch: _Batch, picture: Picture) -> dict[int, Decision]:
@@ -387,7 +387,3 @@ def _last_year(connection: duckdb.DuckDBPyConnection, district: str) -> str:
         [district],
     ).fetchone()
     return str(found[0] or "") if found else ""
-
-
-assert [name for name, _ in ACCOUNTS_COLUMNS[1:]] == list(ACCOUNT_FIELDS)  # noqa: S101
-assert {str(kind) for kind in Kind} == {"create", "update", "transfer", "deactivate", "reactivate"}  # noqa: S101

@@ -68,6 +68,9 @@ def decide(
         and account.school not in picture.pulls
     ):
         return Decision(account=account, waiting="school_not_pulled")
+    if account is not None and account.student_id in picture.unreadable:
+        # The student is somewhere in the answer; a bad value is no leaving.
+        return Decision(account=account, waiting="row_unreadable")
     active = [row for row in rows if row.standing is Standing.ACTIVE]
     awaited = [row for row in rows if row.standing is Standing.PRE_ENROLLED]
     if not active and policy.pre_enrolled_accounts and (account is None or account.is_active):
@@ -231,6 +234,8 @@ def _missing(
     """Return the deactivation of an active account without an active row, once it is proven."""
     said = [row for row in rows if row.school == account.school or _gone(row, policy)]
     said = [row for row in said if row.standing is not Standing.ACTIVE]
+    if not said and account.school in picture.nameless:
+        return Decision((), account, "row_unreadable")
     since = account.missing_since or _first_missed(account, said, picture)
     noted = _counted(replace(account, missing_since=since), picture)
     if policy.additions_only:

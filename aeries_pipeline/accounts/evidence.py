@@ -47,12 +47,17 @@ class Picture:
         troubles: A sentence for each school that is not in the picture.
         database_year: The school year of the picture; empty before any pull.
         moment: The present, UTC without a zone.
+        unreadable: Students of whom a row came that could not be read, or that
+            names another school than the one asked.
+        nameless: Schools with a row that does not even tell whose it is.
     """
 
     pulls: Mapping[int, SchoolPull]
     troubles: Mapping[int, str] = field(default_factory=dict)
     database_year: str = ""
     moment: datetime = LONG_AGO
+    unreadable: frozenset[int] = frozenset()
+    nameless: frozenset[int] = frozenset()
 
     @cached_property
     def is_whole(self) -> bool:

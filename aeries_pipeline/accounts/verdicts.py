@@ -27,6 +27,8 @@ QUESTIONS: Mapping[str, str] = {
 
 WAITING = {
     "school_not_pulled": "at a school that could not be read; nothing happens to them",
+    "row_unreadable": "with a row in quarantine, or perhaps with one; nothing happens to them "
+    "until it can be read",
     "district_incomplete": "gone from their school while another school could not be read",
     "other_schools_older": "gone from their school; other schools were last read long before",
     "absent_too_briefly": "absent from every school, not yet for enough rounds of pulls",

@@ -14,7 +14,7 @@ from aeries_pipeline.accounts.evidence import Picture, SchoolPull, picture_of
 from aeries_pipeline.accounts.model import Account, Standing, State, StudentRow
 from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.catalog.registry import RESOURCES
-from aeries_pipeline.catalog.tables import create_raw
+from aeries_pipeline.catalog.tables import create_quarantine, create_raw
 from aeries_pipeline.roster import District
 from aeries_pipeline.warehouse.connection import Warehouse
 from aeries_pipeline.warehouse.load import PullRow, record
@@ -102,13 +102,26 @@ class Ward:
         *,
         failed: Iterable[int] = (),
         year: str = YEAR,
+        bad: Iterable[tuple[int, str]] = (),
     ) -> None:
-        """Load the rows of a night; a failed school keeps the rows it had."""
+        """Load the rows of a night; a failed school keeps the rows it had.
+
+        ``bad`` are rows in quarantine, by school, as JSON.
+        """
         failed = set(failed)
         good = [school for school in self.roster["schools"] if school not in failed]
         made = [student(number, **one) for one in rows if one.get("school", 991) in good]
         with self.warehouse.open() as connection:
             connection.execute(create_raw(RESOURCES["students"].main, "warehouse"))
+            connection.execute(create_quarantine(RESOURCES["students"].main, "warehouse"))
+            connection.execute(
+                "DELETE FROM quarantine.students WHERE list_contains(?, school)", [good]
+            )
+            for school, element in bad:
+                connection.execute(
+                    "INSERT INTO quarantine.students (district, school, record) VALUES (?, ?, ?)",
+                    ["eagle-usd", school, element],
+                )
             connection.execute("DELETE FROM raw.students WHERE list_contains(?, school)", [good])
             if made:
                 connection.register("made", pa.Table.from_pylist(made))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from aeries_pipeline.accounts import candidates
 from aeries_pipeline.accounts.compute import _Batch, _merged_into, _picture
 from aeries_pipeline.accounts.decide import decide
+from aeries_pipeline.accounts.model import ACCOUNT_FIELDS
 from aeries_pipeline.accounts.policy import policy_of
 from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
 from aeries_pipeline.accounts.tables import ACCOUNTS_COLUMNS, VIEWS
@@ -49,7 +50,7 @@ def test_a_first_night_creates_and_a_replay_is_silent(ward: Ward) -> None:
 def test_an_account_says_all_that_it_should(ward: Ward) -> None:
     ward.night(0, many(5, 1, Grade=10, NextSchoolCode=992))
     (one,) = ward.warehouse.dicts("SELECT * FROM core.accounts")
-    assert list(one) == [name for name, _ in ACCOUNTS_COLUMNS]
+    assert list(one) == [name for name, _ in ACCOUNTS_COLUMNS] == ["district", *ACCOUNT_FIELDS]
     assert one["state"] == "active"
     assert (one["school"], one["next_school"], one["grade"]) == (991, 992, 10)
     assert (one["first_name"], one["last_name"], one["gender"]) == ("First5", "Last5", "F")
@@ -157,6 +158,33 @@ def test_a_school_that_fails_causes_no_change_and_holds_deactivations(ward: Ward
     assert computed.waiting == {"district_incomplete": 1}
     computed = ward.night(4, [*gone, *many(1, 1, InactiveStatusCode="I")])
     assert computed.applied == {"deactivate": 1}
+
+
+def test_a_row_in_quarantine_is_no_leaving(ward: Ward) -> None:
+    ward.night(0, everyone())
+    rest = [one for one in everyone() if one["StudentID"] not in {1, 2, 150}]
+    bad = [(991, '{"StudentID":1,"Grade":"nine"}')]
+    for number in (1, 2, 3):
+        computed = ward.night(number, [*rest, *many(2, 1)], bad=bad)
+        assert computed.applied == {}
+        assert computed.waiting == {"row_unreadable": 1}
+    # A row that does not tell whose it is may be that of anybody who is missing there.
+    bad = [(991, '{"StudentID":"?","Grade":9}')]
+    for number in (4, 5, 6):
+        computed = ward.night(number, rest, bad=bad)
+        assert computed.applied == {}
+        assert computed.waiting == {"row_unreadable": 2}
+    # Once all can be read, the rounds are counted from then on.
+    assert ward.night(7, rest).waiting == {"absent_too_briefly": 2}
+    assert ward.night(8, rest).applied == {"deactivate": 2}
+
+
+def test_a_row_under_another_school_than_the_one_asked_is_no_leaving(ward: Ward) -> None:
+    ward.night(0, everyone())
+    for number in (1, 2, 3):
+        computed = ward.night(number, [*many(1, 1, SchoolCode=888), *everyone()[1:]])
+        assert computed.applied == {}
+        assert computed.waiting == {"row_unreadable": 1}
 
 
 def held_ward(ward: Ward) -> str:

@@ -112,6 +112,19 @@ def test_many_sequences_of_days_end_in_the_truth(make_world, seed: int) -> None:
     live_through(make_world(schools=4, students=300), seed, days=10)
 
 
+def test_bad_values_deactivate_nobody(world: World) -> None:
+    night(world)
+    before = active(world)
+    world.faults({"kind": "bad_value", "field": "Grade", "share": 0.02, "path": "students$"})
+    for _ in range(3):
+        computed = night(world)
+        assert world.warehouse.rows("SELECT count(*) > 0 FROM quarantine.students") == [(True,)]
+        assert computed.applied == {}
+    assert active(world) == before
+    world.faults()
+    assert night(world).waiting == {}
+
+
 def test_a_rollover_waits_for_a_person_and_ends_in_the_truth(world: World) -> None:
     night(world)
     world.site.advance(3)
