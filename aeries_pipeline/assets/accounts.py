@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from aeries_pipeline.accounts import columns
 from aeries_pipeline.accounts.compute import Computed, compute
 from aeries_pipeline.accounts.review import waiting
 from aeries_pipeline.accounts.tables import ACCOUNTS_COLUMNS, CHANGES_COLUMNS
@@ -73,13 +74,13 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
             dg.AssetSpec(
                 ACCOUNTS,
                 description=_ACCOUNTS_TEXT,
-                metadata=_table("core.accounts", ACCOUNTS_COLUMNS),
+                metadata=_table("core.accounts", ACCOUNTS_COLUMNS, columns.ACCOUNTS),
                 **shared,
             ),
             dg.AssetSpec(
                 CHANGES,
                 description=_CHANGES_TEXT,
-                metadata=_table("core.account_changes", CHANGES_COLUMNS),
+                metadata=_table("core.account_changes", CHANGES_COLUMNS, columns.CHANGES),
                 **shared,
             ),
         ],
@@ -121,8 +122,12 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
     return core_accounts
 
 
-def _table(name: str, columns: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    schema = dg.TableSchema([dg.TableColumn(column, kind) for column, kind in columns])
+def _table(
+    name: str, stored: tuple[tuple[str, str], ...], meanings: dict[str, str]
+) -> dict[str, Any]:
+    schema = dg.TableSchema(
+        [dg.TableColumn(column, kind, description=meanings[column]) for column, kind in stored]
+    )
     return {"dagster/table_name": name, "dagster/column_schema": schema}
 
 

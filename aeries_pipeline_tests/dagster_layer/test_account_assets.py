@@ -51,8 +51,10 @@ def test_the_assets_explain_themselves(world: World) -> None:
         assert node.description
         assert node.automation_condition is not None
         assert node.tags["aeries/personal"] == "yes"
-    columns = graph.get(ACCOUNTS).metadata["dagster/column_schema"].columns
-    assert "missing_since" in {column.name for column in columns}
+    for key in (ACCOUNTS, CHANGES):
+        columns = graph.get(key).metadata["dagster/column_schema"].columns
+        assert len(columns) >= 19
+        assert all(column.description for column in columns)
 
 
 def test_a_district_gets_its_accounts_and_files_in_one_run(
