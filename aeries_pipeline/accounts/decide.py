@@ -73,13 +73,13 @@ def decide(
         return Decision(account=account, waiting="row_unreadable")
     active = [row for row in rows if row.standing is Standing.ACTIVE]
     awaited = [row for row in rows if row.standing is Standing.PRE_ENROLLED]
-    if not active and policy.pre_enrolled_accounts and (account is None or account.is_active):
-        if account is not None and awaited:
+    if not active and awaited and policy.pre_enrolled_accounts:
+        row = min(awaited, key=_row_key)
+        if account is None:
+            active = [row]
+        elif account.is_active:
             # Whoever has a place here next year stays where he or she is.
-            row = min(awaited, key=_row_key)
             active = [replace(row, school=account.school, grade=account.grade)]
-        else:
-            active = awaited
     if active:
         return _present(account, active, awaited, policy)
     if account is None or not account.is_active:

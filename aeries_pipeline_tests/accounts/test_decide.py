@@ -49,6 +49,16 @@ def test_a_pre_enrolled_row_alone_creates_only_where_the_district_wants_it() -> 
     assert (change.kind, change.to_school, change.code) == (Kind.CREATE, 992, "pre_enrolled_row")
 
 
+def test_two_pre_enrolled_rows_alone_make_one_account_and_then_no_change() -> None:
+    """The second one is next year's school, and no second enrolment."""
+    policy = replace(POLICY, pre_enrolled_accounts=True)
+    rows = [row(993, AWAITED), row(992, AWAITED)]
+    (change,) = decide(None, rows, picture(), policy).changes
+    assert (change.to_school, change.after.next_school) == (992, 993)
+    assert change.after.other_schools == ()
+    assert decide(change.after, rows, picture(), policy).changes == ()
+
+
 def test_inactive_rows_alone_create_nothing() -> None:
     assert decide(None, [row(991, GONE), row(999, GONE)], picture(), POLICY).changes == ()
 
