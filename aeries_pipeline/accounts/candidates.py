@@ -158,12 +158,15 @@ def unreadable(
     """Return students with a row that cannot be read, and schools with a nameless one.
 
     A row in quarantine is missing from ``raw.students``, and so is in effect
-    one that names another school. Neither means that the student has left.
+    one that names another school. Neither means that the student has left. An
+    id that is itself what is wrong with a row does not tell whose it is.
     """
     rows = connection.execute(
         """
-        SELECT school, TRY_CAST(record->>'StudentID' AS BIGINT) FROM quarantine.students
-        WHERE district = $district
+        SELECT school, CASE WHEN NOT contains(coalesce(reason, ''), 'StudentID')
+                             AND regexp_full_match(record->>'StudentID', '[0-9]+')
+                       THEN TRY_CAST(record->>'StudentID' AS BIGINT) END
+        FROM quarantine.students WHERE district = $district
         UNION ALL
         SELECT school, "StudentID" FROM raw.students
         WHERE district = $district AND "SchoolCode" NOT IN (school, $inactive)

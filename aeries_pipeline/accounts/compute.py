@@ -130,9 +130,10 @@ def compute(
     Raises:
         WarehouseUnusableError: If the warehouse cannot be written; it is as it was.
     """
-    moment = moment or datetime.now(UTC).replace(tzinfo=None)
-    today = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(district.timezone)).date()
     with warehouse.open() as connection:
+        # Under the lock: batches are ordered by this, whoever waited for whom.
+        moment = moment or datetime.now(UTC).replace(tzinfo=None)
+        today = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(district.timezone)).date()
         connection.execute("BEGIN")
         try:
             prepare(connection)

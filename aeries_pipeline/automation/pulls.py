@@ -74,7 +74,9 @@ def build_pull_sensor(
         }
         attempts = _attempts(context.instance, settings, openings.values())
         busy = _busy(context.instance)
-        cut_off = _cut_off(settings, [one.id for one in districts if one.id in openings])
+        # The ledger is asked once in an opening, not at every tick.
+        unbegun = [name for name, key in openings.items() if key not in attempts]
+        cut_off = _cut_off(settings, [name for name in unbegun if name not in busy])
         requests: list[dg.RunRequest] = []
         reasons: list[str] = []
         for district in districts:

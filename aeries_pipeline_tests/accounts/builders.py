@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -119,8 +120,9 @@ class Ward:
             )
             for school, element in bad:
                 connection.execute(
-                    "INSERT INTO quarantine.students (district, school, record) VALUES (?, ?, ?)",
-                    ["eagle-usd", school, element],
+                    "INSERT INTO quarantine.students (district, school, reason, record) "
+                    "VALUES (?, ?, ?, ?)",
+                    ["eagle-usd", school, reason_for(element), element],
                 )
             connection.execute("DELETE FROM raw.students WHERE list_contains(?, school)", [good])
             if made:
@@ -163,6 +165,14 @@ class Ward:
             f"SELECT student_id, kind, status FROM core.account_changes_now WHERE {where} "
             "ORDER BY ALL"
         )
+
+
+def reason_for(element: str) -> str:
+    """Say what staging would say of a bad row: its id, if that is it, else its grade."""
+    number = json.loads(element)["StudentID"]
+    if isinstance(number, int) and number >= 1:
+        return "Grade: not a whole number"
+    return "StudentID: not a whole number" if isinstance(number, str) else "StudentID: too small"
 
 
 def student(night_of: int, school: int = 991, **values: Any) -> dict[str, Any]:

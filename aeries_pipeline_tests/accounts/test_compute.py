@@ -174,9 +174,14 @@ def test_a_row_in_quarantine_is_no_leaving(ward: Ward) -> None:
         computed = ward.night(number, rest, bad=bad)
         assert computed.applied == {}
         assert computed.waiting == {"row_unreadable": 2}
+    # Nor does an id that is itself the mistake.
+    for number, wrong in ((7, '"1.4"'), (8, "0"), (9, "-3")):
+        computed = ward.night(number, rest, bad=[(991, f'{{"StudentID":{wrong},"Grade":9}}')])
+        assert computed.applied == {}
+        assert computed.waiting == {"row_unreadable": 2}
     # Once all can be read, the rounds are counted from then on.
-    assert ward.night(7, rest).waiting == {"absent_too_briefly": 2}
-    assert ward.night(8, rest).applied == {"deactivate": 2}
+    assert ward.night(10, rest).waiting == {"absent_too_briefly": 2}
+    assert ward.night(11, rest).applied == {"deactivate": 2}
 
 
 def test_a_row_under_another_school_than_the_one_asked_is_no_leaving(ward: Ward) -> None:
