@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from io import StringIO
 from pathlib import Path
@@ -219,6 +219,14 @@ class District(Settled):
     def zone(self) -> ZoneInfo:
         """The district's time zone."""
         return ZoneInfo(self.timezone)
+
+    def day_of(self, moment: datetime) -> date:
+        """Return the district's date at a moment, which is UTC without a zone."""
+        return moment.replace(tzinfo=UTC).astimezone(self.zone).date()
+
+    def told(self, instant: datetime | None) -> str:
+        """Return an instant in the district's own time, as it stands in messages."""
+        return f"{instant.astimezone(self.zone):%a %Y-%m-%d %H:%M %Z}" if instant else "never"
 
     @property
     def bounds(self) -> Safeguards:

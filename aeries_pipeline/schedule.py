@@ -120,9 +120,8 @@ def decide(
         return Decision(reason=f"no schools; run: aeries-pipeline roster sync {district.id}")
     windows = district.windows
     if not windows.contains(moment):
-        opening = windows.next_opening(moment)
-        when = f"{opening.astimezone(district.zone):%a %Y-%m-%d %H:%M %Z}" if opening else "never"
-        return Decision(reason=f"the window opens {when}")
+        opening = district.told(windows.next_opening(moment))
+        return Decision(reason=f"the window opens {opening}")
     if busy:
         return Decision(reason="a run is under way")
     if cut_off is not None and cut_off.schools and not attempts:

@@ -183,7 +183,7 @@ def find(
     picture: Picture,
     policy: Policy,
     also: Collection[int] = (),
-) -> int:
+) -> None:
     """Fill the temporary table ``chosen`` with students to decide about.
 
     Args:
@@ -192,17 +192,12 @@ def find(
         picture: What the pulls prove.
         policy: The district's settings.
         also: Students to be decided about in any case.
-
-    Returns:
-        How many there are.
     """
     names = _names(district, policy, picture.pulls)
     rows = _ROWS.format(**names)
     connection.execute(_JOIN.format(**names, rows=rows))
     also_list = f"[{', '.join(map(str, sorted(also)))}]::BIGINT[]"
     connection.execute(_CHOSEN.format(**names, rows=rows, also=also_list))
-    found = connection.execute("SELECT count(*) FROM chosen").fetchone()
-    return int(found[0]) if found else 0
 
 
 def cases(connection: duckdb.DuckDBPyConnection, district: str, policy: Policy) -> dict[int, Case]:

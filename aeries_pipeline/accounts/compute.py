@@ -8,13 +8,11 @@ under the warehouse's lock, for a fraction of a second.
 from __future__ import annotations
 
 import json
-import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -40,7 +38,12 @@ from aeries_pipeline.accounts.tables import (
     row_of,
 )
 from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.warehouse.connection import (
+    Warehouse,
+    WarehouseUnusableError,
+    table_exists,
+)
+from aeries_pipeline.warehouse.load import new_id, now
 
 WITHDRAWN = "withdrawn: the newest pulls no longer ask for it"
 
@@ -100,7 +103,7 @@ class _Batch:
         """Note what became of a change."""
         change_id = known.change_id if known else f"{self.batch_id}-{len(self.events) + 1}"
         detected = known.detected_at if known else self.moment
-        local = detected.replace(tzinfo=UTC).astimezone(ZoneInfo(self.district.timezone)).date()
+        local = self.district.day_of(detected)
         self.events.append(
             (
                 change_id, known.batch_id if known else self.batch_id, self.district.id,
@@ -132,16 +135,17 @@ def compute(
     """
     with warehouse.open() as connection:
         # Under the lock: batches are ordered by this, whoever waited for whom.
-        moment = moment or datetime.now(UTC).replace(tzinfo=None)
-        today = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(district.timezone)).date()
+        moment = moment or now()
         connection.execute("BEGIN")
         try:
             prepare(connection)
-            batch = _Batch(connection, district, policy_of(district, today), moment, run_id)
-            batch.batch_id = f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+            batch = _Batch(
+                connection, district, policy_of(district, district.day_of(moment)), moment, run_id
+            )
+            batch.batch_id = new_id(moment)
             computed = _run(batch)
             connection.execute("COMMIT")
-        except duckdb.Error as error:
+        except (duckdb.Error, pa.ArrowException) as error:
             # The message of the database may quote a value of a row.
             raise WarehouseUnusableError(
                 f"{district.id}, accounts: the warehouse cannot be written "
@@ -153,8 +157,8 @@ def compute(
 
 def _run(batch: _Batch) -> Computed:
     connection, district, policy = batch.connection, batch.district, batch.policy
-    if not _has_students(connection):
-        picture = picture_of((), policy.schools, 1, batch.moment)
+    if not table_exists(connection, "raw", "students"):
+        picture = picture_of((), policy.schools, 1)
         return Computed(batch.batch_id, picture, "", Ruling())
     rows, accounts = candidates.counts_by_school(connection, district.id, policy)
     picture = _picture(batch, rows, accounts)
@@ -186,14 +190,6 @@ def _run(batch: _Batch) -> Computed:
     )  # fmt: skip
 
 
-def _has_students(connection: duckdb.DuckDBPyConnection) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name = 'raw' AND table_name = 'students'"
-    ).fetchone()
-    return found is not None
-
-
 def _picture(batch: _Batch, rows: Mapping[int, int], accounts: Mapping[int, int]) -> Picture:
     pulls = [
         replace(
@@ -204,7 +200,7 @@ def _picture(batch: _Batch, rows: Mapping[int, int], accounts: Mapping[int, int]
         for pull in candidates.school_pulls(batch.connection, batch.district.id)
     ]
     least = batch.policy.bounds.min_changes
-    picture = picture_of(pulls, batch.policy.schools, least, batch.moment)
+    picture = picture_of(pulls, batch.policy.schools, least)
     students, schools = candidates.unreadable(batch.connection, batch.district.id, batch.policy)
     return replace(picture, unreadable=students, nameless=schools)
 
@@ -298,16 +294,7 @@ def _close(
         else:
             continue
         batch.rejected += 1
-        row = list(hold.row)
-        names = [name for name, _ in CHANGES_COLUMNS]
-        for name, value in (
-            ("status", str(Outcome.REJECTED)),
-            ("status_reason", why),
-            ("recorded_at", batch.moment),
-            ("decided_by", who or None),
-        ):
-            row[names.index(name)] = value
-        batch.events.append(tuple(row))
+        batch.events.append(hold.closed(why, batch.moment, who or None))
 
 
 _ARROW = {

@@ -46,7 +46,6 @@ class Picture:
         pulls: The complete pulls, by school; only their rows count.
         troubles: A sentence for each school that is not in the picture.
         database_year: The school year of the picture; empty before any pull.
-        moment: The present, UTC without a zone.
         unreadable: Students of whom a row came that could not be read, or that
             names another school than the one asked.
         nameless: Schools with a row that does not even tell whose it is.
@@ -55,7 +54,6 @@ class Picture:
     pulls: Mapping[int, SchoolPull]
     troubles: Mapping[int, str] = field(default_factory=dict)
     database_year: str = ""
-    moment: datetime = LONG_AGO
     unreadable: frozenset[int] = frozenset()
     nameless: frozenset[int] = frozenset()
 
@@ -92,9 +90,7 @@ def _start(pull: SchoolPull) -> datetime:
     return pull.started_at or LONG_AGO
 
 
-def picture_of(
-    pulls: Sequence[SchoolPull], schools: Collection[int], min_accounts: int, moment: datetime
-) -> Picture:
+def picture_of(pulls: Sequence[SchoolPull], schools: Collection[int], min_accounts: int) -> Picture:
     """Return the picture that pulls give.
 
     Args:
@@ -102,7 +98,6 @@ def picture_of(
         schools: Schools of the roster.
         min_accounts: A school with as many active accounts and no active row
             is not believed.
-        moment: The present, UTC without a zone.
     """
     known = {pull.school: pull for pull in pulls if pull.school in schools}
     troubles: dict[int, str] = {}
@@ -121,4 +116,4 @@ def picture_of(
                 "compare the status codes with Aeries"
             )
     whole = {school: pull for school, pull in known.items() if school not in troubles}
-    return Picture(whole, troubles, year, moment)
+    return Picture(whole, troubles, year)

@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from aeries_pipeline.accounts.model import Change
+from aeries_pipeline.accounts.model import Change, Outcome
 from aeries_pipeline.accounts.tables import CHANGES_COLUMNS
 
 _NAMES = [name for name, _ in CHANGES_COLUMNS]
@@ -74,6 +74,16 @@ class Hold:
     def reason(self) -> str:
         """Why it is held."""
         return str(self._get("status_reason"))
+
+    def closed(self, why: str, moment: datetime, who: str | None) -> tuple[Any, ...]:
+        """Return the row that ends the hold without applying the change."""
+        ends = {
+            "status": str(Outcome.REJECTED),
+            "status_reason": why,
+            "recorded_at": moment,
+            "decided_by": who,
+        }
+        return tuple(ends.get(name, value) for name, value in zip(_NAMES, self.row, strict=True))
 
     @property
     def detected_at(self) -> datetime:

@@ -7,14 +7,15 @@ applied, even where it was approved.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from aeries_pipeline.accounts.holds import Hold, read_holds
 from aeries_pipeline.accounts.tables import prepare
 from aeries_pipeline.api.errors import ConfigurationError
 from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.warehouse.load import new_id, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,25 @@ def waiting(warehouse: Warehouse, district: str) -> list[Waiting]:
     """Return what waits for a person in a district, the oldest first."""
     with warehouse.open() as connection:
         prepare(connection)
-        rows = connection.execute(
-            "SELECT batch_id, kind, school, changes, students, reason, held_since "
-            "FROM core.account_holds WHERE district = ? ORDER BY held_since, school, kind",
-            [district],
-        ).fetchall()
-    return [Waiting(*row) for row in rows]
+        return summarised(read_holds(connection, district).open)
+
+
+def summarised(holds: Sequence[Hold]) -> list[Waiting]:
+    """Return held changes by batch, kind and school, the oldest first."""
+    groups: dict[tuple[str, str, int | None], list[Hold]] = {}
+    for hold in holds:
+        groups.setdefault((hold.batch_id, hold.kind, hold.school), []).append(hold)
+    found = [
+        Waiting(
+            *key,
+            changes=len(mine),
+            students=len({hold.student_id for hold in mine}),
+            reason=mine[0].reason,
+            held_since=min(hold.detected_at for hold in mine),
+        )
+        for key, mine in groups.items()
+    ]
+    return sorted(found, key=lambda one: (one.held_since, one.school or 0, one.kind))
 
 
 def students_of(warehouse: Warehouse, district: str) -> list[tuple[str, str, int | None, int, str]]:
@@ -112,14 +126,14 @@ def say(warehouse: Warehouse, district: str, wish: Wish) -> int:
             f"wait: {batches}); see: aeries-pipeline accounts review {district}",
         )
     covered = sum(one.changes for one in mine)
-    moment = datetime.now(UTC).replace(tzinfo=None)
     with warehouse.open() as connection:
+        moment = now()
         connection.execute("BEGIN")
         connection.execute(
             "INSERT INTO meta.account_decisions (decision_id, batch_id, district, action, kind, "
             "school, decided_by, why, decided_at, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}", wish.batch_id, district,
+                new_id(moment), wish.batch_id, district,
                 wish.action, wish.kind, wish.school, wish.who.strip(), wish.why.strip(), moment,
                 covered,
             ],

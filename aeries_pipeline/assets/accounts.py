@@ -4,15 +4,15 @@ Thin around ``accounts.compute``: one partition for each district, computed by
 declarative automation once the pulls of the district's schools have ended.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
 from aeries_pipeline.accounts import columns
 from aeries_pipeline.accounts.compute import Computed, compute
-from aeries_pipeline.accounts.review import waiting
+from aeries_pipeline.accounts.model import Kind
+from aeries_pipeline.accounts.review import Waiting, summarised
 from aeries_pipeline.accounts.tables import ACCOUNTS_COLUMNS, CHANGES_COLUMNS
 from aeries_pipeline.accounts.verdicts import QUESTIONS, WAITING, answers
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
@@ -93,7 +93,6 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
         district = aeries.roster.get(context.partition_key)
         try:
             computed = compute(warehouse.warehouse, district, run_id=context.run.run_id)
-            open_ones = waiting(warehouse.warehouse, district.id)
         except (WarehouseBusyError, WarehouseUnusableError) as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         if not computed.picture.pulls and not computed.active_before:
@@ -102,6 +101,7 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
                 "accounts to compute; pull the district first",
                 allow_retries=False,
             )
+        open_ones = summarised(computed.open_holds)
         verdicts = answers(district.id, computed, open_ones)
         yield dg.MaterializeResult(
             asset_key=ACCOUNTS,
@@ -117,7 +117,9 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
                 for one in verdicts
             ],
         )
-        yield dg.MaterializeResult(asset_key=CHANGES, metadata=_changes_metadata(computed))
+        yield dg.MaterializeResult(
+            asset_key=CHANGES, metadata=_changes_metadata(computed, open_ones)
+        )
 
     return core_accounts
 
@@ -148,19 +150,17 @@ def _accounts_metadata(computed: Computed) -> dict[str, Any]:
     return metadata
 
 
-def _changes_metadata(computed: Computed) -> dict[str, Any]:
-    kinds = ("create", "update", "transfer", "deactivate", "reactivate")
-    metadata: dict[str, Any] = {kind: computed.applied.get(kind, 0) for kind in kinds}
+def _changes_metadata(computed: Computed, open_ones: Sequence[Waiting]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {str(kind): computed.applied.get(kind, 0) for kind in Kind}
     metadata |= {
         "held_now": sum(computed.held.values()),
         "held_in_all": len(computed.open_holds),
         "rejected_or_withdrawn": computed.rejected,
         "batch_id": computed.batch_id,
     }
-    holds = Counter((hold.batch_id, hold.kind, hold.school) for hold in computed.open_holds)
-    if holds:
+    if open_ones:
         rows = [
-            f"| {batch} | {kind} | {school} | {n} |" for (batch, kind, school), n in holds.items()
+            f"| {one.batch_id} | {one.kind} | {one.school} | {one.changes} |" for one in open_ones
         ]
         table = "\n".join(["| batch | kind | school | changes |", "|---|---|---|---|", *rows])
         metadata["held"] = dg.MetadataValue.md(table)

@@ -6,6 +6,7 @@ import dagster as dg
 
 from aeries_pipeline.assets.accounts import ACCOUNTS, OWNER
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.files import write_atomically
 from aeries_pipeline.operators.page import html, markdown
 from aeries_pipeline.operators.status import read_status
 from aeries_pipeline.roster import load_roster
@@ -35,12 +36,7 @@ def build_operator_page() -> dg.AssetsDefinition:
         roster = load_roster(aeries.settings.roster)
         statuses = read_status(warehouse.warehouse, roster, moment)
         path = aeries.settings.data / "operator.html"
-        text = html(statuses, moment)
-        # Written beside it and swapped in, so that a reader never sees half a page.
-        scratch = path.with_name(f".{path.name}.new")
-        scratch.write_text(text, encoding="utf-8")
-        scratch.chmod(0o600)
-        scratch.replace(path)
+        write_atomically(path, html(statuses, moment))
         return dg.MaterializeResult(
             metadata={
                 "page": dg.MetadataValue.md(markdown(statuses, moment)),

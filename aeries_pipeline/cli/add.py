@@ -11,7 +11,7 @@ from rich.console import Console
 
 from aeries_pipeline.api.errors import ConfigurationError
 from aeries_pipeline.api.secret import Certificate
-from aeries_pipeline.cli.files import write_atomically
+from aeries_pipeline.files import write_atomically
 from aeries_pipeline.onboarding.entry import Facts, make_entry, read_email
 from aeries_pipeline.roster import DISTRICT_ID, load_roster, read_roster, with_district
 from aeries_pipeline.settings import Settings

@@ -19,11 +19,11 @@ import click
 from rich.console import Console
 
 from aeries_pipeline import __version__
+from aeries_pipeline.accounts.model import Kind
 from aeries_pipeline.api.errors import AeriesError, ConfigurationError
 from aeries_pipeline.roster import District, load_roster
 from aeries_pipeline.settings import DEMO_PORT, Settings, load_settings
 
-KINDS = ("create", "update", "transfer", "deactivate", "reactivate")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -263,7 +263,11 @@ def _decides(action: str) -> Callable[[Callable[..., None]], click.Command]:
                 click.argument("batch"),
                 click.option("--reason", required=True, help="Why; kept in the audit trail."),
                 click.option("--by", "who", default=getuser, help="Who decides; you by default."),
-                click.option("--kind", type=click.Choice(KINDS), help="This kind alone."),
+                click.option(
+                    "--kind",
+                    type=click.Choice([str(kind) for kind in Kind]),
+                    help="This kind alone.",
+                ),
                 click.option("--school", type=int, help="This school alone."),
             )
         ):
@@ -326,10 +330,7 @@ def _moment(district: District, at: str | None) -> datetime:
 
 def show_window(district: District, moment: datetime) -> None:
     """Print the reading, whether it is open, and the next five openings."""
-
-    def local(instant: datetime | None) -> str:
-        return f"{instant.astimezone(district.zone):%a %Y-%m-%d %H:%M %Z}" if instant else "never"
-
+    local = district.told
     windows = district.windows
     stated: Any = district.pull_window
     console.print(f"{district.id}: {stated!r}", soft_wrap=True, markup=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from aeries_pipeline.api.errors import ConfigurationError
-from aeries_pipeline.cli.files import write_atomically
+from aeries_pipeline.files import write_atomically
 from aeries_pipeline.pulls.session import PullOptions, Session
 from aeries_pipeline.pulls.verdicts import teaching_schools
 from aeries_pipeline.roster import load_roster, with_schools

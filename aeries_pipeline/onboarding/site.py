@@ -48,19 +48,16 @@ class Located:
     Attributes:
         base: The API base that answers.
         info: What ``systeminfo`` said.
-        seconds: How long the answer took.
     """
 
     base: str
     info: dict[str, Any]
-    seconds: float
 
 
 def locate(base: str, client_of: Ask) -> tuple[list[Finding], Located | None]:
     """Find the API: at the address given, or in the usual folders of its host."""
     first: AeriesError | None = None
     for candidate in _candidates(base):
-        started = time.monotonic()
         try:
             with client_of(candidate) as client:
                 answer = client.get("systeminfo", what="system information")
@@ -73,8 +70,7 @@ def locate(base: str, client_of: Ask) -> tuple[list[Finding], Located | None]:
             continue
         info = answer.rows[0] if answer.rows else {}
         if "DatabaseYear" in info:
-            found = Located(candidate, info, time.monotonic() - started)
-            return [_address(base, candidate)], found
+            return [_address(base, candidate)], Located(candidate, info)
     code = first.code if first else "not_found"
     text = str(first) if first else "no Aeries API answers at this address"
     return [failed("address", text, ASKS.get(code, ASKS["not_found"]))], None

@@ -167,5 +167,4 @@ def _window(district: District, moment: datetime) -> str:
         return "at any time"
     if windows.contains(moment):
         return "open now"
-    opening = windows.next_opening(moment)
-    return f"{opening.astimezone(district.zone):%a %Y-%m-%d %H:%M %Z}" if opening else "never"
+    return district.told(windows.next_opening(moment))

@@ -8,7 +8,6 @@ so that no second process reads the same server.
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from aeries_pipeline.api.retry import RetryPolicy
 from aeries_pipeline.roster import District
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import Warehouse, private_directory
-from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.load import new_id, now
 from aeries_pipeline.windows import Windows
 
 
@@ -145,8 +144,8 @@ class Session:
         self.settings = settings
         self.warehouse = warehouse
         self.options = options or PullOptions()
-        self.pull_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         self.started_at = now()
+        self.pull_id = new_id(self.started_at)
         self.system: SystemInfo | None = None
         self._refusal: AeriesError | None = None
         if district.paused:

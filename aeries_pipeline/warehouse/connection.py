@@ -146,8 +146,8 @@ class Warehouse:
 
     def has_table(self, schema: str, name: str) -> bool:
         """Tell whether a table exists."""
-        query = "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
-        return bool(self.rows(query, [schema, name]))
+        with self.open() as connection:
+            return table_exists(connection, schema, name)
 
     def dicts(self, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
         """Return the rows of one query as dictionaries."""
@@ -157,14 +157,18 @@ class Warehouse:
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+def table_exists(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+    """Tell whether an attached warehouse has a table."""
+    query = (
+        "SELECT 1 FROM duckdb_tables() "
+        "WHERE database_name = ? AND schema_name = ? AND table_name = ?"
+    )
+    return connection.execute(query, [CATALOG, schema, name]).fetchone() is not None
+
+
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the schemas and the ledger in an attached warehouse where missing."""
-    found = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'meta' "
-        "AND table_name = 'pulls'",
-        [CATALOG],
-    ).fetchone()
-    if found and found[0]:
+    if table_exists(connection, "meta", "pulls"):
         return
     connection.execute("BEGIN")
     for schema in SCHEMAS:

@@ -7,6 +7,7 @@ all; what is refused leaves the last good rows as they are.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -95,6 +96,11 @@ class Fetched:
 def now() -> datetime:
     """Return the present in UTC, without a zone, as the warehouse keeps it."""
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+def new_id(moment: datetime) -> str:
+    """Return an id that sorts by time and is unique: of a pull, a batch, a decision."""
+    return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def load(

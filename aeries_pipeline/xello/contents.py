@@ -12,7 +12,7 @@ import duckdb
 
 from aeries_pipeline.catalog.tables import literal
 from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.warehouse.connection import Warehouse, table_exists
 
 
 class NothingToDeliverError(RuntimeError):
@@ -74,12 +74,7 @@ def copy_district(
     with warehouse.attached(connection) as catalog:
         _check_pulled(connection, catalog, district)
         for name, (schema, table, select) in _COPIES.items():
-            found = connection.execute(
-                "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? "
-                "AND table_name = ?",
-                [catalog, schema, table],
-            ).fetchone()
-            if found is None:
+            if not table_exists(connection, schema, table):
                 missing.append(name)
                 continue
             connection.execute(

@@ -15,10 +15,9 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -26,6 +25,7 @@ from aeries_pipeline.accounts.model import LONG_AGO
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.roster import District
 from aeries_pipeline.warehouse.connection import Warehouse, private_directory
+from aeries_pipeline.warehouse.load import now
 from aeries_pipeline.xello.contents import (
     CHANGES_QUERY,
     STUDENTS_QUERY,
@@ -89,8 +89,7 @@ def deliver(
         NothingToDeliverError: If there is nothing to make it from, or an
             account is at a school that Aeries does not list.
     """
-    moment = moment or datetime.now(UTC).replace(tzinfo=None)
-    today = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(district.timezone)).date()
+    moment = moment or now()
     place = private_directory(out / district.id / "xello")
     last = newest(place)
     with duckdb.connect() as connection:
@@ -103,7 +102,7 @@ def deliver(
         _prepare(connection, SCHOOL, schools_query(district.schools))
         _report_lost_next_schools(connection)
         _prepare(connection, STUDENT, STUDENTS_QUERY)
-        _prepare(connection, LAYOUTS[2], courses_query(today))
+        _prepare(connection, LAYOUTS[2], courses_query(district.day_of(moment)))
         return _write(connection, district, place, last, moment, missing)
 
 
@@ -158,20 +157,25 @@ def _prepare(connection: duckdb.DuckDBPyConnection, layout: Layout, query: str) 
     if drops:
         connection.execute(f"DELETE FROM {table} WHERE {' OR '.join(drops)}")
     for column in layout.columns:
-        _mend(connection, table, column)
+        if column.mend is not Mend.DROP:
+            _mend(connection, table, column)
 
 
-def _faults(column: Column) -> list[tuple[str, str]]:
-    """Return each way in which a value can be wrong, with its SQL condition."""
+def _unfit(column: Column) -> list[tuple[str, str]]:
+    """Return each way in which a value that is there can be wrong, with its SQL condition."""
     name = quoted(column.name)
     found = [
         ("contains the delimiter or a line break", f"regexp_matches({name}, '{_BREAKS}')"),
     ]
     if column.width is not None:
         found.append((f"longer than {column.width} characters", f"length({name}) > {column.width}"))
-    if column.required:
-        found.append(("is missing", f"coalesce(trim({name}), '') = ''"))
     return found
+
+
+def _faults(column: Column) -> list[tuple[str, str]]:
+    """Return each way in which a value can be wrong, a missing one included."""
+    missing = ("is missing", f"coalesce(trim({quoted(column.name)}), '') = ''")
+    return [*_unfit(column), *([missing] if column.required else [])]
 
 
 def _done(column: Column, problem: str) -> str:
@@ -182,13 +186,12 @@ def _done(column: Column, problem: str) -> str:
 
 def _mend(connection: duckdb.DuckDBPyConnection, table: str, column: Column) -> None:
     name = quoted(column.name)
-    for _problem, wrong in _faults(column)[: 2 if column.width is not None else 1]:
-        if column.mend is Mend.BLANK:
-            connection.execute(f"UPDATE {table} SET {name} = NULL WHERE {wrong}")
-        elif column.mend is Mend.FIT:
-            fitted = f"trim(regexp_replace({name}, '{_BREAKS}+', ' ', 'g'))"
-            fitted = f"left({fitted}, {column.width})" if column.width else fitted
-            connection.execute(f"UPDATE {table} SET {name} = {fitted} WHERE {wrong}")
+    value = "NULL"
+    if column.mend is Mend.FIT:
+        fitted = f"trim(regexp_replace({name}, '{_BREAKS}+', ' ', 'g'))"
+        value = f"left({fitted}, {column.width})" if column.width else fitted
+    wrong = " OR ".join(condition for _problem, condition in _unfit(column))
+    connection.execute(f"UPDATE {table} SET {name} = {value} WHERE {wrong}")
 
 
 def _report_lost_next_schools(connection: duckdb.DuckDBPyConnection) -> None:
@@ -226,14 +229,10 @@ def _write(
         )  # fmt: skip
         if last and not rows["account_changes"] and _same(last, sums):
             folder = place / str(last["name"])
-            return _known(found, folder, last)
+            return replace(found, folder=folder, is_new=False, manifest=last)
         return _finish(connection, district, scratch, found, moment, sums)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _known(found: Delivery, folder: Path, manifest: Mapping[str, Any]) -> Delivery:
-    return replace(found, folder=folder, is_new=False, manifest=manifest)
 
 
 def _same(last: Mapping[str, Any], sums: Mapping[str, str]) -> bool:

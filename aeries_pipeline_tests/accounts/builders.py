@@ -73,7 +73,7 @@ def picture(
         started = night(number) + timedelta(minutes=school % 10)
         trouble = "a login page came" if school in failed else ""
         pulls.append(SchoolPull(school, f"night-{number}", started, year, trouble))
-    return picture_of(pulls, tuple(schools), 5, night(night_of) + timedelta(hours=1))
+    return picture_of(pulls, tuple(schools), 5)
 
 
 class Ward:
