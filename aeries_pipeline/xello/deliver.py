@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from filelock import FileLock
 
 from aeries_pipeline.accounts.model import LONG_AGO
 from aeries_pipeline.catalog.tables import literal, quoted
@@ -49,6 +50,7 @@ CHANGES = "account_changes.csv"
 PROBLEMS = "problems.csv"
 _BREAKS = r"[|\x00-\x1f\x7f\x{0085}\x{2028}\x{2029}]"
 _BATCH = 100_000
+_MAKING = ".making-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,10 @@ def deliver(
     """
     moment = moment or now()
     place = private_directory(out / district.id / "xello")
-    last = newest(place)
-    with duckdb.connect() as connection:
+    # One at a time: two would both report the changes since the last delivery.
+    with FileLock(place.with_name("xello.lock"), timeout=300), duckdb.connect() as connection:
+        _clear(place)
+        last = newest(place)
         missing = copy_district(connection, warehouse, district)
         _check_schools(connection, district)
         connection.execute(
@@ -104,6 +108,12 @@ def deliver(
         _prepare(connection, STUDENT, STUDENTS_QUERY)
         _prepare(connection, LAYOUTS[2], courses_query(district.day_of(moment)))
         return _write(connection, district, place, last, moment, missing)
+
+
+def _clear(place: Path) -> None:
+    """Remove what a killed process left half-made; it holds students' data."""
+    for left in place.glob(f"{_MAKING}*"):
+        shutil.rmtree(left)
 
 
 def newest(place: Path) -> Mapping[str, Any] | None:
@@ -211,7 +221,7 @@ def _write(
     moment: datetime,
     missing: Sequence[str],
 ) -> Delivery:
-    scratch = Path(tempfile.mkdtemp(dir=place, prefix=".making-"))
+    scratch = Path(tempfile.mkdtemp(dir=place, prefix=_MAKING))
     try:
         rows = {layout.name: _write_layout(connection, layout, scratch) for layout in LAYOUTS}
         low, high = district.accounts.delivered_grades

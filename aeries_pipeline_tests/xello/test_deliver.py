@@ -318,6 +318,16 @@ def test_a_delivery_that_fails_half_way_leaves_nothing(
     assert [one.name for one in first.folder.parent.iterdir()] == [first.folder.name]
 
 
+def test_what_a_killed_process_left_half_made_is_removed(ward: Ward) -> None:
+    first = made(ward)
+    left = first.folder.parent / ".making-abc"
+    left.mkdir()
+    (left / "Student.txt").write_text("half", encoding="utf-8")
+    again = made(ward)
+    assert not again.is_new
+    assert [one.name for one in first.folder.parent.iterdir()] == [first.folder.name]
+
+
 @pytest.mark.parametrize(("low", "high"), [(9, 12), (-2, 5), (6, 8), (6, 12), (-2, 18), (8, 9)])
 def test_the_query_and_the_rule_agree_on_the_type_of_a_school(tmp_path: Path, low, high) -> None:
     ward = stocked(tmp_path)
