@@ -135,6 +135,7 @@ class District(Settled):
     timezone: str = "America/Los_Angeles"
     pull_window: str | list[dict[str, Any]] = "any time"
     blackout_dates: list[date] = Field(default_factory=list)
+    holidays: str = ""
     schools: list[Annotated[int, Field(ge=1, le=9999)]] = Field(default_factory=list)
     inactive_school: int = 999
     database_year: int | None = Field(None, ge=1990, le=2100)
@@ -211,9 +212,8 @@ class District(Settled):
         Raises:
             ValueError: If its words cannot be read, or in two ways.
         """
-        return parse_windows(
-            self.pull_window, self.timezone, [day.isoformat() for day in self.blackout_dates]
-        )
+        days = [day.isoformat() for day in self.blackout_dates]
+        return parse_windows(self.pull_window, self.timezone, days, self.holidays)
 
     @property
     def zone(self) -> ZoneInfo:

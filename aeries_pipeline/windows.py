@@ -18,12 +18,15 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from aeries_pipeline.holiday_calendar import CALIFORNIA, holidays_of
+
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL = frozenset(range(7))
 _WEEKDAYS = frozenset(range(5))
 _WEEKEND = frozenset({5, 6})
 _MIDNIGHT = 24 * 60
 _HORIZON_DAYS = 400
+_ANY_YEAR = 2026
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +67,24 @@ class Windows:
         windows: The windows; they may overlap.
         zone: Name of the IANA time zone.
         blackouts: Dates on which no window opens.
+        holidays: Calendar on whose holidays none opens; empty for none.
     """
 
     windows: tuple[Window, ...]
     zone: str
     blackouts: frozenset[date] = frozenset()
+    holidays: str = ""
 
     def __str__(self) -> str:
         if self.is_always:
             return "any time"
-        return "; ".join(str(window) for window in self.windows)
+        without = f"; not on holidays ({self.holidays})" if self.holidays else ""
+        return "; ".join(str(window) for window in self.windows) + without
 
     @property
     def is_always(self) -> bool:
         """Whether there is no time at which the district may not be read."""
-        return not self.blackouts and any(
+        return not (self.blackouts or self.holidays) and any(
             w.days == _ALL and w.opens == 0 and w.closes >= _MIDNIGHT for w in self.windows
         )
 
@@ -92,11 +98,17 @@ class Windows:
         )
 
     def _inside(self, day: date, minute: int) -> bool:
-        if day in self.blackouts:
+        if self.is_left_out(day):
             return False
         return any(
             day.weekday() in window.days and window.opens <= minute < window.closes
             for window in self.windows
+        )
+
+    def is_left_out(self, day: date) -> bool:
+        """Tell whether no window opens on a day, whatever its day of the week."""
+        return day in self.blackouts or (
+            bool(self.holidays) and day in holidays_of(self.holidays, day.year)
         )
 
     def opened_at(self, moment: datetime) -> datetime:
@@ -188,7 +200,10 @@ def _clock_change(day: date, zone_name: str) -> datetime | None:
 
 
 def parse_windows(
-    stated: str | Sequence[Mapping[str, Any]], zone: str, blackout_dates: Iterable[str] = ()
+    stated: str | Sequence[Mapping[str, Any]],
+    zone: str,
+    blackout_dates: Iterable[str] = (),
+    holidays: str = "",
 ) -> Windows:
     """Read the windows of a district.
 
@@ -197,6 +212,8 @@ def parse_windows(
             ``days``, ``opens`` and ``closes``.
         zone: Name of its IANA time zone.
         blackout_dates: ISO dates on which no window opens.
+        holidays: Calendar on whose holidays none opens, such as ``US-CA``.
+            Words that leave out holidays mean those of California without it.
 
     Raises:
         ValueError: If they cannot be read, or can be read in two ways. The
@@ -207,14 +224,16 @@ def parse_windows(
     except ValueError:
         raise ValueError("blackout_dates: use dates such as 2026-12-24") from None
     if isinstance(stated, str):
-        windows, needs_holidays = _from_words(stated)
-        if needs_holidays and not blackouts:
-            raise ValueError(f"'{stated}' leaves out holidays; list their dates as blackout_dates")
+        windows, without_holidays = _from_words(stated)
+        if without_holidays:
+            holidays = holidays or CALIFORNIA
     else:
         windows = tuple(_from_mapping(entry) for entry in stated)
     if not windows:
         raise ValueError("no window is given; write 'any time' where there is no limit")
-    return Windows(windows, zone, blackouts)
+    if holidays:
+        holidays_of(holidays, _ANY_YEAR)
+    return Windows(windows, zone, blackouts, holidays)
 
 
 def _clock(minute: int) -> str:

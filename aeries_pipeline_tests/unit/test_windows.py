@@ -1,7 +1,9 @@
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
+from holidays import country_holidays
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,14 +53,33 @@ def test_what_cannot_be_read_is_refused(words: str) -> None:
         parse_windows(words, ZONE)
 
 
-def test_holidays_need_their_dates() -> None:
-    words = "M-F 22:00-05:00 except holidays"
-    with pytest.raises(ValueError, match="blackout_dates"):
-        parse_windows(words, ZONE)
-    windows = parse_windows(words, ZONE, ["2026-12-25"])
-    assert not windows.contains(datetime(2026, 12, 25, 23, 0, tzinfo=ZoneInfo(ZONE)))
+def test_except_holidays_means_those_of_california() -> None:
+    windows = parse_windows("M-F 22:00-05:00 except holidays", ZONE)
+    assert str(windows).endswith("not on holidays (US-CA)")
+    local = ZoneInfo(ZONE)
+    for year, month, day in [(2026, 12, 25), (2026, 11, 26), (2027, 1, 18), (2027, 3, 31)]:
+        assert not windows.contains(datetime(year, month, day, 23, 0, tzinfo=local))
     # The window that opened the evening before still runs.
-    assert windows.contains(datetime(2026, 12, 25, 4, 59, tzinfo=ZoneInfo(ZONE)))
+    assert windows.contains(datetime(2026, 12, 25, 4, 59, tzinfo=local))
+    opening = windows.next_opening(datetime(2026, 12, 31, 12, 0, tzinfo=local))
+    assert opening == datetime(2026, 12, 31, 22, 0, tzinfo=local)
+    # New Year's Day is a Friday.
+    opening = windows.next_opening(datetime(2027, 1, 1, 12, 0, tzinfo=local))
+    assert opening == datetime(2027, 1, 4, 22, 0, tzinfo=local)
+
+
+def test_the_structured_form_and_any_time_can_leave_out_holidays() -> None:
+    stated = [{"opens": "20:00", "closes": "02:00"}]
+    evening = datetime(2026, 11, 3, 21, 0, tzinfo=ZoneInfo(ZONE))  # Election Day, Indiana's
+    assert parse_windows(stated, ZONE, holidays="US-CA").contains(evening)
+    assert not parse_windows(stated, ZONE, holidays="US-IN").contains(evening)
+    assert not parse_windows("any time", ZONE, holidays="US-CA").is_always
+
+
+@pytest.mark.parametrize("calendar", ["US-XX", "ZZ", "winter"])
+def test_a_calendar_that_does_not_exist_is_refused(calendar: str) -> None:
+    with pytest.raises(ValueError, match="no calendar of holidays; write the code of a state"):
+        parse_windows("any time", ZONE, holidays=calendar)
 
 
 def test_a_window_belongs_to_the_day_on_which_it_opens() -> None:
@@ -92,12 +113,13 @@ WINDOW = st.builds(
     )
     | st.dates(date(2025, 1, 1), date(2028, 12, 31)),
     blackout=st.booleans(),
+    calendar=st.sampled_from(["", "US-CA"]),
 )
 def test_openings_agree_with_the_clock_on_the_wall(
-    windows: list[Window], zone: str, day: date, blackout: bool
+    windows: list[Window], zone: str, day: date, blackout: bool, calendar: str
 ) -> None:
     blackouts = frozenset({day + timedelta(days=1)}) if blackout else frozenset()
-    stated = Windows(tuple(windows), zone, blackouts)
+    stated = Windows(tuple(windows), zone, blackouts, calendar)
     start = datetime(day.year, day.month, day.day, 12, 0, tzinfo=UTC)
     minutes = [start + timedelta(minutes=n) for n in range(2 * 1440)]
     inside = [on_the_wall(stated, minute) for minute in minutes]
@@ -115,13 +137,45 @@ def test_openings_agree_with_the_clock_on_the_wall(
         assert opening is None or opening > minutes[-1]
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("zone", [ZONE, "America/New_York", "Europe/Berlin", "Asia/Kolkata"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Weekends only from 8:00 p.m. - 2:00 a.m.",
+        "weeknights 1:30am-2:30am and Sat, Sun 2am-3am",
+        "M-F 22:00-05:00 except holidays",
+    ],
+)
+def test_every_minute_of_two_years(words: str, zone: str) -> None:
+    stated = parse_windows(words, zone, ["2027-01-02"])
+    start, end = datetime(2026, 6, 1, tzinfo=UTC), datetime(2028, 6, 1, tzinfo=UTC)
+    expected, inside = [], False
+    for number in range(int((end - start).total_seconds()) // 60):
+        minute = start + timedelta(minutes=number)
+        if on_the_wall(stated, minute) != inside:
+            inside = not inside
+            expected.append(minute)
+    edges = [edge for pair in stated.openings(start, 1500) for edge in pair if edge is not None]
+    assert edges[: len(expected)] == expected
+    assert len(expected) > 400
+
+
+@cache
+def california(year: int) -> frozenset[date]:
+    return frozenset(country_holidays("US", subdiv="CA", years=year))
+
+
 def on_the_wall(stated: Windows, minute: datetime) -> bool:
     """Read a clock: is this wall time inside a window of today or of yesterday?"""
     local = minute.astimezone(ZoneInfo(stated.zone))
     for back in (0, 1):
         day = local.date() - timedelta(days=back)
         at = local.hour * 60 + local.minute + back * 1440
-        if day not in stated.blackouts and any(
+        left_out = day in stated.blackouts
+        if stated.holidays:
+            left_out |= day in california(day.year)
+        if not left_out and any(
             day.weekday() in window.days and window.opens <= at < window.closes
             for window in stated.windows
         ):
