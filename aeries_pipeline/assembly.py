@@ -9,12 +9,14 @@ from __future__ import annotations
 import dagster as dg
 
 from aeries_pipeline.assets.accounts import build_account_assets
+from aeries_pipeline.assets.onboarding import build_onboarding_asset
 from aeries_pipeline.assets.operators import build_operator_page
 from aeries_pipeline.assets.raw import build_raw_assets
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.assets.xello import build_xello_asset
 from aeries_pipeline.automation.downstream import build_automation_sensor
 from aeries_pipeline.automation.jobs import build_jobs
+from aeries_pipeline.automation.notices import build_notice_sensors
 from aeries_pipeline.automation.pulls import build_pull_sensor
 from aeries_pipeline.automation.staleness import build_staleness_sensor
 from aeries_pipeline.catalog.registry import RESOURCES
@@ -41,12 +43,14 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
             build_account_assets(partitions),
             build_xello_asset(partitions),
             build_operator_page(),
+            build_onboarding_asset(partitions),
         ],
         jobs=jobs,
         sensors=[
             build_pull_sensor(settings, jobs[:2]),
             build_staleness_sensor(settings),
             build_automation_sensor(),
+            *build_notice_sensors(settings),
         ],
         resources={
             "aeries": AeriesResource(roster_path=str(settings.roster), data_dir=str(settings.data)),

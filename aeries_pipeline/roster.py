@@ -19,10 +19,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -36,9 +35,12 @@ from aeries_pipeline.api.secret import Certificate
 from aeries_pipeline.api.urls import api_base
 from aeries_pipeline.catalog.registry import OPTIONAL, RESOURCES
 from aeries_pipeline.catalog.resource import Resource
+from aeries_pipeline.notices.channels import Channel
+from aeries_pipeline.settled import Settled
 from aeries_pipeline.warehouse.verdict import Safeguards
 from aeries_pipeline.windows import Windows, parse_windows
 
+_CHANNELS = TypeAdapter(list[Channel])
 DISTRICT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -50,12 +52,6 @@ class RosterError(ConfigurationError):
         lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
         super().__init__("roster", f"the roster {path} cannot be used:\n{lines}")
         self.mistakes = mistakes
-
-
-class Settled(BaseModel):
-    """Base of what a district may settle: frozen, without unknown names or echoed values."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class SafeguardSettings(Settled):
@@ -270,9 +266,10 @@ class District(Settled):
 
 
 class Roster(Settled):
-    """All districts, in the order of the file."""
+    """All districts, in the order of the file, and who is told of failures."""
 
     districts: list[District] = Field(default_factory=list)
+    notifications: list[Channel] = Field(default_factory=list)
 
     def get(self, district_id: str) -> District:
         """Return one district.
@@ -340,7 +337,8 @@ def _problem(error: YAMLError) -> str:
 
 
 def _checked(data: dict[str, Any], path: Path) -> Roster:
-    mistakes = [f"{name}: not known at the top of the file" for name in data if name != "districts"]
+    known = set(Roster.model_fields)
+    mistakes = [f"{name}: not known at the top of the file" for name in data if name not in known]
     districts: list[District] = []
     seen: set[str] = set()
     for place, entry in enumerate(data["districts"], start=1):
@@ -356,9 +354,20 @@ def _checked(data: dict[str, Any], path: Path) -> Roster:
         else:
             district._folder = path.parent  # noqa: SLF001 - its own module
             districts.append(district)
+    notifications: list[Channel] = []
+    try:
+        notifications = _CHANNELS.validate_python(data.get("notifications") or [])
+    except ValidationError as error:
+        mistakes += [f"notifications: {_mistake(one)}" for one in error.errors()]
+    mistakes += [
+        f"notifications.{place}: districts: '{name}' is not in the roster"
+        for place, channel in enumerate(notifications)
+        for name in channel.districts
+        if name not in seen
+    ]
     if mistakes:
         raise RosterError(mistakes, path)
-    return Roster(districts=districts)
+    return Roster(districts=districts, notifications=notifications)
 
 
 def _mistake(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

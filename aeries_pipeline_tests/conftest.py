@@ -110,9 +110,9 @@ def roster_entry(site: str, codes: list[int], **changes: Any) -> dict[str, Any]:
     return {**entry, **changes}
 
 
-def write_roster(path: Path, entries: list[dict[str, Any]]) -> None:
+def write_roster(path: Path, entries: list[dict[str, Any]], **top: Any) -> None:
     with path.open("w", encoding="utf-8") as file:
-        YAML().dump({"districts": entries}, file)
+        YAML().dump({"districts": entries, **top}, file)
 
 
 MakeWorld = Callable[..., World]

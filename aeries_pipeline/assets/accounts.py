@@ -15,6 +15,7 @@ from aeries_pipeline.accounts.model import Kind
 from aeries_pipeline.accounts.review import Waiting, summarised
 from aeries_pipeline.accounts.tables import ACCOUNTS_COLUMNS, CHANGES_COLUMNS
 from aeries_pipeline.accounts.verdicts import QUESTIONS, WAITING, answers
+from aeries_pipeline.assets.describe import OWNER
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.assets.verdicts import check_specs, severity_of
 from aeries_pipeline.partitions import Partitions
@@ -22,7 +23,6 @@ from aeries_pipeline.warehouse.connection import WarehouseBusyError, WarehouseUn
 
 ACCOUNTS = dg.AssetKey(["core", "accounts"])
 CHANGES = dg.AssetKey(["core", "account_changes"])
-OWNER = "team:data-engineering"
 
 AFTER_PULLS = (
     dg.AutomationCondition.eager()

@@ -10,6 +10,9 @@ from aeries_pipeline.catalog.resource import Resource, Table
 from aeries_pipeline.catalog.tables import PROVENANCE
 from aeries_pipeline.warehouse.load import Loaded
 
+OWNER = "team:data-engineering"
+"""Who answers for the assets."""
+
 _ADDED = {
     "district": "District of the roster",
     "school": "School that was asked; empty for a resource of the whole district",

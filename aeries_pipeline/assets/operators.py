@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from aeries_pipeline.assets.accounts import ACCOUNTS, OWNER
+from aeries_pipeline.assets.accounts import ACCOUNTS
+from aeries_pipeline.assets.describe import OWNER
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.files import write_atomically
 from aeries_pipeline.operators.page import html, markdown

@@ -12,6 +12,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 
 from aeries_pipeline.api.errors import AeriesError
 from aeries_pipeline.assets.describe import (
+    OWNER,
     column_schema,
     description_of,
     materialization_metadata,
@@ -43,7 +44,6 @@ from aeries_pipeline.warehouse.verdict import Status
 
 AERIES = dg.AssetKey(["aeries", "api"])
 Event = dg.AssetMaterialization | AssetCheckEvaluation
-OWNER = "team:data-engineering"
 
 
 def build_raw_asset(

@@ -5,7 +5,8 @@ Thin around ``xello.deliver``.
 
 import dagster as dg
 
-from aeries_pipeline.assets.accounts import ACCOUNTS, AFTER_PULLS, CHANGES, OWNER
+from aeries_pipeline.assets.accounts import ACCOUNTS, AFTER_PULLS, CHANGES
+from aeries_pipeline.assets.describe import OWNER
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.assets.verdicts import check_specs
 from aeries_pipeline.partitions import Partitions

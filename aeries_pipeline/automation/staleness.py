@@ -10,7 +10,9 @@ import json
 import dagster as dg
 
 from aeries_pipeline.assets.verdicts import find_targets
+from aeries_pipeline.automation.notices import lines_of, tell
 from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.notices.deliver import NotDeliveredError
 from aeries_pipeline.partitions import key_of
 from aeries_pipeline.pulls.verdicts import freshness
 from aeries_pipeline.roster import load_roster
@@ -46,6 +48,14 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
             if not answer.passed and known.get(f"{name}/{partition}", True):
                 targets = find_targets(context.instance, dg.AssetKey(["raw", name]), [partition])
                 events.append(targets.evaluation(partition, answer))
+        if events:
+            # No run reports these, so the sensor tells of them itself.
+            lines = [line for event in events for line in lines_of(event, warnings=True)]
+            try:
+                tell(settings, lines, None)
+            except NotDeliveredError as error:
+                # The verdicts matter more than the notice.
+                context.log.error(str(error))  # noqa: TRY400 - the sentence is all there is to say
         stale = {name: passed for name, passed in verdicts.items() if not passed}
         return dg.SensorResult(asset_events=events, cursor=json.dumps(stale))
 

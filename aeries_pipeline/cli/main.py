@@ -237,6 +237,16 @@ def status() -> None:
     show_status(load_settings(), console)
 
 
+@main.command()
+@sentences
+def notify() -> None:
+    """Send a test message to each of the roster's notifications."""
+    from aeries_pipeline.cli.notify import send_test
+
+    if not send_test(load_settings(), console):
+        sys.exit(1)
+
+
 @main.group()
 def accounts() -> None:
     """Show account changes that wait for a person; approve or reject them."""

@@ -55,6 +55,13 @@ def _steps(
     *,
     outside_window: bool,
 ) -> Iterator[Finding]:
+    if district.paused:
+        yield failed(
+            "window",
+            f"{district.id}: paused in the roster, so nothing is asked of its server; set "
+            "paused: false to check it",
+        )
+        return
     closed = window_is_closed(district, clock())
     if closed and not outside_window:
         yield failed("window", closed.replace("sync with", "check with"))

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -137,6 +139,31 @@ def test_a_real_daemon_loads_a_district_when_its_window_opens(make_world) -> Non
     closes = minute + timedelta(hours=2)
     window = [{"opens": f"{minute:%H:%M}", "closes": f"{closes:%H:%M}"}]
     world = make_world(students=90, roster={"pull_window": window, "timezone": "Etc/UTC"})
+    with a_daemon(world):
+        rows = sum(len(world.site.district.rows[school]) for school in world.schools)
+        done = False
+        for _ in range(120):
+            time.sleep(3)
+            if world.warehouse.has_table("raw", "graduation_status"):
+                counts = world.warehouse.rows("SELECT count(*) FROM raw.students")
+                done = counts == [(rows,)] and any(
+                    world.settings.out.glob("*/xello/*/manifest.json")
+                )
+            if done:
+                break
+        assert done, "the daemon did not load the district, or nothing followed from it"
+    first = min(visit.at for visit in world.emulator.log)
+    assert first >= minute.timestamp(), "a request was sent before the window opened"
+    tried = world.warehouse.rows("SELECT DISTINCT run_id FROM meta.pulls")
+    assert len(tried) == 2
+    # Without a person: declarative automation computed accounts and files.
+    active = world.warehouse.rows("SELECT student_id FROM core.accounts WHERE state = 'active'")
+    assert {student for (student,) in active} == set(world.site.district.truth())
+
+
+@contextmanager
+def a_daemon(world: World) -> Iterator[None]:
+    """Run Dagster's daemon on a world's roster and data."""
     with open_instance(world.settings):
         home = os.environ["DAGSTER_HOME"]
     workspace = Path(home) / "workspace.yaml"
@@ -156,25 +183,7 @@ def test_a_real_daemon_loads_a_district_when_its_window_opens(make_world) -> Non
         start_new_session=True,
     )  # fmt: skip
     try:
-        rows = sum(len(world.site.district.rows[school]) for school in world.schools)
-        done = False
-        for _ in range(120):
-            time.sleep(3)
-            if world.warehouse.has_table("raw", "graduation_status"):
-                counts = world.warehouse.rows("SELECT count(*) FROM raw.students")
-                done = counts == [(rows,)] and any(
-                    world.settings.out.glob("*/xello/*/manifest.json")
-                )
-            if done:
-                break
-        assert done, "the daemon did not load the district, or nothing followed from it"
+        yield
     finally:
         os.killpg(daemon.pid, signal.SIGTERM)
         daemon.wait(timeout=30)
-    first = min(visit.at for visit in world.emulator.log)
-    assert first >= minute.timestamp(), "a request was sent before the window opened"
-    tried = world.warehouse.rows("SELECT DISTINCT run_id FROM meta.pulls")
-    assert len(tried) == 2
-    # Without a person: declarative automation computed accounts and files.
-    active = world.warehouse.rows("SELECT student_id FROM core.accounts WHERE state = 'active'")
-    assert {student for (student,) in active} == set(world.site.district.truth())

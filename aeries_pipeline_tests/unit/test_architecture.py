@@ -13,9 +13,11 @@ from ruamel.yaml import YAML
 import aeries_pipeline
 from aeries_pipeline.accounts.tables import TABLES, VIEWS
 from aeries_pipeline.accounts.verdicts import QUESTIONS as ACCOUNT_QUESTIONS
+from aeries_pipeline.assets.onboarding import QUESTIONS as ONBOARDING_QUESTIONS
 from aeries_pipeline.assets.xello import QUESTIONS as FILE_QUESTIONS
 from aeries_pipeline.automation.instance import INSTANCE
 from aeries_pipeline.emulator.faults import FaultKind
+from aeries_pipeline.notices.channels import Email, Webhook
 from aeries_pipeline.pulls.verdicts import QUESTIONS
 from aeries_pipeline.roster import AccountSettings, District, SafeguardSettings
 
@@ -32,7 +34,9 @@ MAY_IMPORT = {
     "windows": {"holiday_calendar"},
     "settings": set(),
     "files": set(),
-    "roster": {"api", "catalog", "warehouse", "windows"},
+    "settled": set(),
+    "notices": {"settled"},
+    "roster": {"api", "catalog", "notices", "settled", "warehouse", "windows"},
     "pulls": {"api", "catalog", "warehouse", "roster", "settings", "windows"},
     "accounts": {"api", "catalog", "warehouse", "pulls", "roster"},
     "onboarding": {"api", "catalog", "pulls", "roster", "windows"},
@@ -47,6 +51,7 @@ MAY_IMPORT = {
         "pulls",
         "accounts",
         "xello",
+        "onboarding",
         "operators",
         "files",
         "roster",
@@ -57,6 +62,7 @@ MAY_IMPORT = {
     "schedule": {"roster"},
     "automation": {
         "schedule",
+        "notices",
         "assets",
         "catalog",
         "warehouse",
@@ -156,8 +162,10 @@ def test_the_pages_name_every_fault_and_every_setting() -> None:
     settings = (REPOSITORY / "docs" / "adding-a-district.md").read_text(encoding="utf-8")
     assert not [name for name in District.model_fields if f"`{name}`" not in settings]
     operating = (REPOSITORY / "docs" / "operating.md").read_text(encoding="utf-8")
-    asked = {*QUESTIONS, *ACCOUNT_QUESTIONS, *FILE_QUESTIONS}
+    asked = {*QUESTIONS, *ONBOARDING_QUESTIONS, *ACCOUNT_QUESTIONS, *FILE_QUESTIONS}
     assert not [name for name in asked if f"`{name}`" not in operating]
+    told = {*Email.model_fields, *Webhook.model_fields}
+    assert not [name for name in told if f"`{name}`" not in operating]
     accounts = (REPOSITORY / "docs" / "accounts.md").read_text(encoding="utf-8")
     assert not [name for name in AccountSettings.model_fields if f"`{name}`" not in accounts]
     assert not [name for name in SafeguardSettings.model_fields if f"`{name}`" not in settings]
