@@ -39,6 +39,13 @@ class Partitions:
             {key: split(key)[0] for key in self.schools.get_partition_keys()}
         )
 
+    def district_of_schools(self) -> dg.StaticPartitionMapping:
+        """Return the mapping from a district upstream to its schools downstream."""
+        found: dict[str, set[str]] = {}
+        for key in self.schools.get_partition_keys():
+            found.setdefault(split(key)[0], set()).add(key)
+        return dg.StaticPartitionMapping(found)
+
 
 def build_partitions(roster: Roster) -> Partitions:
     """Return the partitions of a roster, in its order."""

@@ -36,7 +36,12 @@ from aeries_pipeline.api.urls import api_base
 from aeries_pipeline.catalog.registry import OPTIONAL, RESOURCES
 from aeries_pipeline.catalog.resource import Resource
 from aeries_pipeline.notices.channels import Channel
-from aeries_pipeline.settled import Settled
+from aeries_pipeline.settled import (
+    AccountSettings,
+    CourseRequestSettings,
+    SafeguardSettings,
+    Settled,
+)
 from aeries_pipeline.warehouse.verdict import Safeguards
 from aeries_pipeline.windows import Windows, parse_windows
 
@@ -52,64 +57,6 @@ class RosterError(ConfigurationError):
         lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
         super().__init__("roster", f"the roster {path} cannot be used:\n{lines}")
         self.mistakes = mistakes
-
-
-class SafeguardSettings(Settled):
-    """Bounds of a pull (``warehouse.verdict``) and of account changes (``accounts.policy``)."""
-
-    max_drop: float = Field(default=0.20, gt=0, le=1)
-    min_drop_rows: int = Field(default=20, ge=1)
-    max_quarantined: float = Field(default=0.05, ge=0, le=1)
-    min_quarantined_rows: int = Field(default=5, ge=1)
-    max_deactivated: float = Field(default=0.10, ge=0, le=1)
-    min_deactivated: int = Field(default=5, ge=1)
-    warn_deactivated: float = Field(default=0.05, ge=0, le=1)
-    max_updated: float = Field(default=0.75, ge=0, le=1)
-    max_created: float = Field(default=0.20, ge=0, le=1)
-
-
-class StatusCodes(Settled):
-    """What the district's codes of InactiveStatusCode mean; blank is always active."""
-
-    active: list[str] = Field(default_factory=list)
-    pre_enrolled: list[str] = Field(default_factory=lambda: ["*"])
-    ignored: list[str] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _once(self) -> StatusCodes:
-        codes = [code.strip() for code in (*self.active, *self.pre_enrolled, *self.ignored)]
-        if "" in codes:
-            raise ValueError("a blank code always means active and cannot be listed")
-        twice = sorted({code for code in codes if codes.count(code) > 1})
-        if twice:
-            raise ValueError(f"given more than one meaning: {', '.join(twice)}")
-        return self
-
-
-class Span(Settled):
-    """Days, both included."""
-
-    first: date
-    last: date
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Span:
-        if self.last < self.first:
-            raise ValueError("the last day lies before the first")
-        return self
-
-
-class AccountSettings(Settled):
-    """How a district's student rows become accounts, see ``docs/accounts.md``."""
-
-    absent_pulls: int = Field(default=2, ge=1, le=60)
-    round_hours: float = Field(default=12.0, gt=0, le=168)
-    status_codes: StatusCodes = Field(default_factory=StatusCodes)
-    secondary_programs: list[str] = Field(default_factory=list)
-    pre_enrolled_accounts: bool = False
-    additions_only: list[Span] = Field(default_factory=list)
-    delivered_grades: tuple[int, int] = (0, 12)
-    deliveries_keep: int = Field(default=30, ge=1)
 
 
 def _url(value: str) -> str:
@@ -138,6 +85,7 @@ class District(Settled):
     resources: list[str] = Field(default_factory=list)
     safeguards: SafeguardSettings = Field(default_factory=SafeguardSettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)
+    course_requests: CourseRequestSettings = Field(default_factory=CourseRequestSettings)
     max_concurrent_requests: int = Field(4, ge=1, le=64)
     max_requests_per_second: float = Field(0.0, ge=0)
     stale_after_days: float = Field(8.0, gt=0)

@@ -46,6 +46,11 @@ class Settings:
         return self.data / "out"
 
     @property
+    def inbox(self) -> Path:
+        """What districts hand in, one folder for each."""
+        return self.data / "inbox"
+
+    @property
     def locks(self) -> Path:
         """One lock file for each district that is being pulled."""
         return self.data / "locks"

@@ -41,6 +41,16 @@ def graph() -> str:
     lines += [f"  {name} --> out_xello_files" for name in ("schools", "courses")]
     lines += [f"  {name} --> out_xello_files" for name in ("classes", "transcripts")]
     lines += ['  xello(["Xello"])', "  out_xello_files --> xello"]
+    lines += [
+        '  inbox(["inbox: course requests"])',
+        '  core_course_requests["core/course_requests, by district"]',
+        '  out_sss_files["out/sss_files, by school"]',
+        '  aeries_sss(["Aeries, table SSS"])',
+        "  xello -.-> inbox --> core_course_requests --> out_sss_files -.-> aeries_sss",
+    ]
+    requests = ("course_requests", "alternate_course_requests")
+    for name in ("schools", "courses", "students", *requests):
+        lines.append(f"  {name} --> core_course_requests")
     return "\n".join([*lines, "```"])
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dagster as dg
 
+from aeries_pipeline.assets.course_requests import REQUESTS, SSS_FILES
 from aeries_pipeline.catalog.registry import of_grain
 from aeries_pipeline.catalog.resource import Grain
 
 PULL_DISTRICT = "pull_district"
 PULL_SCHOOLS = "pull_schools"
 ACCOUNTS_AND_FILES = "accounts_and_files"
+TAKE_REQUESTS = "course_requests"
+EXPORT_REQUESTS = "sss_files"
 
 
 def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
@@ -29,6 +32,16 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
             ACCOUNTS_AND_FILES,
             selection=dg.AssetSelection.groups("accounts"),
             description="Computes a district's accounts and writes what Xello imports.",
+        ),
+        dg.define_asset_job(
+            TAKE_REQUESTS,
+            selection=dg.AssetSelection.assets(REQUESTS),
+            description="Takes the files in a district's inbox and decides its course requests.",
+        ),
+        dg.define_asset_job(
+            EXPORT_REQUESTS,
+            selection=dg.AssetSelection.assets(SSS_FILES),
+            description="Writes the course requests that schools import into Aeries.",
         ),
     ]
 

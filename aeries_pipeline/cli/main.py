@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
 from getpass import getuser
 from pathlib import Path
-from typing import Any, NoReturn, ParamSpec
+from typing import NoReturn, ParamSpec
 
 import click
 from rich.console import Console
@@ -21,8 +20,8 @@ from rich.console import Console
 from aeries_pipeline import __version__
 from aeries_pipeline.accounts.model import Kind
 from aeries_pipeline.api.errors import AeriesError, ConfigurationError
-from aeries_pipeline.roster import District, load_roster
-from aeries_pipeline.settings import DEMO_PORT, Settings, load_settings
+from aeries_pipeline.roster import load_roster
+from aeries_pipeline.settings import DEMO_PORT, load_settings
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -248,6 +247,44 @@ def notify() -> None:
 
 
 @main.group()
+def requests() -> None:
+    """Take course requests from a file, and show how they stand."""
+
+
+@requests.command("take")
+@click.argument("district")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@sentences
+def requests_take(district: str, file: Path) -> None:
+    """Put FILE into DISTRICT's inbox, take it, and write the files for Aeries."""
+    from aeries_pipeline.cli.requests import take_file
+
+    if not take_file(load_settings(), district, file, console):
+        sys.exit(1)
+
+
+@requests.command("export")
+@click.argument("district")
+@sentences
+def requests_export(district: str) -> None:
+    """Decide DISTRICT's requests anew and write the files for Aeries."""
+    from aeries_pipeline.cli.requests import export_requests
+
+    if not export_requests(load_settings(), district, console):
+        sys.exit(1)
+
+
+@requests.command("show")
+@click.argument("district")
+@sentences
+def requests_show(district: str) -> None:
+    """Show how many requests of DISTRICT are in which state, and why."""
+    from aeries_pipeline.cli.requests import show_requests
+
+    show_requests(load_settings(), district, console)
+
+
+@main.group()
 def accounts() -> None:
     """Show account changes that wait for a person; approve or reject them."""
 
@@ -323,34 +360,10 @@ def _decide(
 @sentences
 def window(district: str, at: str | None) -> None:
     """Show how DISTRICT's pull window is read and when it opens next."""
-    settings: Settings = load_settings()
-    found = load_roster(settings.roster).get(district)
-    show_window(found, _moment(found, at))
+    from aeries_pipeline.cli.window import moment_of, show_window
 
-
-def _moment(district: District, at: str | None) -> datetime:
-    if at is None:
-        return datetime.now(UTC)
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        raise ConfigurationError("bad_time", f"--at {at}: write 2026-03-08T01:30") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=district.zone)
-
-
-def show_window(district: District, moment: datetime) -> None:
-    """Print the reading, whether it is open, and the next five openings."""
-    local = district.told
-    windows = district.windows
-    stated: Any = district.pull_window
-    console.print(f"{district.id}: {stated!r}", soft_wrap=True, markup=False)
-    console.print(f"read as  {windows} ({district.timezone})", soft_wrap=True)
-    state = "open" if windows.contains(moment) else "closed"
-    console.print(f"{local(moment)}: {state}", soft_wrap=True)
-    if windows.is_always:
-        return
-    for opening, closing in windows.openings(moment, 5):
-        console.print(f"  opens {local(opening)}, closes {local(closing)}", soft_wrap=True)
+    found = load_roster(load_settings().roster).get(district)
+    show_window(found, moment_of(found, at), console)
 
 
 @main.command()

@@ -31,6 +31,7 @@ from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.cli.accounts import QUIET, compute_accounts
+from aeries_pipeline.cli.requests import failures, follow_requests, tell_requests
 from aeries_pipeline.partitions import school_key, school_keys
 from aeries_pipeline.progress import watching
 from aeries_pipeline.pulls.run import Progress as Step
@@ -75,6 +76,7 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
         puller = _Puller(build_defs(settings), instance, district, request, console, settings)
         runs = list(puller.runs())
         follow = puller.follow_up()
+        requests_done = follow_requests(puller.defs, instance, settings, district)
     ids = [run.run_id for run in runs]
     rows = Warehouse(settings.warehouse).dicts(
         "SELECT * FROM meta.pulls WHERE list_contains(?, run_id)", [ids]
@@ -84,7 +86,9 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
         console.print(f"[yellow]![/yellow] {reason}", soft_wrap=True)
     if follow is not None:
         _tell_accounts(district, follow, console)
-    return all(run.success for run in [*runs, *([follow] if follow else [])])
+    if requests_done:
+        tell_requests(settings, district, requests_done, console)
+    return all(run.success for run in [*runs, *([follow] if follow else []), *requests_done])
 
 
 def _tell_accounts(district: District, result: dg.ExecuteInProcessResult, console: Console) -> None:
@@ -103,7 +107,7 @@ def _tell_accounts(district: District, result: dg.ExecuteInProcessResult, consol
             text = verdict.description or verdict.check_name
             console.print(f"[yellow]![/yellow] {district.id}: {text}", soft_wrap=True)
     if not result.success:
-        for sentence in dict.fromkeys(_failures(result)):
+        for sentence in dict.fromkeys(failures(result)):
             console.print(f"[yellow]![/yellow] {sentence}", soft_wrap=True)
 
 
@@ -267,21 +271,5 @@ def _reasons(
             found[row["reason"]] = None
     for run in runs:
         if not run.success and not found:
-            found |= dict.fromkeys(_failures(run))
+            found |= dict.fromkeys(failures(run))
     return list(found)
-
-
-def _failures(run: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """Yield what a run that left nothing in the ledger says of its end."""
-    for event in run.all_events:
-        error = event.step_failure_data.error if event.is_step_failure else None
-        if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
-            yield "stopped from outside; what was loaded stays, sync again for the rest"
-            return
-        if event.is_step_failure:
-            user = event.step_failure_data.user_failure_data
-            yield (
-                (user and user.description) or (error and error.message.strip()) or "a step failed"
-            )
-        elif event.event_type is dg.DagsterEventType.RUN_FAILURE and event.message:
-            yield event.message

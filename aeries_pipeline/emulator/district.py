@@ -95,6 +95,10 @@ class District:
     next_id: int = 1
     changes: list[Change] = field(default_factory=list)
     course_changes: list[tuple[datetime, str]] = field(default_factory=list)
+    imported: dict[tuple[int, int], list[tuple[int, str]]] = field(default_factory=dict)
+    """Course requests that a registrar imported: number and course, by school and student."""
+    requests_blanked: bool = False
+    """Whether Initialize Scheduling has emptied the table of requests."""
     version: int = 0
     """Grows with every change of the rows; caches are keyed by it."""
 

@@ -366,19 +366,21 @@ class Endpoints:
 
     def requests(self, row: Row) -> list[str]:
         """Return the course requests of one student for next year."""
-        if row.grade < 8 or row.person.id % 3:
-            return []
+        wanted = self.district.imported.get((row.school, row.person.id), [])
         alternate = self.alternates(row)
+        if row.grade >= 8 and not row.person.id % 3 and not self.district.requests_blanked:
+            courses = enumerate(self._requested(row), start=1)
+            wanted = [*((number, course.id) for number, course in courses), *wanted]
         return [
             REQUEST(
                 row.person.id, array(alternate if number == 1 else []), row.school, number, 0,
-                course.id,
+                course,
             )
-            for number, course in enumerate(self._requested(row), start=1)
+            for number, course in wanted
         ]  # fmt: skip
 
     def alternates(self, row: Row) -> list[str]:
         """Return the alternate requests of one student for next year."""
-        if row.grade < 8 or row.person.id % 6:
+        if row.grade < 8 or row.person.id % 6 or self.district.requests_blanked:
             return []
         return [ALTERNATE(row.person.id, row.school, 1, self._requested(row)[-1].id, 17.5)]

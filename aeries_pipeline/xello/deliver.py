@@ -8,11 +8,6 @@ by value. A delivery that would be the same as the last one is not written.
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,6 +19,15 @@ from filelock import FileLock
 
 from aeries_pipeline.accounts.model import LONG_AGO
 from aeries_pipeline.catalog.tables import literal, quoted
+from aeries_pipeline.deliveries import (
+    checksums,
+    clear,
+    free_name,
+    keep,
+    newest,
+    publish,
+    scratch_folder,
+)
 from aeries_pipeline.roster import District
 from aeries_pipeline.warehouse.connection import Warehouse, private_directory
 from aeries_pipeline.warehouse.load import now
@@ -45,12 +49,10 @@ from aeries_pipeline.xello.layout import (
     Mend,
 )
 
-MANIFEST = "manifest.json"
 CHANGES = "account_changes.csv"
 PROBLEMS = "problems.csv"
 _BREAKS = r"[|\x00-\x1f\x7f\x{0085}\x{2028}\x{2029}]"
 _BATCH = 100_000
-_MAKING = ".making-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def deliver(
     place = private_directory(out / district.id / "xello")
     # One at a time: two would both report the changes since the last delivery.
     with FileLock(place.with_name("xello.lock"), timeout=300), duckdb.connect() as connection:
-        _clear(place)
+        clear(place)
         last = newest(place)
         missing = copy_district(connection, warehouse, district)
         _check_schools(connection, district)
@@ -108,24 +110,6 @@ def deliver(
         _prepare(connection, STUDENT, STUDENTS_QUERY)
         _prepare(connection, LAYOUTS[2], courses_query(district.day_of(moment)))
         return _write(connection, district, place, last, moment, missing)
-
-
-def _clear(place: Path) -> None:
-    """Remove what a killed process left half-made; it holds students' data."""
-    for left in place.glob(f"{_MAKING}*"):
-        shutil.rmtree(left)
-
-
-def newest(place: Path) -> Mapping[str, Any] | None:
-    """Return the manifest of the newest delivery in a folder, None before the first."""
-    for folder in sorted(_deliveries(place), reverse=True):
-        found: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return found
-    return None
-
-
-def _deliveries(place: Path) -> list[Path]:
-    return [one for one in place.iterdir() if one.name[0] != "." and (one / MANIFEST).is_file()]
 
 
 def _check_schools(connection: duckdb.DuckDBPyConnection, district: District) -> None:
@@ -221,8 +205,7 @@ def _write(
     moment: datetime,
     missing: Sequence[str],
 ) -> Delivery:
-    scratch = Path(tempfile.mkdtemp(dir=place, prefix=_MAKING))
-    try:
+    with scratch_folder(place) as scratch:
         rows = {layout.name: _write_layout(connection, layout, scratch) for layout in LAYOUTS}
         low, high = district.accounts.delivered_grades
         since = datetime.fromisoformat(last["changes_through"]) if last else LONG_AGO
@@ -232,7 +215,7 @@ def _write(
             "SELECT file, row_key AS row, col AS column, problem, action FROM problems ORDER BY ALL"
         )
         rows["problems"] = _write_csv(scratch / PROBLEMS, problems)
-        sums = {one.name: _checksum(one) for one in sorted(scratch.iterdir())}
+        sums = checksums(scratch)
         found = Delivery(
             folder=place, is_new=True, rows=rows, problems=_problems(connection),
             undelivered=_undelivered(connection), missing=missing,
@@ -241,8 +224,6 @@ def _write(
             folder = place / str(last["name"])
             return replace(found, folder=folder, is_new=False, manifest=last)
         return _finish(connection, district, scratch, found, moment, sums)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _same(last: Mapping[str, Any], sums: Mapping[str, str]) -> bool:
@@ -260,7 +241,7 @@ def _finish(
     sums: Mapping[str, str],
 ) -> Delivery:
     place = found.folder
-    name = _free_name(place, f"{moment:%Y%m%dT%H%M%SZ}")
+    name = free_name(place, moment)
     through = connection.execute("SELECT max(recorded_at) FROM changes").fetchone()
     counts = {layout.file_name: found.rows[layout.name] for layout in LAYOUTS}
     counts |= {CHANGES: found.rows["account_changes"], PROBLEMS: found.rows["problems"]}
@@ -278,38 +259,9 @@ def _finish(
             for file, digest in sums.items()
         },
     }
-    with (scratch / MANIFEST).open("w", encoding="utf-8") as file:
-        json.dump(manifest, file, indent=2)
-        file.write("\n")
-    for one in scratch.iterdir():
-        one.chmod(0o600)
-        _sync(one)
-    scratch.chmod(0o700)
-    scratch.rename(place / name)
-    _sync(place)
-    _keep(place, district.accounts.deliveries_keep)
-    return replace(found, folder=place / name, manifest=manifest)
-
-
-def _free_name(place: Path, wanted: str) -> str:
-    name, number = wanted, 1
-    while (place / name).exists():
-        number += 1
-        name = f"{wanted}-{number}"
-    return name
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _keep(place: Path, number: int) -> None:
-    for old in sorted(_deliveries(place), reverse=True)[number:]:
-        shutil.rmtree(old)
+    folder = publish(scratch, place, manifest)
+    keep(place, district.accounts.deliveries_keep)
+    return replace(found, folder=folder, manifest=manifest)
 
 
 def _write_layout(connection: duckdb.DuckDBPyConnection, layout: Layout, folder: Path) -> int:
@@ -333,11 +285,6 @@ def _write_csv(path: Path, cursor: duckdb.DuckDBPyConnection) -> int:
         writer.writerow(names)
         writer.writerows(rows)
     return len(rows)
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _problems(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str, str], int]:

@@ -16,10 +16,17 @@ from aeries_pipeline.accounts.verdicts import QUESTIONS as ACCOUNT_QUESTIONS
 from aeries_pipeline.assets.onboarding import QUESTIONS as ONBOARDING_QUESTIONS
 from aeries_pipeline.assets.xello import QUESTIONS as FILE_QUESTIONS
 from aeries_pipeline.automation.instance import INSTANCE
+from aeries_pipeline.course_requests.columns_of_table import MEANINGS
+from aeries_pipeline.course_requests.model import Reason, State, Warn
+from aeries_pipeline.course_requests.tables import REQUESTS_COLUMNS
+from aeries_pipeline.course_requests.tables import TABLES as REQUEST_TABLES
+from aeries_pipeline.course_requests.tables import VIEWS as REQUEST_VIEWS
+from aeries_pipeline.course_requests.verdicts import QUESTIONS as REQUEST_QUESTIONS
 from aeries_pipeline.emulator.faults import FaultKind
 from aeries_pipeline.notices.channels import Email, Webhook
 from aeries_pipeline.pulls.verdicts import QUESTIONS
-from aeries_pipeline.roster import AccountSettings, District, SafeguardSettings
+from aeries_pipeline.roster import District
+from aeries_pipeline.settled import AccountSettings, CourseRequestSettings, SafeguardSettings
 
 ROOT = Path(aeries_pipeline.__file__).parent
 REPOSITORY = Path(__file__).parents[2]
@@ -41,7 +48,10 @@ MAY_IMPORT = {
     "accounts": {"api", "catalog", "warehouse", "pulls", "roster"},
     "onboarding": {"api", "catalog", "pulls", "roster", "windows"},
     "operators": {"accounts", "catalog", "roster", "warehouse"},
-    "xello": {"accounts", "catalog", "warehouse", "roster"},
+    "deliveries": set(),
+    "xello": {"accounts", "catalog", "deliveries", "warehouse", "roster"},
+    "course_requests": {"accounts", "files", "pulls", "roster", "warehouse"},
+    "sss": {"accounts", "course_requests", "deliveries", "files", "roster", "warehouse"},
     "progress": {"pulls"},
     "partitions": {"catalog", "roster"},
     "assets": {
@@ -51,6 +61,8 @@ MAY_IMPORT = {
         "pulls",
         "accounts",
         "xello",
+        "course_requests",
+        "sss",
         "onboarding",
         "operators",
         "files",
@@ -62,6 +74,7 @@ MAY_IMPORT = {
     "schedule": {"roster"},
     "automation": {
         "schedule",
+        "course_requests",
         "notices",
         "assets",
         "catalog",
@@ -162,11 +175,22 @@ def test_the_pages_name_every_fault_and_every_setting() -> None:
     settings = (REPOSITORY / "docs" / "adding-a-district.md").read_text(encoding="utf-8")
     assert not [name for name in District.model_fields if f"`{name}`" not in settings]
     operating = (REPOSITORY / "docs" / "operating.md").read_text(encoding="utf-8")
-    asked = {*QUESTIONS, *ONBOARDING_QUESTIONS, *ACCOUNT_QUESTIONS, *FILE_QUESTIONS}
+    asked = {
+        *REQUEST_QUESTIONS,
+        *QUESTIONS,
+        *ONBOARDING_QUESTIONS,
+        *ACCOUNT_QUESTIONS,
+        *FILE_QUESTIONS,
+    }
     assert not [name for name in asked if f"`{name}`" not in operating]
     told = {*Email.model_fields, *Webhook.model_fields}
     assert not [name for name in told if f"`{name}`" not in operating]
     accounts = (REPOSITORY / "docs" / "accounts.md").read_text(encoding="utf-8")
     assert not [name for name in AccountSettings.model_fields if f"`{name}`" not in accounts]
     assert not [name for name in SafeguardSettings.model_fields if f"`{name}`" not in settings]
+    requests = (REPOSITORY / "docs" / "course-requests.md").read_text(encoding="utf-8")
+    codes = {*CourseRequestSettings.model_fields, *State, *Reason, *Warn}
+    codes |= {*REQUEST_TABLES, *REQUEST_VIEWS}
+    assert not [name for name in codes if f"`{name}`" not in requests]
+    assert set(MEANINGS) == {name for name, _kind in REQUESTS_COLUMNS}
     assert not [name for name in (*TABLES, *VIEWS) if f"`{name}`" not in accounts]

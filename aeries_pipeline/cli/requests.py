@@ -1,0 +1,162 @@
+"""``aeries-pipeline requests``: course requests as Dagster runs of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
+from rich.console import Console
+from rich.table import Table
+
+from aeries_pipeline.assembly import build_defs
+from aeries_pipeline.assets.resources import DISTRICT_TAG
+from aeries_pipeline.automation.instance import open_instance
+from aeries_pipeline.automation.jobs import EXPORT_REQUESTS, TAKE_REQUESTS
+from aeries_pipeline.cli.accounts import QUIET
+from aeries_pipeline.course_requests.inbox import drop_in, inbox_of, waiting_files
+from aeries_pipeline.course_requests.model import Reason, State
+from aeries_pipeline.course_requests.sentences import SENTENCES, STATES
+from aeries_pipeline.partitions import school_keys
+from aeries_pipeline.roster import District, load_roster
+from aeries_pipeline.settings import Settings
+from aeries_pipeline.sss.deliver import last_folder
+from aeries_pipeline.warehouse.connection import Warehouse
+
+
+def take_file(settings: Settings, district_id: str, file: Path, console: Console) -> bool:
+    """Put a file into the inbox, then take it and write the files for Aeries.
+
+    Returns:
+        Whether the file could be read and everything was written.
+    """
+    district = load_roster(settings.roster).get(district_id)
+    drop_in(inbox_of(settings.inbox, district.id), file)
+    return export_requests(settings, district_id, console)
+
+
+def export_requests(settings: Settings, district_id: str, console: Console) -> bool:
+    """Take what is in the inbox, decide all requests, write the files, and tell.
+
+    Returns:
+        Whether every file could be read and everything was written.
+    """
+    district = load_roster(settings.roster).get(district_id)
+    with open_instance(settings) as instance:
+        runs = run_requests(build_defs(settings), instance, district)
+    return tell_requests(settings, district, runs, console)
+
+
+def follow_requests(
+    defs: dg.Definitions, instance: dg.DagsterInstance, settings: Settings, district: District
+) -> list[dg.ExecuteInProcessResult]:
+    """Do the same after a pull, where the district has any request or file."""
+    place = inbox_of(settings.inbox, district.id)
+    warehouse = Warehouse(settings.warehouse)
+    if not waiting_files(place, datetime.now(UTC)) and not (
+        warehouse.has_table("core", "course_requests")
+        and warehouse.rows(
+            "SELECT 1 FROM core.course_requests WHERE district = ? LIMIT 1", [district.id]
+        )
+    ):
+        return []
+    return run_requests(defs, instance, district)
+
+
+def run_requests(
+    defs: dg.Definitions, instance: dg.DagsterInstance, district: District
+) -> list[dg.ExecuteInProcessResult]:
+    """Run both jobs of course requests for a district."""
+    tags = {DISTRICT_TAG: district.id}
+    taken = defs.resolve_job_def(TAKE_REQUESTS).execute_in_process(
+        run_config=QUIET,
+        instance=instance,
+        partition_key=district.id,
+        tags=tags,
+        raise_on_error=False,
+    )
+    keys = school_keys(district)
+    if not taken.success or not keys:
+        return [taken]
+    if len(keys) > 1:
+        tags[ASSET_PARTITION_RANGE_START_TAG] = keys[0]
+        tags[ASSET_PARTITION_RANGE_END_TAG] = keys[-1]
+    exported = defs.resolve_job_def(EXPORT_REQUESTS).execute_in_process(
+        run_config=QUIET,
+        instance=instance,
+        partition_key=keys[0] if len(keys) == 1 else None,
+        tags=tags,
+        raise_on_error=False,
+    )
+    return [taken, exported]
+
+
+def tell_requests(
+    settings: Settings,
+    district: District,
+    runs: Sequence[dg.ExecuteInProcessResult],
+    console: Console,
+) -> bool:
+    """Print what became of the requests.
+
+    Returns:
+        Whether the runs succeeded and no file was refused.
+    """
+    good = True
+    for run in runs:
+        for verdict in run.get_asset_check_evaluations():
+            if not verdict.passed:
+                good &= verdict.severity is not dg.AssetCheckSeverity.ERROR
+                console.print(f"[yellow]![/yellow] {verdict.description}", soft_wrap=True)
+        for sentence in dict.fromkeys(failures(run)):
+            console.print(f"[yellow]![/yellow] {sentence}", soft_wrap=True)
+        good &= run.success
+    show_requests(settings, district.id, console)
+    return good
+
+
+def show_requests(settings: Settings, district_id: str, console: Console) -> None:
+    """Print the requests of a district by school, state and reason, and where the files are."""
+    district = load_roster(settings.roster).get(district_id)
+    warehouse = Warehouse(settings.warehouse)
+    rows = []
+    if warehouse.has_table("core", "course_requests"):
+        rows = warehouse.rows(
+            "SELECT school, state, reason, sum(requests) FROM core.course_request_counts "
+            "WHERE district = ? AND state IS NOT NULL GROUP BY ALL "
+            "ORDER BY school NULLS LAST, state, reason",
+            [district.id],
+        )
+    if not rows:
+        console.print(f"{district.id}: there are no course requests")
+        return
+    table = Table("school", "requests", "state", "why", title=f"{district.id}: course requests")
+    for school, state, reason, number in rows:
+        why = SENTENCES[Reason(reason)] if reason else ""
+        table.add_row(str(school or "none"), f"{number:,}", STATES[State(state)], why)
+    console.print(table)
+    for school in district.schools:
+        folder = last_folder(settings.out, district.id, school)
+        if folder is not None:
+            console.print(f"school {school}: {folder}", soft_wrap=True)
+
+
+def failures(run: dg.ExecuteInProcessResult) -> Iterator[str]:
+    """Yield what a run that left nothing in the ledger says of its end."""
+    for event in run.all_events:
+        error = event.step_failure_data.error if event.is_step_failure else None
+        if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+            yield "stopped from outside; what was loaded stays, sync again for the rest"
+            return
+        if event.is_step_failure:
+            user = event.step_failure_data.user_failure_data
+            yield (
+                (user and user.description) or (error and error.message.strip()) or "a step failed"
+            )
+        elif event.event_type is dg.DagsterEventType.RUN_FAILURE and event.message:
+            yield event.message

@@ -1,0 +1,233 @@
+"""Brings every open request of a district up to the newest pulls, in one transaction.
+
+Which row of Aeries it is for, and what is wrong with it, is decided by
+``rules``; only what changed is written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from aeries_pipeline.accounts.policy import policy_of
+from aeries_pipeline.course_requests.evidence import read_district, read_students
+from aeries_pipeline.course_requests.model import (
+    District as Known,
+)
+from aeries_pipeline.course_requests.model import (
+    Outcome,
+    Place,
+    Reason,
+    Request,
+    State,
+    Student,
+    Warn,
+)
+from aeries_pipeline.course_requests.rules import decide
+from aeries_pipeline.course_requests.tables import OF_YEAR, prepare
+from aeries_pipeline.roster import District
+from aeries_pipeline.warehouse.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.warehouse.load import now
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """How a district's requests of the coming year stand.
+
+    Attributes:
+        next_year: First calendar year of the coming school year; None before any pull.
+        states: Requests in each state.
+        reasons: Requests for each reason, and exported ones that would not be today.
+        changed: Requests whose state or reason is another than before.
+        received: All requests of the coming year.
+        arrivals: Exported requests by what became of them in Aeries, by school.
+    """
+
+    next_year: int | None
+    states: Mapping[State, int]
+    reasons: Mapping[tuple[State, Reason], int]
+    changed: int
+    received: int
+    arrivals: Mapping[tuple[int, str], int] = field(default_factory=dict)
+
+
+_OPEN = """
+SELECT r.student_id, r.file_id, r.line, r.course_id, r.alternate_for, r.school_year, r.problem,
+       r.unread, e.school, e.student_number, r.state, r.reason, r.warnings, r.school,
+       r.student_number, r.grade
+FROM core.course_requests r
+LEFT JOIN (
+    SELECT * FROM core.course_request_exports WHERE district = $district
+    QUALIFY row_number() OVER (PARTITION BY file_id, line
+                               ORDER BY exported_at DESC, export_id DESC) = 1
+) e ON e.file_id = r.file_id AND e.line = r.line
+WHERE r.district = $district
+  AND (r.state IS NULL OR r.school_year IS NULL OR r.school_year >= $next_year)
+ORDER BY r.student_id, r.received_at, r.file_id, r.line
+"""
+
+
+def compute(
+    warehouse: Warehouse, district: District, *, moment: datetime | None = None
+) -> Computed:
+    """Decide every open request of a district anew.
+
+    Args:
+        warehouse: Where pulls and requests are.
+        district: The roster's entry.
+        moment: The present, UTC without a zone; tests give another.
+
+    Raises:
+        WarehouseUnusableError: If the warehouse cannot be written; it is as it was.
+    """
+    with warehouse.open() as connection:
+        moment = moment or now()
+        connection.execute("BEGIN")
+        try:
+            prepare(connection)
+            found = _compute(connection, district, moment)
+            connection.execute("COMMIT")
+        except (duckdb.Error, pa.ArrowException) as error:
+            # The message of the database may quote a value of a row.
+            raise WarehouseUnusableError(
+                f"{district.id}, course requests: the warehouse cannot be written "
+                f"({type(error).__name__}); nothing was changed; see whether the disk is full, "
+                "then compute again"
+            ) from None
+    return found
+
+
+def _compute(
+    connection: duckdb.DuckDBPyConnection, district: District, moment: datetime
+) -> Computed:
+    policy = policy_of(district, district.day_of(moment))
+    known = read_district(connection, district.id, policy)
+    if known.next_year is not None:
+        connection.execute(
+            "UPDATE core.course_requests SET school_year = ? "
+            "WHERE district = ? AND school_year IS NULL",
+            [known.next_year, district.id],
+        )
+    rows = connection.execute(
+        _OPEN, {"district": district.id, "next_year": known.next_year or 0}
+    ).fetchall()
+    ids = pa.table({"student_id": pa.array({row[0] for row in rows if row[0]}, pa.int64())})
+    connection.register("wanted", ids)
+    students = read_students(connection, district.id, policy, known)
+    connection.unregister("wanted")
+    changed = _decided(rows, students, known)
+    _update(connection, district.id, changed, moment)
+    return _summary(connection, district, known.next_year, len(changed), moment)
+
+
+def _decided(
+    rows: Sequence[tuple[Any, ...]], students: Mapping[int, Student], known: Known
+) -> list[tuple[str, int, Outcome]]:
+    """Return the outcomes that differ from what is stored."""
+    changed = []
+    nobody = Student()
+    for student, group in groupby(rows, key=lambda row: row[0]):
+        of_student = list(group)
+        requests = [_request(row) for row in of_student]
+        outcomes = decide(requests, students.get(student, nobody), known)
+        changed += [
+            (row[1], row[2], outcome)
+            for row, outcome in zip(of_student, outcomes, strict=True)
+            if (row[10], row[11], tuple(row[12] or ()), *row[13:16]) != _flat(outcome)
+        ]
+    return changed
+
+
+def _request(row: tuple[Any, ...]) -> Request:
+    return Request(
+        file_id=row[1],
+        line=row[2],
+        course_id=row[3],
+        alternate_for=row[4],
+        school_year=row[5],
+        problem=Reason(row[6]) if row[6] else None,
+        warnings=tuple(Warn(one) for one in row[7] or ()),
+        exported_at=None if row[8] is None else Place(row[8], row[9]),
+    )
+
+
+def _flat(outcome: Outcome) -> tuple[Any, ...]:
+    return (
+        str(outcome.state),
+        str(outcome.reason) if outcome.reason else None,
+        tuple(str(one) for one in outcome.warnings),
+        outcome.school,
+        outcome.student_number,
+        outcome.grade,
+    )
+
+
+def _update(
+    connection: duckdb.DuckDBPyConnection,
+    district: str,
+    changed: Sequence[tuple[str, int, Outcome]],
+    moment: datetime,
+) -> None:
+    if not changed:
+        return
+    flat = [(file_id, line, *_flat(outcome)) for file_id, line, outcome in changed]
+    kinds = (
+        ("file_id", pa.string()), ("line", pa.int64()), ("state", pa.string()),
+        ("reason", pa.string()), ("warnings", pa.list_(pa.string())), ("school", pa.int32()),
+        ("student_number", pa.int64()), ("grade", pa.int32()),
+    )  # fmt: skip
+    arrays = [
+        pa.array([row[place] for row in flat], kind) for place, (_name, kind) in enumerate(kinds)
+    ]
+    connection.register("decided", pa.table(arrays, names=[name for name, _kind in kinds]))
+    connection.execute(
+        """
+        UPDATE core.course_requests AS r
+        SET state = d.state, reason = d.reason, warnings = d.warnings, school = d.school,
+            student_number = d.student_number, grade = d.grade, decided_at = $moment
+        FROM decided d
+        WHERE r.district = $district AND r.file_id = d.file_id AND r.line = d.line
+        """,
+        {"district": district, "moment": moment},
+    )
+    connection.unregister("decided")
+
+
+def _summary(
+    connection: duckdb.DuckDBPyConnection,
+    district: District,
+    next_year: int | None,
+    changed: int,
+    moment: datetime,
+) -> Computed:
+    year = next_year or 0
+    rows = connection.execute(
+        "SELECT state, reason, count(*) FROM core.course_requests r "
+        f"WHERE district = $district AND (school_year IS NULL OR $year = 0 OR {OF_YEAR}) "
+        "GROUP BY ALL ORDER BY ALL",
+        {"district": district.id, "year": year},
+    ).fetchall()
+    states: Counter[State] = Counter()
+    reasons: Counter[tuple[State, Reason]] = Counter()
+    for state, reason, number in rows:
+        states[State(state)] += number
+        if reason:
+            reasons[State(state), Reason(reason)] += number
+    # A registrar imports some days after the files were made.
+    arrivals = connection.execute(
+        "SELECT school, CASE WHEN arrival = 'not_arrived' AND exported_at > ? THEN 'awaited' "
+        "ELSE arrival END, count(*) FROM core.course_request_arrivals "
+        "WHERE district = ? AND school_year = ? GROUP BY ALL ORDER BY ALL",
+        [moment - timedelta(days=district.course_requests.arrival_days), district.id, year],
+    ).fetchall()
+    return Computed(
+        next_year, states, reasons, changed, states.total(),
+        {(school, arrival): number for school, arrival, number in arrivals},
+    )  # fmt: skip

@@ -1,0 +1,177 @@
+"""The inbox of a district: which files are complete, and where they go.
+
+A file is kept in the warehouse first and moved afterwards, so that a crash in
+between only makes it known already. It ends in ``processed`` or ``failed``,
+beside its report; nothing is ever deleted here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock
+
+from aeries_pipeline.course_requests.intake import Taken, take
+from aeries_pipeline.course_requests.report import failed_report, taken_report
+from aeries_pipeline.files import write_atomically
+from aeries_pipeline.roster import District
+from aeries_pipeline.warehouse.connection import Warehouse, private_directory
+
+FOLDER = "course_requests"
+PROCESSED = "processed"
+FAILED = "failed"
+QUIET_SECONDS = 10.0
+"""A file that was written to within as many seconds may still be growing."""
+_CLOCKS_DIFFER = 3600.0
+_PARTIAL = (".part", ".partial", ".tmp", ".crdownload", ".filepart", ".download", ".swp")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A file in the inbox that looks complete.
+
+    Attributes:
+        path: Where it lies.
+        size: Its bytes.
+        changed: When it was last written, in nanoseconds since 1970.
+    """
+
+    path: Path
+    size: int
+    changed: int
+
+    @property
+    def mark(self) -> str:
+        """What differs when the file does; names nobody."""
+        return f"{self.size}-{self.changed}"
+
+
+def inbox_of(root: Path, district: str) -> Path:
+    """Return a district's inbox, making it and what it holds where missing."""
+    place = private_directory(root / district / FOLDER)
+    private_directory(place / PROCESSED)
+    private_directory(place / FAILED)
+    return place
+
+
+def waiting_files(
+    place: Path, moment: datetime, quiet_seconds: float = QUIET_SECONDS
+) -> list[Waiting]:
+    """Return the files of an inbox that nobody seems to be writing, oldest first.
+
+    Args:
+        place: The inbox.
+        moment: The present, aware.
+        quiet_seconds: For how long a file must have been left alone.
+    """
+    found = []
+    for path in place.iterdir() if place.is_dir() else ():
+        name = path.name.lower()
+        if name.startswith((".", "~")) or name.endswith(_PARTIAL) or not path.is_file():
+            continue
+        status = path.stat()
+        age = moment.astimezone(UTC).timestamp() - status.st_mtime
+        # A file from the far future was written on a machine with another clock.
+        if not -_CLOCKS_DIFFER < age < quiet_seconds:
+            found.append(Waiting(path, status.st_size, status.st_mtime_ns))
+    return sorted(found, key=lambda one: (one.changed, one.path.name))
+
+
+def take_all(
+    warehouse: Warehouse,
+    district: District,
+    place: Path,
+    moment: datetime,
+    run_id: str | None = None,
+) -> Iterator[Taken]:
+    """Take every complete file of an inbox and move it where it belongs.
+
+    Args:
+        warehouse: Where requests are kept.
+        district: The roster's entry.
+        place: Its inbox.
+        moment: The present, aware.
+        run_id: The Dagster run, for the record.
+
+    Raises:
+        OSError: If a file cannot be read or moved; the others were taken.
+    """
+    stamp = moment.astimezone(UTC).replace(tzinfo=None)
+    with FileLock(place / ".lock", timeout=300):
+        for waiting in waiting_files(place, moment):
+            content = _whole(waiting, int(district.course_requests.max_megabytes * 2**20))
+            if content is None:
+                continue
+            found = take(warehouse, district, waiting.path.name, content, stamp, run_id)
+            _put_away(warehouse, district, place, waiting.path, found, stamp)
+            yield found
+
+
+def _whole(waiting: Waiting, limit: int) -> bytes | None:
+    """Return a file's content, None where it changed meanwhile."""
+    with waiting.path.open("rb") as file:
+        # One byte more than allowed is enough to know that it is too large.
+        content = file.read(limit + 1)
+    after = waiting.path.stat()
+    if (after.st_size, after.st_mtime_ns) != (waiting.size, waiting.changed):
+        return None
+    return content
+
+
+def _put_away(
+    warehouse: Warehouse,
+    district: District,
+    place: Path,
+    path: Path,
+    found: Taken,
+    stamp: datetime,
+) -> None:
+    folder = place / (FAILED if found.status == "failed" else PROCESSED)
+    target = _free(folder / f"{stamp:%Y%m%dT%H%M%SZ}-{path.name}")
+    if found.status == "failed":
+        text = failed_report(district, path.name, found)
+    else:
+        text = taken_report(warehouse, district, path.name, found)
+    report = target.with_name(f"{target.name}.report.txt")
+    write_atomically(report, text)
+    report.chmod(0o600)
+    path.rename(target)
+    target.chmod(0o600)
+
+
+def _free(path: Path) -> Path:
+    """Return the path, or one with a number where it is taken."""
+    found, number = path, 1
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
+
+
+def refresh_reports(
+    warehouse: Warehouse, district: District, place: Path, taken: Sequence[Taken]
+) -> None:
+    """Write the reports of files just taken once more, now that they were decided."""
+    for one in taken:
+        if one.status != "taken":
+            continue
+        for report in (place / PROCESSED).glob("*.report.txt"):
+            if f"File {one.file_id}" in report.read_text(encoding="utf-8"):
+                name = report.name.split("-", 1)[1].removesuffix(".report.txt")
+                write_atomically(report, taken_report(warehouse, district, name, one))
+
+
+def drop_in(place: Path, source: Path) -> Path:
+    """Copy a file into an inbox, so that it appears there whole and complete."""
+    target = _free(place / source.name)
+    partial = target.with_name(f"{target.name}.part")
+    partial.write_bytes(source.read_bytes())
+    partial.chmod(0o600)
+    old = datetime.now(UTC).timestamp() - 2 * QUIET_SECONDS
+    os.utime(partial, (old, old))
+    partial.rename(target)
+    return target

@@ -1,0 +1,164 @@
+"""One file into the warehouse: read, checked by pandera, kept line by line.
+
+A file is taken once, by its content. It is kept whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaErrors
+
+from aeries_pipeline.course_requests.columns import Received, received
+from aeries_pipeline.course_requests.model import MAX_COURSE_ID, Reason
+from aeries_pipeline.course_requests.reading import UnreadableFileError, read_sheet
+from aeries_pipeline.course_requests.tables import insert, prepare
+from aeries_pipeline.roster import District
+from aeries_pipeline.warehouse.connection import Warehouse
+
+SCHEMA = pa.DataFrameSchema(
+    {
+        "line": pa.Column("int64", pa.Check.ge(1), unique=True),
+        "student_id": pa.Column("Int64", pa.Check.in_range(1, 2**31 - 1), nullable=True),
+        "course_id": pa.Column(str, pa.Check.str_length(max_value=2 * MAX_COURSE_ID)),
+        "priority": pa.Column("float64", pa.Check.ge(0), nullable=True),
+        "alternate_for": pa.Column(str, pa.Check.str_length(max_value=2 * MAX_COURSE_ID)),
+        "school_year": pa.Column("Int64", pa.Check.in_range(2000, 2099), nullable=True),
+        "problem": pa.Column(str, pa.Check.isin(["", *Reason])),
+    },
+    checks=pa.Check(
+        lambda frame: (
+            (frame["problem"] != "")
+            | (frame["student_id"].notna() & frame["course_id"].str.fullmatch(r"\S.{0,5}"))
+        ),
+        error="a row without a problem names a student and a course",
+    ),
+    strict=True,
+)
+"""What every row must be before it is written, whatever the parser did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one file.
+
+    Attributes:
+        file_id: First characters of its SHA-256.
+        status: taken, known (the same content came before) or failed.
+        rows: Requests in it.
+        form: How it was read; empty where it could not be.
+        code: Why it failed, for machines; empty otherwise.
+        reason: Why it failed, in a sentence; empty otherwise.
+    """
+
+    file_id: str
+    status: str
+    rows: int = 0
+    form: str = ""
+    code: str = ""
+    reason: str = ""
+
+
+def take(
+    warehouse: Warehouse,
+    district: District,
+    name: str,
+    content: bytes,
+    moment: datetime,
+    run_id: str | None = None,
+) -> Taken:
+    """Keep a file's requests, undecided as yet, unless the same content was taken before.
+
+    Args:
+        warehouse: Where requests are kept.
+        district: The roster's entry.
+        name: Name of the file, for the record.
+        content: All of it.
+        moment: The present, UTC without a zone.
+        run_id: The Dagster run, for the record.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    file_id = digest[:16]
+    settled = district.course_requests
+    try:
+        sheet = read_sheet(content, int(settled.max_megabytes * 2**20))
+        rows = received(sheet, settled.columns)
+        validate(rows)
+        found = Taken(file_id, "taken", len(rows), sheet.form)
+    except UnreadableFileError as error:
+        rows = []
+        found = Taken(file_id, "failed", code=error.code, reason=str(error))
+    with warehouse.open() as connection:
+        connection.execute("BEGIN")
+        prepare(connection)
+        if found.status == "taken" and _is_known(connection, district.id, file_id):
+            return Taken(file_id, "known", found.rows, found.form)
+        insert(
+            connection,
+            "core.course_request_files",
+            [
+                (
+                    file_id, district.id, name, digest, len(content), found.rows, found.form,
+                    found.status, found.code, found.reason, moment, run_id,
+                )
+            ],
+        )  # fmt: skip
+        insert(
+            connection,
+            "core.course_requests",
+            [_stored(district.id, file_id, moment, row) for row in rows],
+        )
+        connection.execute("COMMIT")
+    return found
+
+
+def validate(rows: Sequence[Received]) -> None:
+    """Hold the rows against ``SCHEMA``.
+
+    Raises:
+        UnreadableFileError: If any differs; the sentence counts and quotes none.
+    """
+    frame = pd.DataFrame(
+        {
+            "line": pd.array([row.line for row in rows], dtype="int64"),
+            "student_id": pd.array([row.student_id for row in rows], dtype="Int64"),
+            "course_id": pd.array([row.course_id for row in rows], dtype="str"),
+            "priority": pd.array([row.priority for row in rows], dtype="float64"),
+            "alternate_for": pd.array([row.alternate_for for row in rows], dtype="str"),
+            "school_year": pd.array([row.school_year for row in rows], dtype="Int64"),
+            "problem": pd.array([str(row.problem or "") for row in rows], dtype="str"),
+        }
+    )
+    try:
+        SCHEMA.validate(frame, lazy=True)
+    except SchemaErrors as error:
+        wrong = sorted({str(one) for one in error.failure_cases["column"].dropna()})
+        raise UnreadableFileError(
+            "invalid",
+            f"the file could not be read as requests (column {', '.join(wrong)}); please send it "
+            "to the data team",
+        ) from None
+
+
+def _is_known(connection: duckdb.DuckDBPyConnection, district: str, file_id: str) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM core.course_request_files "
+        "WHERE district = ? AND file_id = ? AND status = 'taken'",
+        [district, file_id],
+    ).fetchone()
+    return found is not None
+
+
+def _stored(district: str, file_id: str, moment: datetime, row: Received) -> tuple[object, ...]:
+    return (
+        district, file_id, row.line, moment, row.stated_student, row.stated_course,
+        row.student_id, row.course_id, row.priority, row.alternate_for, row.school_year,
+        row.requested_at, str(row.problem or ""), [str(one) for one in row.warnings],
+        None, None, [], None, None, None, None,
+    )  # fmt: skip

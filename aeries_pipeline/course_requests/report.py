@@ -1,0 +1,54 @@
+"""The report beside a file in ``processed`` or ``failed``, for the district's registrar."""
+
+from __future__ import annotations
+
+from aeries_pipeline.course_requests.intake import Taken
+from aeries_pipeline.course_requests.model import Reason, State, Warn
+from aeries_pipeline.course_requests.sentences import SENTENCES, STATES, WARNINGS
+from aeries_pipeline.roster import District
+from aeries_pipeline.warehouse.connection import Warehouse
+
+
+def failed_report(district: District, name: str, found: Taken) -> str:
+    """Return the report of a file that could not be used."""
+    return (
+        f"Course requests of {district.name}\nFile {found.file_id}: {name}\n\n"
+        f"Nothing of this file was taken: {found.reason}.\n"
+        f"(code {found.code})\n"
+    )
+
+
+def taken_report(warehouse: Warehouse, district: District, name: str, found: Taken) -> str:
+    """Return the report of a file that was taken: counts, then each line that needs somebody."""
+    lines = [
+        f"Course requests of {district.name}",
+        f"File {found.file_id}: {name}",
+        "",
+        f"{found.rows:,} requests were read ({found.form}).",
+    ]
+    if found.status == "known":
+        lines.append("The same file was taken before, so nothing was done.")
+    with warehouse.open() as connection:
+        counts = connection.execute(
+            "SELECT state, count(*) FROM core.course_requests "
+            "WHERE district = ? AND file_id = ? AND state IS NOT NULL "
+            "GROUP BY state ORDER BY state",
+            [district.id, found.file_id],
+        ).fetchall()
+        rows = connection.execute(
+            "SELECT line, stated_student, stated_course, state, reason, warnings "
+            "FROM core.course_requests WHERE district = ? AND file_id = ? "
+            "AND (reason IS NOT NULL OR len(warnings) > 0) ORDER BY line",
+            [district.id, found.file_id],
+        ).fetchall()
+    if not counts and found.rows:
+        lines.append("They are decided on in a moment; this report is then written anew.")
+    lines += [f"{number:>9,}  {STATES[State(state)]}" for state, number in counts]
+    if rows:
+        lines += ["", "Lines to look at:"]
+    for line, student, course, state, reason, warnings in rows:
+        told = [SENTENCES[Reason(reason)]] if reason else []
+        told += [f"Note: {WARNINGS[Warn(one)]}." for one in warnings]
+        who = f"StudentID {student or '-'}, CourseID {course or '-'}"
+        lines.append(f"line {line}: {who}: {STATES[State(state)]}. {' '.join(told)}")
+    return "\n".join(lines) + "\n"

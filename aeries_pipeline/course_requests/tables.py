@@ -1,0 +1,177 @@
+"""Tables and views of course requests in the warehouse.
+
+DDL only. No keys, indexes or sequences, so that the SQL also runs on DuckLake.
+All times are UTC, but for ``requested_at``, which is as the file states it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from aeries_pipeline.warehouse.connection import table_exists
+
+FILES_COLUMNS = (
+    ("file_id", "VARCHAR"),
+    ("district", "VARCHAR"),
+    ("name", "VARCHAR"),
+    ("sha256", "VARCHAR"),
+    ("bytes", "BIGINT"),
+    ("rows", "BIGINT"),
+    ("form", "VARCHAR"),
+    ("status", "VARCHAR"),
+    ("code", "VARCHAR"),
+    ("reason", "VARCHAR"),
+    ("received_at", "TIMESTAMP"),
+    ("run_id", "VARCHAR"),
+)
+"""Columns of ``core.course_request_files``: one row each time that a file was taken up."""
+
+REQUESTS_COLUMNS = (
+    ("district", "VARCHAR"),
+    ("file_id", "VARCHAR"),
+    ("line", "BIGINT"),
+    ("received_at", "TIMESTAMP"),
+    ("stated_student", "VARCHAR"),
+    ("stated_course", "VARCHAR"),
+    ("student_id", "BIGINT"),
+    ("course_id", "VARCHAR"),
+    ("priority", "DOUBLE"),
+    ("alternate_for", "VARCHAR"),
+    ("school_year", "INTEGER"),
+    ("requested_at", "TIMESTAMP"),
+    ("problem", "VARCHAR"),
+    ("unread", "VARCHAR[]"),
+    ("state", "VARCHAR"),
+    ("reason", "VARCHAR"),
+    ("warnings", "VARCHAR[]"),
+    ("school", "INTEGER"),
+    ("student_number", "BIGINT"),
+    ("grade", "INTEGER"),
+    ("decided_at", "TIMESTAMP"),
+)
+"""Columns of ``core.course_requests``: one row for each line of each file, for ever."""
+
+EXPORTS_COLUMNS = (
+    ("export_id", "VARCHAR"),
+    ("district", "VARCHAR"),
+    ("school", "INTEGER"),
+    ("student_id", "BIGINT"),
+    ("student_number", "BIGINT"),
+    ("file_id", "VARCHAR"),
+    ("line", "BIGINT"),
+    ("course_id", "VARCHAR"),
+    ("kind", "VARCHAR"),
+    ("sequence_number", "INTEGER"),
+    ("linked_sequence", "INTEGER"),
+    ("sort_order", "DOUBLE"),
+    ("school_year", "INTEGER"),
+    ("exported_at", "TIMESTAMP"),
+)
+"""Columns of ``core.course_request_exports``: the number that each request was given, and when.
+
+``kind`` is request (SSS) or alternate (ACR). ``linked_sequence`` is the SSS.SQ
+to which ACA ties an alternate.
+"""
+
+TABLES = {
+    "core.course_request_files": FILES_COLUMNS,
+    "core.course_requests": REQUESTS_COLUMNS,
+    "core.course_request_exports": EXPORTS_COLUMNS,
+}
+
+OF_YEAR = """(r.school_year = $year OR (
+    r.reason = 'other_year' AND r.received_at >= make_date($year - 1, 7, 1)))"""
+"""Requests of the coming year, and those for another year that came since this one began."""
+
+_NO_REQUESTS = """(SELECT NULL::VARCHAR AS district, NULL::INTEGER AS "SchoolCode",
+    NULL::BIGINT AS "StudentID", NULL::INTEGER AS "SequenceNumber", NULL::VARCHAR AS "CourseID",
+    NULL::VARCHAR AS "ActualPrimaryCourseID", NULL::VARCHAR AS "AlternateTag" WHERE false)"""
+
+_VIEWS = {
+    "core.course_request_counts": """
+        SELECT district, school_year, school, state, reason, count(*) AS requests,
+               count(DISTINCT student_id) AS students
+        FROM core.course_requests GROUP BY ALL
+    """,
+    "core.course_requests_by_course": """
+        SELECT district, school_year, school, course_id, grade, state, count(*) AS requests
+        FROM core.course_requests
+        WHERE alternate_for = '' AND state <> 'rejected' GROUP BY ALL
+    """,
+    "core.course_request_arrivals": """
+        WITH pulled AS (
+            SELECT district, school, max(started_at) AS pulled_at FROM meta.pulls
+            WHERE resource = 'course_requests' AND status = 'complete' GROUP BY ALL
+        ), sent AS (
+            SELECT * FROM core.course_request_exports WHERE kind = 'request'
+            QUALIFY row_number() OVER (PARTITION BY district, file_id, line
+                                       ORDER BY exported_at DESC, export_id DESC) = 1
+        ), seen AS (
+            SELECT s.district, s.file_id, s.line,
+                   bool_or(trim(r."CourseID") = s.course_id) AS is_there,
+                   bool_or(trim(r."AlternateTag") = 'X'
+                           AND trim(r."ActualPrimaryCourseID") = s.course_id) AS is_swapped,
+                   bool_or(r."SequenceNumber" = s.sequence_number) AS number_is_taken
+            FROM sent s JOIN {requests} r
+              ON r.district = s.district AND r."SchoolCode" = s.school
+             AND r."StudentID" = s.student_id
+            GROUP BY ALL
+        )
+        SELECT s.district, s.school, s.student_id, s.student_number, s.course_id,
+               s.sequence_number, s.school_year, s.export_id, s.exported_at, p.pulled_at,
+               CASE WHEN p.pulled_at IS NULL THEN 'not_granted'
+                    WHEN seen.is_there THEN 'arrived'
+                    WHEN seen.is_swapped OR seen.number_is_taken THEN 'changed_in_aeries'
+                    WHEN p.pulled_at <= s.exported_at THEN 'not_known_yet'
+                    ELSE 'not_arrived' END AS arrival,
+               s.file_id, s.line
+        FROM sent s
+        LEFT JOIN pulled p ON p.district = s.district AND p.school = s.school
+        LEFT JOIN seen ON seen.district = s.district AND seen.file_id = s.file_id
+                      AND seen.line = s.line
+    """,
+}
+VIEWS = tuple(_VIEWS)
+
+_ARROW = {
+    "VARCHAR": pa.string(),
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "DOUBLE": pa.float64(),
+    "TIMESTAMP": pa.timestamp("us"),
+    "VARCHAR[]": pa.list_(pa.string()),
+}
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make tables and views where missing; the warehouse is the current catalog.
+
+    The view of arrivals reads the requests of Aeries once they were pulled.
+    """
+    for name, columns in TABLES.items():
+        body = ", ".join(f"{column} {kind}" for column, kind in columns)
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({body})")
+    granted = table_exists(connection, "raw", "course_requests")
+    for name, query in _VIEWS.items():
+        text = query.replace("{requests}", "raw.course_requests" if granted else _NO_REQUESTS)
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[Any]]
+) -> None:
+    """Append rows, whose values stand in the order of the table's columns."""
+    if not rows:
+        return
+    arrays = [
+        pa.array([row[place] for row in rows], _ARROW[kind])
+        for place, (_name, kind) in enumerate(TABLES[table])
+    ]
+    names = [name for name, _kind in TABLES[table]]
+    connection.register("incoming", pa.table(arrays, names=names))
+    connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
+    connection.unregister("incoming")

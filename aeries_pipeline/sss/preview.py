@@ -1,0 +1,124 @@
+"""The page a registrar looks at before an import: courses, grades, seats, what is new. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+from aeries_pipeline.course_requests.model import Reason, State
+from aeries_pipeline.course_requests.sentences import SENTENCES, STATES
+
+_STYLE = """
+body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem; color: #1a1a1a; max-width: 70rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { text-align: left; padding: .25rem .8rem; border-top: 1px solid #ddd; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+tr.full td { background: #fdecea; }
+small { color: #555; }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CourseLine:
+    """One course in the table.
+
+    Attributes:
+        course_id: CourseID.
+        title: Its title; empty where the catalogue has none.
+        by_grade: Requests by grade of next year.
+        new: Requests that are in these files for the first time.
+        seats: Seats of this year's sections; None where sections are not granted.
+    """
+
+    course_id: str
+    title: str
+    by_grade: Mapping[int, int]
+    new: int
+    seats: int | None = None
+
+    @property
+    def total(self) -> int:
+        """All requests of the course."""
+        return sum(self.by_grade.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the page shows.
+
+    Attributes:
+        school: Code and name.
+        year: The coming school year.
+        courses: One line for each course that is asked for.
+        states: Requests in each state.
+        reasons: Requests for each reason that need somebody.
+        since: Name of the delivery before; empty for the first.
+        files: Rows of each file.
+    """
+
+    school: str
+    year: str
+    courses: Sequence[CourseLine]
+    states: Mapping[State, int]
+    reasons: Mapping[Reason, int]
+    since: str = ""
+    files: Mapping[str, int] = field(default_factory=dict)
+
+
+def html(page: Preview) -> str:
+    """Return the page as one HTML file without anything from elsewhere."""
+    new = f"new since {page.since}" if page.since else "new"
+    title = escape(f"Course requests for {page.year}, {page.school}")
+    return "".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
+            f"<title>{title}</title><style>{_STYLE}</style></head><body>\n<h1>{title}</h1>\n",
+            _list(
+                f"{number:,} {'request' if number == 1 else 'requests'}: {STATES[state]}"
+                for state, number in page.states.items()
+            ),
+            "<h2>Files to import</h2>\n",
+            _list(f"{name}: {rows:,} rows" for name, rows in page.files.items()),
+            "<h2>Requests by course and grade</h2>\n",
+            _courses(page.courses, new),
+            _needs(page.reasons),
+            "</body></html>\n",
+        ]
+    )
+
+
+def _list(items: Iterable[str]) -> str:
+    return "<ul>\n" + "".join(f"<li>{escape(item)}</li>\n" for item in items) + "</ul>\n"
+
+
+def _courses(courses: Sequence[CourseLine], new: str) -> str:
+    if not courses:
+        return "<p>No course is asked for.</p>\n"
+    grades = sorted({grade for one in courses for grade in one.by_grade})
+    with_seats = any(one.seats is not None for one in courses)
+    numbers = [*(f"grade {grade}" for grade in grades), "all", new]
+    numbers += ["seats this year"] if with_seats else []
+    head = "<th>course</th><th>title</th>" + "".join(
+        f'<th class="n">{escape(name)}</th>' for name in numbers
+    )
+    lines = [f"<table><thead><tr>{head}</tr></thead><tbody>\n"]
+    for one in courses:
+        cells = [*(one.by_grade.get(grade, 0) or "" for grade in grades), one.total, one.new or ""]
+        if with_seats:
+            cells.append("" if one.seats is None else one.seats)
+        full = one.seats is not None and one.total > one.seats
+        numbers_shown = "".join(f'<td class="n">{cell}</td>' for cell in cells)
+        lines.append(
+            f'<tr class="{"full" if full else "fits"}"><td>{escape(one.course_id)}</td>'
+            f"<td>{escape(one.title)}</td>{numbers_shown}</tr>\n"
+        )
+    note = "<p><small>Red: more requests than this year's sections have seats.</small></p>\n"
+    return "".join([*lines, "</tbody></table>\n", note if with_seats else ""])
+
+
+def _needs(reasons: Mapping[Reason, int]) -> str:
+    if not reasons:
+        return ""
+    items = [f"{number:,}: {SENTENCES[reason]}" for reason, number in sorted(reasons.items())]
+    return "<h2>What needs somebody</h2>\n<p>rejects.csv names each line.</p>\n" + _list(items)
