@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long lint types ui emulator bench bench-accounts docs lock clean
+.PHONY: demo test test-long lint types ui emulator bench bench-accounts bench-requests docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
@@ -37,6 +37,10 @@ bench: $(VENV)/.installed
 # Ratios of computing a million accounts to a bare join.
 bench-accounts: $(VENV)/.installed
 	$(BIN)/python benchmarks/accounts.py $(BENCH)
+
+# Seconds for each course request at four sizes, as ratios to the smallest.
+bench-requests: $(VENV)/.installed
+	$(BIN)/python benchmarks/course_requests.py $(BENCH)
 
 # The pages that follow from the code; a test fails while they are not current.
 docs: $(VENV)/.installed

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from aeries_pipeline.cli.requests import take_file
 from aeries_pipeline.cli.sync import Request, sync_district
+from aeries_pipeline.emulator.planner import planner_export
 from aeries_pipeline.emulator.serve import demo_emulator, serving
 from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.roster import load_roster
@@ -18,6 +22,8 @@ from aeries_pipeline.warehouse.load import now
 DAYS = 3
 
 NIGHTS = 2
+PLANNER = "eagle-usd"
+"""The district whose students use the course planner."""
 
 _CHANGES = """
 SELECT district, count(*) FILTER (kind = 'create') AS created,
@@ -49,6 +55,7 @@ def run_demo(settings: Settings, console: Console, *, keep_serving: bool = False
             rows = sum(len(rows) for rows in site.district.rows.values())
             console.print(f"{address}/{name}  {len(site.district.schools)} schools, {rows} rows")
         good = _first_pull(settings, console)
+        good = _requests(settings, emulator, console) and good
         good = _days(settings, emulator, console) and good
         _what_next(settings, console)
         if keep_serving:
@@ -72,6 +79,15 @@ def _first_pull(settings: Settings, console: Console) -> bool:
         console.rule(f"Pulling {district.name}")
         good = sync_district(settings, Request(district.id), console) and good
     return good
+
+
+def _requests(settings: Settings, emulator: Emulator, console: Console) -> bool:
+    """Hand in what the students of one district ask for next year."""
+    console.rule("Course requests from the course planner")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "course-planner-export.csv"
+        file.write_text(planner_export(emulator.sites[PLANNER].district), encoding="utf-8")
+        return take_file(settings, PLANNER, file, console)
 
 
 def _days(settings: Settings, emulator: Emulator, console: Console) -> bool:
@@ -109,7 +125,8 @@ def _what_next(settings: Settings, console: Console) -> None:
         f"    or open {settings.warehouse} with any DuckDB tool, read-only",
         "See who has an account, who changed and why (docs/accounts.md has the rules and views):",
         '    .venv/bin/aeries-pipeline sql "SELECT * FROM core.account_changes_by_day"',
-        f"What Xello would import: {settings.out}",
+        f"What Xello would import, and what schools would import into Aeries: {settings.out}",
+        f"    open a preview.html below {settings.out / PLANNER / 'sss'} in a browser",
         "Break something: docs/emulator.md lists the faults.",
     )
     for line in lines:

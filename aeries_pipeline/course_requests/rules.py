@@ -65,11 +65,12 @@ def _outcome(desk: _Desk, place: int) -> Outcome:
     reason = request.problem or _reason(desk, request)
     twin = desk.accepted.get(request.course_id)
     is_exported = request.exported_at is not None and request.exported_at == desk.target.place
-    if reason is None and twin is not None:
+    may_pass = reason is None or reason in HELD_REASONS
+    if may_pass and twin is not None:
         same_file = desk.requests[twin].file_id == request.file_id
         reason = Reason.DUPLICATE_IN_FILE if same_file else Reason.DUPLICATE_OF_EARLIER
-    if reason is None or reason in HELD_REASONS:
-        desk.accepted.setdefault(request.course_id, place)
+    elif may_pass:
+        desk.accepted[request.course_id] = place
     outcome = _placed(desk, request, reason)
     if is_exported or (request.exported_at is not None and desk.target.place is None):
         return _exported(outcome, request.exported_at)

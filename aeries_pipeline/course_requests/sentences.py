@@ -31,7 +31,10 @@ SENTENCES: dict[Reason, str] = {
         "The CourseID is longer than the six characters that Aeries takes. Use the CourseID, "
         "not the title."
     ),
-    Reason.COURSE_UNKNOWN: "The district's course catalogue has no such CourseID.",
+    Reason.COURSE_UNKNOWN: (
+        "The district's course catalogue has no such CourseID. Spreadsheets drop leading "
+        "zeros: course 0315 is not course 315."
+    ),
     Reason.COURSE_INACTIVE: "The course is inactive in the course catalogue.",
     Reason.COURSE_ENDS: "The course is marked inactive for next year in the course catalogue.",
     Reason.COURSE_NOT_AT_SCHOOL: (
@@ -91,9 +94,9 @@ WARNINGS: dict[Warn, str] = {
 }
 
 STATES: dict[State, str] = {
-    State.READY: "will be in the next files for Aeries",
-    State.EXPORTED: "is in files for Aeries",
-    State.IN_AERIES: "is in Aeries already",
-    State.HELD: "waits",
+    State.READY: "ready for the next files for Aeries",
+    State.EXPORTED: "in files for Aeries",
+    State.IN_AERIES: "in Aeries already",
+    State.HELD: "waiting",
     State.REJECTED: "cannot be imported",
 }

@@ -135,7 +135,8 @@ def export(
     """
     moment = moment or now()
     place = private_directory(out / district.id / "sss" / str(school))
-    with FileLock(place.with_name(f"{school}.lock"), timeout=300), warehouse.open() as connection:
+    lock = FileLock(place.with_name(f".{school}.lock"), timeout=300)
+    with lock, warehouse.open() as connection:
         clear(place)
         prepare(connection)
         connection.execute("BEGIN")

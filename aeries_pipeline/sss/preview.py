@@ -78,7 +78,7 @@ def html(page: Preview) -> str:
                 f"{number:,} {'request' if number == 1 else 'requests'}: {STATES[state]}"
                 for state, number in page.states.items()
             ),
-            "<h2>Files to import</h2>\n",
+            "<h2>Files</h2>\n",
             _list(f"{name}: {rows:,} rows" for name, rows in page.files.items()),
             "<h2>Requests by course and grade</h2>\n",
             _courses(page.courses, new),

@@ -39,10 +39,10 @@ SELECT 1 FROM SSS AS s WHERE s.SC = w.SC AND s.SN = w.SN AND s.DEL = 0
     AND (s.CN = w.CN OR (s.[AT] = 'X' AND s.AC = w.CN))"""
 _REQUESTS = (
     """\
-INSERT INTO SSS (SC, SN, SQ, CN, SE, {teacher}, DEL)
+INSERT INTO SSS (SC, SN, SQ, CN, SE, {teacher}, RT, [AT], AC, PL, DEL)
 SELECT w.SC, w.SN,
     ISNULL(m.SQ, 0) + ROW_NUMBER() OVER (PARTITION BY w.SC, w.SN ORDER BY w.ORD),
-    w.CN, 0, 0, 0
+    w.CN, 0, 0, '', '', '', '', 0
 FROM #requests AS w
 """
     + _KNOWN

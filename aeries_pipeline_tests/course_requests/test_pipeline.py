@@ -167,7 +167,7 @@ def test_a_rising_ninth_grader_waits_for_the_row_at_the_high_school(world: World
     put(world, lines([(leaver.person.id, courses(world, 9)[0])]))
     _taken, computed = take(world)
     assert computed.reasons == {(State.HELD, Reason.NO_ROW_AT_NEXT_SCHOOL): 1}
-    assert table(files(world), "rejects.csv")[0]["State"] == "waits"
+    assert table(files(world), "rejects.csv")[0]["State"] == "waiting"
     assert files(world, 993).folder is None
     waiting = district.add_row(
         Row(leaver.person, 994, 0, 8, "*", district.today, next_school=994, next_grade=9)
@@ -449,3 +449,17 @@ def test_a_workbook_and_a_district_with_its_own_column_names(make_world: MakeWor
     book.save(out)
     put(world, out.getvalue(), "plan.xlsx")
     assert take(world)[1].states == {State.READY: 1}
+
+
+def test_a_file_of_300_mb_is_refused_without_reading_it_all(world: World) -> None:
+    place = inbox_of(world.settings.inbox, "eagle-usd")
+    path = place / "huge.csv"
+    with path.open("wb") as file:
+        file.write(b"StudentID,CourseID\r\n1")
+        file.truncate(300 * 2**20)
+    old = time.time() - 60
+    os.utime(path, (old, old))
+    (found,) = take(world)[0]
+    assert found.code == "too_large"
+    (kept,) = (place / FAILED).glob("*.csv")
+    assert kept.stat().st_size == 300 * 2**20, "whole"

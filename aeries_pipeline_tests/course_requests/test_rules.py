@@ -195,6 +195,13 @@ def test_of_two_alike_the_first_good_one_counts() -> None:
     ]  # fmt: skip
 
 
+def test_of_two_alike_that_wait_one_waits() -> None:
+    found = decide([REQUEST, replace(REQUEST, line=3)], Student((EIGHTH,)), DISTRICT)
+    assert [one.reason for one in found] == [
+        Reason.NO_ROW_AT_NEXT_SCHOOL, Reason.DUPLICATE_IN_FILE,
+    ]  # fmt: skip
+
+
 def test_what_was_exported_comes_first_and_stays() -> None:
     earlier = replace(REQUEST, file_id="a")
     exported = replace(REQUEST, file_id="b", exported_at=Place(HIGH, 11))
@@ -305,7 +312,7 @@ def test_every_request_ends_in_one_state_and_no_course_twice(
     imported = Counter(
         (outcome.school, outcome.student_number, request.course_id)
         for request, outcome in zip(requests, found, strict=True)
-        if outcome.state is State.READY
+        if outcome.state in {State.READY, State.HELD}
         or (outcome.state is State.EXPORTED and outcome.reason is None)
     )
     assert set(imported.values()) <= {1}

@@ -143,7 +143,7 @@ def test_rejects_are_harmless_in_a_spreadsheet() -> None:
     assert first[0] == "'=cmd|' /C calc'!A0.csv"
     assert first[2:4] == ["'@SUM(1)", "'+1"]
     assert second[:6] == [
-        "a, b.csv", "3", "99400001", "0315", "waits", "no_row_at_next_school",
+        "a, b.csv", "3", "99400001", "0315", "waiting", "no_row_at_next_school",
     ]  # fmt: skip
 
 
@@ -170,6 +170,6 @@ def test_the_preview_escapes_and_counts() -> None:
     assert '<tr class="full"><td>0315</td><td>English &lt;10&gt;</td>' in page
     assert "new since 20270201T000000Z" in page
     assert '<td class="n">32</td><td class="n">3</td><td class="n">30</td>' in page
-    assert "1 request: will be in the next files" in page
+    assert "1 request: ready for the next files" in page
     assert "2: The student changes schools" in page
     assert "<script" not in page

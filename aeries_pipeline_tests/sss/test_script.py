@@ -143,7 +143,7 @@ def test_a_student_or_course_that_is_gone_is_told_and_not_inserted(
 
 def test_section_staff_schools_get_the_other_column(aeries: duckdb.DuckDBPyConnection) -> None:
     sql = script(make_plan(FOUR[:3], {}, 1001), staff=True)
-    assert "SE, PS, DEL" in sql
+    assert "SE, PS, RT" in sql
     assert "TN" not in sql
     run(aeries, sql)
     assert len(content(aeries)[0]) == 3

@@ -1,0 +1,40 @@
+"""A course planner's export of the emulated district: what students ask for next year.
+
+With the mistakes that such files have: unknown students, lost zeros, lines that
+come twice, graduating seniors.
+"""
+
+from __future__ import annotations
+
+import random
+
+from aeries_pipeline.emulator.district import INACTIVE_SCHOOL, District
+
+HEADER = "StudentID,CourseID,Priority,Alternate For,School Year,Requested At"
+WISHES = 5
+
+
+def planner_export(district: District) -> str:
+    """Return the requests of all students who will be in grades 9 to 12, as CSV."""
+    rng = random.Random(district.seed)  # noqa: S311 - made-up data
+    year = f"{district.year + 1}-{district.year + 2}"
+    lines = [HEADER]
+    for row in district.active():
+        # Of those who graduate only a few are still in the planner.
+        if row.school == INACTIVE_SCHOOL or not (
+            8 <= row.grade <= 11 or (row.grade == 12 and rng.random() < 0.05)
+        ):
+            continue
+        wanted = min(row.grade + 1, 12)
+        offered = [c.id for c in district.courses if c.low <= wanted <= c.high and c.area]
+        chosen = rng.sample(offered, WISHES + 1)
+        for place, course in enumerate(chosen[:WISHES], start=1):
+            day = f"{district.year + 1}-02-{1 + row.person.id % 28:02}"
+            lines.append(f"{row.person.id},{course},{place},,{year},{day}")
+        lines.append(f"{row.person.id},{chosen[WISHES]},1,{chosen[0]},{year},{day}")
+        if rng.random() < 0.02:
+            lines.append(lines[-1])
+        if rng.random() < 0.02:
+            lines.append(f"{row.person.id},{chosen[1].lstrip('0')},9,,{year},")
+    lines.append(f"999999999,{offered[0]},1,,{year},")
+    return "\r\n".join([*lines, ""])

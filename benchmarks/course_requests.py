@@ -1,0 +1,118 @@
+"""Course requests: 25,000 to 200,000 of them, as ratios of time to number.
+
+Reads a file, decides every request, writes every school's files, then does it
+again without any change. A time that grows with the number of requests and no
+faster gives ratios of about 1. Run it with ``make bench-requests``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from pathlib import Path
+
+from aeries_pipeline.course_requests.compute import compute
+from aeries_pipeline.course_requests.intake import take
+from aeries_pipeline.course_requests.tables import prepare
+from aeries_pipeline.roster import District
+from aeries_pipeline.sss.deliver import export
+from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.warehouse.load import now
+
+A_STUDENT = 6
+A_SCHOOL = 2000
+COURSES = 400
+
+
+def stock(warehouse: Warehouse, students: int) -> list[int]:
+    """Write what pulls would have; return the schools."""
+    schools = [100 + n for n in range(-(-students // A_SCHOOL))]
+    with warehouse.open() as connection:
+        prepare(connection)
+        connection.execute(
+            f"""
+            INSERT INTO meta.pulls BY NAME
+            SELECT 'p' AS pull_id, 'bench' AS district, unnest({schools}) AS school,
+                   'students' AS resource, 'complete' AS status, now()::TIMESTAMP AS started_at,
+                   now()::TIMESTAMP AS finished_at, '2026-2027' AS database_year;
+            CREATE TABLE raw.schools AS
+            SELECT 'bench' AS district, unnest({schools}) AS "SchoolCode", 9 AS "LowGradeLevel",
+                   12 AS "HighGradeLevel", 'High' AS "Name";
+            CREATE TABLE raw.courses AS
+            SELECT 'bench' AS district, printf('C%05d', n) AS "ID", 'Title' AS "Title",
+                   '' AS "InactiveStatusCode", '' AS "NextYearInactiveStatusCode", 9 AS "LowGrade",
+                   12 AS "HighGrade", '' AS "PrerequisiteCourse" FROM range({COURSES}) t(n);
+            CREATE TABLE raw.students AS
+            SELECT 'bench' AS district, 100 + n // {A_SCHOOL} AS school, 1000 + n AS "StudentID",
+                   100 + n // {A_SCHOOL} AS "SchoolCode", 1 + n % {A_SCHOOL} AS "StudentNumber",
+                   '' AS "InactiveStatusCode", 10 AS "Grade", 0 AS "NextSchoolCode",
+                   11 AS "NextGrade" FROM range({students}) t(n);
+            """
+        )
+    return schools
+
+
+def lines(requests: int) -> str:
+    """Return a file with as many requests; one in twenty has a mistake."""
+    rng = random.Random(1)
+    found = ["StudentID,CourseID,Priority"]
+    for number in range(requests):
+        student = 1000 + number // A_STUDENT
+        course = f"C{rng.randrange(COURSES):05}" if rng.random() > 0.05 else "none"
+        found.append(f"{student},{course},{1 + number % A_STUDENT}")
+    return "\n".join(found)
+
+
+def measure(requests: int) -> dict[str, float]:
+    """Return the seconds of each step."""
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Warehouse(Path(folder) / "warehouse.duckdb")
+        schools = stock(warehouse, -(-requests // A_STUDENT))
+        district = District(
+            id="bench", name="Bench", url="https://bench.example/aeries", certificate_env="X",
+            schools=schools,
+        )  # fmt: skip
+        content = lines(requests).encode()
+        out = Path(folder) / "out"
+
+        def write() -> None:
+            for school in schools:
+                export(warehouse, district, school, out)
+
+        steps = {
+            "read": lambda: take(warehouse, district, "bench.csv", content, now()),
+            "decide": lambda: compute(warehouse, district),
+            "write": write,
+            "decide again": lambda: compute(warehouse, district),
+            "write again": write,
+        }
+        seconds = {}
+        for name, step in steps.items():
+            started = time.perf_counter()
+            step()
+            seconds[name] = time.perf_counter() - started
+        return seconds
+
+
+def main() -> None:
+    """Print seconds, and seconds for each request as a ratio to the smallest size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", default="25000,50000,100000,200000")
+    sizes = [int(size) for size in parser.parse_args().sizes.split(",")]
+    base: dict[str, float] = {}
+    for size in sizes:
+        seconds = measure(size)
+        base = base or {name: value / size for name, value in seconds.items()}
+        shown = ", ".join(
+            f"{name} {value:.2f} s (x{value / size / base[name]:.2f})"
+            for name, value in seconds.items()
+        )
+        total = sum(seconds.values())
+        ratio = total / size / sum(base.values())
+        print(f"{size:>8,} requests: {shown}; all {total:.2f} s (x{ratio:.2f})")
+
+
+if __name__ == "__main__":
+    main()
