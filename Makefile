@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
 
 test: lint types
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" -n auto --maxprocesses 4 --dist worksteal
 
 test-long: $(VENV)/.installed
 	$(BIN)/python -m pytest -m long

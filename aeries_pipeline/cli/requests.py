@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from aeries_pipeline.cli.accounts import QUIET
 from aeries_pipeline.course_requests.inbox import drop_in, inbox_of, waiting_files
 from aeries_pipeline.course_requests.model import Reason, State
 from aeries_pipeline.course_requests.sentences import SENTENCES, STATES
+from aeries_pipeline.course_requests.verdicts import NONE_REJECTED
 from aeries_pipeline.partitions import school_keys
 from aeries_pipeline.roster import District, load_roster
 from aeries_pipeline.settings import Settings
@@ -110,7 +112,8 @@ def tell_requests(
     good = True
     for run in runs:
         for verdict in run.get_asset_check_evaluations():
-            if not verdict.passed:
+            # What was rejected is in the table below.
+            if not verdict.passed and verdict.check_name != NONE_REJECTED:
                 good &= verdict.severity is not dg.AssetCheckSeverity.ERROR
                 console.print(f"[yellow]![/yellow] {verdict.description}", soft_wrap=True)
         for sentence in dict.fromkeys(failures(run)):
@@ -135,15 +138,30 @@ def show_requests(settings: Settings, district_id: str, console: Console) -> Non
     if not rows:
         console.print(f"{district.id}: there are no course requests")
         return
-    table = Table("school", "requests", "state", "why", title=f"{district.id}: course requests")
-    for school, state, reason, number in rows:
-        why = SENTENCES[Reason(reason)] if reason else ""
-        table.add_row(str(school or "none"), f"{number:,}", STATES[State(state)], why)
-    console.print(table)
+    console.print(_by_school(rows, f"{district.id}: course requests"))
+    reasons: Counter[str] = Counter()
+    for _school, _state, reason, number in rows:
+        if reason:
+            reasons[reason] += number
+    for reason, number in reasons.most_common():
+        console.print(f"{number:>9,}  {SENTENCES[Reason(reason)]}", soft_wrap=True, markup=False)
     for school in district.schools:
         folder = last_folder(settings.out, district.id, school)
         if folder is not None:
             console.print(f"school {school}: {folder}", soft_wrap=True)
+
+
+def _by_school(rows: Sequence[tuple[int | None, str, str | None, int]], title: str) -> Table:
+    counts: dict[str, Counter[str]] = {}
+    for school, state, _reason, number in rows:
+        counts.setdefault(str(school or "no school"), Counter())[state] += number
+    states = [state for state in State if any(one[state] for one in counts.values())]
+    table = Table("school", title=title, title_justify="left")
+    for state in states:
+        table.add_column(STATES[state], justify="right")
+    for place, one in counts.items():
+        table.add_row(place, *(f"{one[state]:,}" for state in states))
+    return table
 
 
 def failures(run: dg.ExecuteInProcessResult) -> Iterator[str]:

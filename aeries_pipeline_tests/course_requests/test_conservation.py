@@ -61,7 +61,7 @@ def test_none_is_lost_and_no_key_comes_twice(nights: Nights) -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(NIGHTS)
 def test_none_is_lost_over_many_more_nights(nights: Nights) -> None:
     pass_nights(nights)

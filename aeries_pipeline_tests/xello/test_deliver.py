@@ -17,9 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aeries_pipeline import deliveries as module
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import create_raw
-from aeries_pipeline.xello import deliver as module
 from aeries_pipeline.xello.contents import NothingToDeliverError
 from aeries_pipeline.xello.deliver import Delivery, deliver
 from aeries_pipeline.xello.layout import LAYOUTS, STUDENT, school_type
