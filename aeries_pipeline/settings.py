@@ -23,7 +23,8 @@ class Settings:
     Attributes:
         roster: The roster file.
         data: Directory for everything that the pipeline writes.
-        is_demo: Whether the bundled demo roster is in use for want of another.
+        is_demo: Whether the bundled demo roster is in use, by name or for want
+            of another. Its servers run only while somebody starts them.
     """
 
     roster: Path
@@ -71,7 +72,8 @@ def load_settings() -> Settings:
     data = Path(os.environ.get(DATA_VARIABLE) or "data").absolute()
     named = os.environ.get(ROSTER_VARIABLE)
     if named:
-        return Settings(Path(named).absolute(), data)
+        roster = Path(named).absolute()
+        return Settings(roster, data, is_demo=roster == DEMO_ROSTER.absolute())
     default = Path("data/districts.yaml").absolute()
     if default.exists():
         return Settings(default, data)

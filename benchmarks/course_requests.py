@@ -48,7 +48,8 @@ def stock(warehouse: Warehouse, students: int) -> list[int]:
             SELECT 'bench' AS district, 100 + n // {A_SCHOOL} AS school, 1000 + n AS "StudentID",
                    100 + n // {A_SCHOOL} AS "SchoolCode", 1 + n % {A_SCHOOL} AS "StudentNumber",
                    '' AS "InactiveStatusCode", 10 AS "Grade", 0 AS "NextSchoolCode",
-                   11 AS "NextGrade" FROM range({students}) t(n);
+                   11 AS "NextGrade", '' AS "AttendanceProgramCodePrimary",
+                   DATE '2025-08-20' AS "SchoolEnterDate" FROM range({students}) t(n);
             """
         )
     return schools

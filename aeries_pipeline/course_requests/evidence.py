@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 import duckdb
 
 from aeries_pipeline.accounts.candidates import school_pulls
 from aeries_pipeline.accounts.evidence import picture_of
+from aeries_pipeline.accounts.model import Standing
 from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.course_requests.model import Course, District, Student, StudentRow
 from aeries_pipeline.warehouse.connection import table_exists
@@ -113,27 +115,51 @@ def _collect_rows(
 ) -> None:
     if not table_exists(connection, "raw", "students"):
         return
+    accounts = _account_schools(connection, district)
     rows = connection.execute(
         """
         SELECT "StudentID", "SchoolCode", "StudentNumber", "InactiveStatusCode", "Grade",
-               nullif("NextSchoolCode", 0), "NextGrade"
+               nullif("NextSchoolCode", 0), "NextGrade",
+               trim(coalesce("AttendanceProgramCodePrimary", '')), CAST("SchoolEnterDate" AS DATE)
         FROM raw.students SEMI JOIN wanted ON "StudentID" = wanted.student_id
         WHERE district = ? AND school = "SchoolCode"
         ORDER BY "StudentID", "SchoolCode", "StudentNumber"
         """,
         [district],
     ).fetchall()
-    for student, school, number, code, grade, next_school, next_grade in rows:
+    main: dict[int, tuple[Any, ...]] = {}
+    for student, school, number, code, grade, next_school, next_grade, program, entered in rows:
         standing = policy.standing(code or "", school)
         if standing is None or school not in policy.schools | {policy.inactive_school}:
             continue
         # 0 is kindergarten, and what stands there where nothing was set.
         unset = next_grade is None or (next_grade == _UNSET and grade >= 0)
-        found[student].rows.append(
-            StudentRow(
-                school, number, standing, grade, next_school, None if unset else next_grade
-            )
+        row = StudentRow(
+            school, number, standing, grade, next_school, None if unset else next_grade,
+            is_main=False,
         )  # fmt: skip
+        found[student].rows.append(row)
+        # The order in which accounts choose, see accounts.decide.primary.
+        second = program in policy.secondary_programs
+        elsewhere = school != accounts.get(student, school)
+        since = -(entered or date.min).toordinal()
+        key = (standing is not Standing.ACTIVE, second, elsewhere, since, school, -number)
+        if student not in main or key < main[student][0]:
+            main[student] = (key, len(found[student].rows) - 1)
+    for student, (_key, place) in main.items():
+        one = found[student].rows
+        one[place] = replace(one[place], is_main=True)
+
+
+def _account_schools(connection: duckdb.DuckDBPyConnection, district: str) -> dict[int, int]:
+    if not table_exists(connection, "core", "accounts"):
+        return {}
+    rows = connection.execute(
+        "SELECT student_id, school FROM core.accounts SEMI JOIN wanted USING (student_id) "
+        "WHERE district = ? AND state = 'active'",
+        [district],
+    ).fetchall()
+    return dict(rows)
 
 
 def _collect_requests(

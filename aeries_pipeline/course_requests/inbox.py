@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -140,7 +141,9 @@ def _put_away(
     write_atomically(report, text)
     report.chmod(0o600)
     path.rename(target)
-    target.chmod(0o600)
+    # A file that came by another account's SFTP is that account's.
+    with suppress(PermissionError):
+        target.chmod(0o600)
 
 
 def _free(path: Path) -> Path:

@@ -91,6 +91,8 @@ class StudentRow:
         grade: STU.GR.
         next_school: STU.NS; None where not set.
         next_grade: STU.NG; None where not set. 13 marks a graduating senior.
+        is_main: Whether the student's account follows this row, where there are
+            several active ones: the first enrolment, and not a second one.
     """
 
     school: int
@@ -99,6 +101,7 @@ class StudentRow:
     grade: int
     next_school: int | None = None
     next_grade: int | None = None
+    is_main: bool = True
 
 
 @dataclass(frozen=True, slots=True)

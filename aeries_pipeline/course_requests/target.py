@@ -55,9 +55,12 @@ def _target(rows: Sequence[StudentRow], district: District) -> Target:
 
 
 def _current(active: Sequence[StudentRow]) -> StudentRow | None:
-    """Return the row that speaks for next year: one that says anything, lowest school first."""
-    ordered = sorted(active, key=lambda row: (not row.next_school, row.school, row.student_number))
-    return ordered[0] if ordered else None
+    """Return the row that speaks for next year: the one that the account follows."""
+    return min(
+        active,
+        key=lambda row: (not row.is_main, not row.next_school, row.school, row.student_number),
+        default=None,
+    )
 
 
 def _nobody(rows: Sequence[StudentRow], district: District) -> Target:

@@ -37,7 +37,8 @@ AERIES = st.sampled_from(
         'UPDATE raw.students SET "InactiveStatusCode" = \'\' WHERE "StudentID" = 99400001',
         'UPDATE raw.students SET "NextGrade" = 13 WHERE "StudentID" = 99400004',
         'DELETE FROM raw.students WHERE "StudentID" = 99300007 AND "SchoolCode" = 994',
-        "INSERT INTO raw.students VALUES ('eagle-usd', 994, 99300008, 994, 301, '*', 8, 994, 9)",
+        "INSERT INTO raw.students VALUES ('eagle-usd', 994, 99300008, 994, 301, '*', 8, 994, 9, "
+        "'', DATE '2026-08-01')",
         'UPDATE raw.students SET "StudentNumber" = 77 WHERE "StudentNumber" = 4',
         "UPDATE raw.courses SET \"InactiveStatusCode\" = 'I' WHERE \"ID\" = '0001'",
         "UPDATE raw.courses SET \"InactiveStatusCode\" = '' WHERE \"ID\" = '0777'",

@@ -181,6 +181,29 @@ def test_a_rising_ninth_grader_waits_for_the_row_at_the_high_school(world: World
     assert row["SN"] != str(leaver.number) or leaver.number == waiting.number
 
 
+def test_a_second_enrolment_does_not_decide_where_the_request_goes(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(schools=4, roster={"accounts": {"secondary_programs": ["2"]}})
+    district = world.site.district
+    student = sophomores(world)[0]
+    other = next(s.code for s in district.real_schools() if s.code not in {994} and s.high == 12)
+    district.add_row(Row(student.person, other, 0, 9, "", district.today, next_grade=10))
+    district.version += 1
+    pull(world)
+    with world.warehouse.open() as connection:
+        connection.execute(
+            "UPDATE raw.students SET \"AttendanceProgramCodePrimary\" = '2', "
+            '"NextSchoolCode" = "SchoolCode" WHERE "SchoolCode" = ? AND "StudentID" = ?',
+            [other, student.person.id],
+        )
+    put(world, lines([(student.person.id, courses(world)[0])]))
+    take(world)
+    assert world.warehouse.rows("SELECT school, student_number FROM core.course_requests") == [
+        (994, student.number)
+    ]
+
+
 def test_every_line_of_a_messy_file_ends_somewhere(world: World) -> None:
     pull(world)
     district = world.site.district

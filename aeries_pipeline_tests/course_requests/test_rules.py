@@ -84,6 +84,9 @@ def row(**changes: object) -> StudentRow:
         # A former row elsewhere does not count.
         ((NINTH, StudentRow(OTHER_HIGH, 5, Standing.INACTIVE, 9)), Place(HIGH, 11), 10),
         ((NINTH, StudentRow(GONE, 5, Standing.INACTIVE, 9)), Place(HIGH, 11), 10),
+        # Two active rows: the first enrolment, whatever the second one says.
+        ((row(school=OTHER_HIGH, next_school=OTHER_HIGH, student_number=4, is_main=False), NINTH),
+         Place(HIGH, 11), 10),
         # Two active rows: the one that says where the student goes.
         ((row(school=OTHER_HIGH, next_school=OTHER_HIGH, student_number=4), NINTH),
          Place(OTHER_HIGH, 4), 10),

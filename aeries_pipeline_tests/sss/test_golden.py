@@ -65,7 +65,9 @@ def stock(warehouse: Warehouse) -> None:
                 ('0777', 'Typing', 'I', 9, 12, '')) t("ID", "Title", "InactiveStatusCode",
                 "LowGrade", "HighGrade", "PrerequisiteCourse");
             CREATE TABLE raw.students AS
-            SELECT 'eagle-usd' AS district, "SchoolCode" AS school, * FROM (VALUES
+            SELECT 'eagle-usd' AS district, "SchoolCode" AS school, *,
+                   '' AS "AttendanceProgramCodePrimary", DATE '2025-08-20' AS "SchoolEnterDate"
+            FROM (VALUES
                 (99300007, 993, 7, '', 8, 994, 9), (99300007, 994, 300, '*', 8, 994, 9),
                 (99300008, 993, 8, '', 8, 994, 9), (99400001, 994, 1, '', 9, 0, 10),
                 (99400002, 994, 2, ' ', 10, 994, 11), (99400003, 994, 3, '', 12, 0, 13),
