@@ -46,7 +46,7 @@ def pull(world: World, *names: str, accept: str | None = None) -> None:
 
 
 def put(world: World, text: str | bytes, name: str = "requests.csv") -> Path:
-    source = world.settings.data / f"from-xello-{name}"
+    source = world.settings.data.with_name("handed-in") / f"from-xello-{name}"
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_bytes(text.encode() if isinstance(text, str) else text)
     return drop_in(inbox_of(world.settings.inbox, "eagle-usd"), source)

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from aeries_pipeline_tests.conftest import CERTIFICATE, World
+from aeries_pipeline_tests.course_requests.test_pipeline import put
 from aeries_pipeline_tests.processes.test_command_line import call
 
 NAME = "Zzyzxmarker"
-MAY_HOLD_STUDENTS = {"warehouse.duckdb", "landing", "out"}
+MAY_HOLD_STUDENTS = {"warehouse.duckdb", "landing", "out", "inbox"}
 
 
 def files_that_hold(root: Path, text: str) -> set[str]:
@@ -40,6 +41,18 @@ def test_marker_values_stay_where_they_may_be(world: World) -> None:
         world.faults({**fault, "path": "schools/994/students$"})
         shown += call(world, "sync", "eagle-usd", "--school", "994").output
     world.faults()
+    student = world.site.district.rows[994][0].person.id
+    for number, content in enumerate(
+        (
+            f"StudentID,CourseID,Name\n{student},0315,{NAME}\n{NAME},0315,x\n{student},{NAME},x\n",
+            f"StudentID,CourseID\n{student},0315,{NAME}\n",
+            f"{NAME},{student}\n1,2\n",
+            f'StudentID,CourseID\n"{NAME},1\n',
+        )
+    ):
+        put(world, content, f"{NAME}-{number}.csv")
+        shown += call(world, "requests", "export", "eagle-usd").output
+    assert world.warehouse.rows("SELECT count(*) FROM core.course_requests") == [(3,)]
     assert NAME not in shown
     assert CERTIFICATE not in shown
     data = world.settings.data
@@ -47,5 +60,10 @@ def test_marker_values_stay_where_they_may_be(world: World) -> None:
     held = files_that_hold(data, NAME)
     assert "landing" in held, "the search itself works"
     assert held <= MAY_HOLD_STUDENTS
-    student = str(world.site.district.rows[994][0].person.id)
-    assert files_that_hold(data / "dagster", student) == set()
+    assert files_that_hold(data / "dagster", str(student)) == set()
+    open_to_others = [
+        path for path in data.rglob("*") if path.is_file() and path.stat().st_mode & 0o077
+        and path.relative_to(data).parts[0] in {"out", "inbox", "landing", "warehouse.duckdb"}
+        and not path.name.endswith(".lock")
+    ]  # fmt: skip
+    assert open_to_others == []
