@@ -8,6 +8,7 @@ beside its report; nothing is ever deleted here.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ from aeries_pipeline.warehouse.connection import Warehouse, private_directory
 FOLDER = "course_requests"
 PROCESSED = "processed"
 FAILED = "failed"
+STUCK = "stuck"
+REPORT = ".report.txt"
+GROWS_SECONDS = 2 * 24 * 3600.0
+"""For as long after it was taken a file is watched for growing."""
 QUIET_SECONDS = 10.0
 """A file that was written to within as many seconds may still be growing."""
 _CLOCKS_DIFFER = 3600.0
@@ -98,17 +103,29 @@ def take_all(
         moment: The present, aware.
         run_id: The Dagster run, for the record.
 
-    Raises:
-        OSError: If a file cannot be read or moved; the others were taken.
+    A file that cannot be read or moved is told of and stays; the others are taken.
     """
     stamp = moment.astimezone(UTC).replace(tzinfo=None)
+    limit = int(district.course_requests.max_megabytes * 2**20)
     with FileLock(place / ".lock", timeout=300):
+        _bring_back_grown(place, moment)
         for waiting in waiting_files(place, moment):
-            content = _whole(waiting, int(district.course_requests.max_megabytes * 2**20))
-            if content is None:
-                continue
-            found = take(warehouse, district, waiting.path.name, content, stamp, run_id)
-            _put_away(warehouse, district, place, waiting.path, found, stamp)
+            try:
+                content = _whole(waiting, limit)
+                if content is None:
+                    continue
+                found = take(
+                    warehouse, district, waiting.path.name, content, stamp, size=waiting.size,
+                    run_id=run_id,
+                )  # fmt: skip
+                _put_away(warehouse, district, place, waiting.path, found, stamp)
+            except OSError as error:
+                why = error.strerror or type(error).__name__
+                found = Taken(
+                    waiting.mark, STUCK, waiting.size, code="stuck",
+                    reason=f"it cannot be read or moved ({why}); it stays in the inbox; see to "
+                    "its permissions and to disk space",
+                )  # fmt: skip
             yield found
 
 
@@ -121,6 +138,25 @@ def _whole(waiting: Waiting, limit: int) -> bytes | None:
     if (after.st_size, after.st_mtime_ns) != (waiting.size, waiting.changed):
         return None
     return content
+
+
+def _bring_back_grown(place: Path, moment: datetime) -> None:
+    """Put files back into the inbox that grew after they were taken.
+
+    An upload that had stalled goes on writing to the file wherever it was
+    moved. What was taken of it before is then a duplicate, the rest is new.
+    """
+    since = moment.timestamp() - GROWS_SECONDS
+    for folder in (PROCESSED, FAILED):
+        for report in (place / folder).glob(f"*{REPORT}"):
+            path = report.with_name(report.name.removesuffix(REPORT))
+            if report.stat().st_mtime < since or not path.exists():
+                continue
+            stated = re.search(
+                r"^File \w+, ([\d,]+) bytes", report.read_text("utf-8"), re.MULTILINE
+            )
+            if stated and int(stated[1].replace(",", "")) != path.stat().st_size:
+                path.rename(_free(place / path.name.split("-", 1)[1]))
 
 
 def _put_away(
@@ -137,7 +173,7 @@ def _put_away(
         text = failed_report(district, path.name, found)
     else:
         text = taken_report(warehouse, district, path.name, found)
-    report = target.with_name(f"{target.name}.report.txt")
+    report = target.with_name(f"{target.name}{REPORT}")
     write_atomically(report, text)
     report.chmod(0o600)
     path.rename(target)
@@ -162,9 +198,9 @@ def refresh_reports(
     for one in taken:
         if one.status != "taken":
             continue
-        for report in (place / PROCESSED).glob("*.report.txt"):
-            if f"File {one.file_id}" in report.read_text(encoding="utf-8"):
-                name = report.name.split("-", 1)[1].removesuffix(".report.txt")
+        for report in (place / PROCESSED).glob(f"*{REPORT}"):
+            if f"File {one.file_id}," in report.read_text(encoding="utf-8"):
+                name = report.name.split("-", 1)[1].removesuffix(REPORT)
                 write_atomically(report, taken_report(warehouse, district, name, one))
 
 

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import duckdb
 import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
+from pyarrow import ArrowException
 
 from aeries_pipeline.course_requests.columns import Received, received
 from aeries_pipeline.course_requests.model import MAX_COURSE_ID, Reason
 from aeries_pipeline.course_requests.reading import UnreadableFileError, read_sheet
 from aeries_pipeline.course_requests.tables import insert, prepare
 from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.warehouse.connection import Warehouse, WarehouseUnusableError
 
 SCHEMA = pa.DataFrameSchema(
     {
@@ -50,7 +51,9 @@ class Taken:
 
     Attributes:
         file_id: First characters of its SHA-256.
-        status: taken, known (the same content came before) or failed.
+        status: taken, known (the same content came before), failed, or stuck in
+            the inbox.
+        size: Bytes.
         rows: Requests in it.
         form: How it was read; empty where it could not be.
         code: Why it failed, for machines; empty otherwise.
@@ -59,6 +62,7 @@ class Taken:
 
     file_id: str
     status: str
+    size: int = 0
     rows: int = 0
     form: str = ""
     code: str = ""
@@ -71,6 +75,8 @@ def take(
     name: str,
     content: bytes,
     moment: datetime,
+    *,
+    size: int | None = None,
     run_id: str | None = None,
 ) -> Taken:
     """Keep a file's requests, undecided as yet, unless the same content was taken before.
@@ -79,10 +85,15 @@ def take(
         warehouse: Where requests are kept.
         district: The roster's entry.
         name: Name of the file, for the record.
-        content: All of it.
+        content: All of it; of one that is too large, more than is allowed.
         moment: The present, UTC without a zone.
+        size: Bytes of the file, where ``content`` is not all of it.
         run_id: The Dagster run, for the record.
+
+    Raises:
+        WarehouseUnusableError: If the warehouse cannot be written; nothing was kept.
     """
+    size = len(content) if size is None else size
     digest = hashlib.sha256(content).hexdigest()
     file_id = digest[:16]
     settled = district.course_requests
@@ -90,31 +101,31 @@ def take(
         sheet = read_sheet(content, int(settled.max_megabytes * 2**20))
         rows = received(sheet, settled.columns)
         validate(rows)
-        found = Taken(file_id, "taken", len(rows), sheet.form)
+        found = Taken(file_id, "taken", size, len(rows), sheet.form)
     except UnreadableFileError as error:
         rows = []
-        found = Taken(file_id, "failed", code=error.code, reason=str(error))
-    with warehouse.open() as connection:
-        connection.execute("BEGIN")
-        prepare(connection)
-        if found.status == "taken" and _is_known(connection, district.id, file_id):
-            return Taken(file_id, "known", found.rows, found.form)
-        insert(
-            connection,
-            "core.course_request_files",
-            [
-                (
-                    file_id, district.id, name, digest, len(content), found.rows, found.form,
-                    found.status, found.code, found.reason, moment, run_id,
-                )
-            ],
-        )  # fmt: skip
-        insert(
-            connection,
-            "core.course_requests",
-            [_stored(district.id, file_id, moment, row) for row in rows],
-        )
-        connection.execute("COMMIT")
+        found = Taken(file_id, "failed", size, code=error.code, reason=str(error))
+    record = (
+        file_id, district.id, name, digest, size, found.rows, found.form, found.status,
+        found.code, found.reason, moment, run_id,
+    )  # fmt: skip
+    stored = [_stored(district.id, file_id, moment, row) for row in rows]
+    try:
+        with warehouse.open() as connection:
+            connection.execute("BEGIN")
+            prepare(connection)
+            if found.status == "taken" and _is_known(connection, district.id, file_id):
+                return replace(found, status="known")
+            insert(connection, "core.course_request_files", [record])
+            insert(connection, "core.course_requests", stored)
+            connection.execute("COMMIT")
+    except (duckdb.Error, ArrowException) as error:
+        # The message of the database may quote a value of a row.
+        raise WarehouseUnusableError(
+            f"{district.id}, course requests: file {file_id} could not be kept "
+            f"({type(error).__name__}); it stays in the inbox; see whether the disk is full, "
+            "then materialize core/course_requests again"
+        ) from None
     return found
 
 

@@ -12,7 +12,7 @@ from aeries_pipeline.warehouse.connection import Warehouse
 def failed_report(district: District, name: str, found: Taken) -> str:
     """Return the report of a file that could not be used."""
     return (
-        f"Course requests of {district.name}\nFile {found.file_id}: {name}\n\n"
+        f"Course requests of {district.name}\nFile {found.file_id}, {found.size:,} bytes: {name}\n\n"
         f"Nothing of this file was taken: {found.reason}.\n"
         f"(code {found.code})\n"
     )
@@ -22,7 +22,7 @@ def taken_report(warehouse: Warehouse, district: District, name: str, found: Tak
     """Return the report of a file that was taken: counts, then each line that needs somebody."""
     lines = [
         f"Course requests of {district.name}",
-        f"File {found.file_id}: {name}",
+        f"File {found.file_id}, {found.size:,} bytes: {name}",
         "",
         f"{found.rows:,} requests were read ({found.form}).",
     ]

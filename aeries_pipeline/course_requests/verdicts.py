@@ -28,12 +28,14 @@ def answers(district: str, taken: Sequence[Taken], computed: Computed) -> list[A
 
 
 def _readable(district: str, taken: Sequence[Taken]) -> Answer:
-    failed = [one for one in taken if one.status == "failed"]
+    failed = [one for one in taken if one.status in {"failed", "stuck"}]
     numbers = {"files": len(taken), "failed": len(failed)}
     if not failed:
         return Answer(READABLE, passed=True, text=f"{len(taken)} files read", numbers=numbers)
     text = "; ".join(f"file {one.file_id}: {one.reason}" for one in failed)
-    text = f"{district}: {text}; the files lie in the inbox's folder failed, with reports"
+    text = f"{district}: {text}"
+    if any(one.status == "failed" for one in failed):
+        text += "; what failed lies in the inbox's folder failed, with reports"
     return Answer(READABLE, passed=False, text=text, serious=True, numbers=numbers)
 
 

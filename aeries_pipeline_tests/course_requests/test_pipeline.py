@@ -377,7 +377,7 @@ def test_a_broken_file_goes_to_failed_with_its_report_and_is_whole(world: World)
     assert "line 3 has 1 cells" in report
     assert "Marker" not in report
     (verdict,) = [one for one in answers("eagle-usd", taken, computed) if one.serious]
-    assert "the files lie in the inbox's folder failed" in verdict.text
+    assert "what failed lies in the inbox's folder failed" in verdict.text
     # Corrected and put in again, it is taken.
     put(world, broken.replace(b"\r\n2\r\n", b"\r\n"), "broken.csv")
     assert [one.status for one in take(world)[0]] == ["taken"]
@@ -395,6 +395,47 @@ def test_a_file_that_may_still_grow_is_left_alone(world: World) -> None:
     old = time.time() - 60
     os.utime(place / "b.csv.part", (old, old))
     assert waiting_files(place, moment) == []
+
+
+def test_an_upload_that_went_on_after_it_was_taken_is_not_lost(world: World) -> None:
+    pull(world)
+    who, wanted = sophomores(world)[0].person.id, courses(world)
+    path = put(world, lines([(who, wanted[0])]))
+    with path.open("ab") as upload:
+        assert [one.rows for one in take(world)[0]] == [1]
+        upload.write(f"{who},{wanted[1]}\r\n".encode())
+    (moved,) = (path.parent / PROCESSED).glob("*.csv")
+    assert waiting_files(path.parent, datetime.now(UTC)) == []
+    old = time.time() - 60
+    os.utime(moved, (old, old))
+    taken, computed = take(world)
+    assert [(one.status, one.rows) for one in taken] == [("taken", 2)]
+    assert computed.states == {State.READY: 2, State.REJECTED: 1}
+    assert set(computed.reasons) == {(State.REJECTED, Reason.DUPLICATE_OF_EARLIER)}
+    assert take(world)[0] == []
+
+
+def test_a_file_that_cannot_be_moved_does_not_hold_up_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pull(world)
+    put(world, lines([(sophomores(world)[0].person.id, courses(world)[0])]), "a.csv")
+    put(world, lines([(sophomores(world)[1].person.id, courses(world)[0])]), "b.csv")
+    real = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self.name == "from-xello-a.csv":
+            raise PermissionError(13, "Permission denied")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    taken, computed = take(world)
+    assert Counter(one.status for one in taken) == {"stuck": 1, "taken": 1}
+    (verdict,) = [one for one in answers("eagle-usd", taken, computed) if one.serious]
+    assert "cannot be read or moved (Permission denied); it stays in the inbox" in verdict.text
+    assert computed.states == {State.READY: 2}, "kept in the warehouse before it is moved"
+    monkeypatch.undo()
+    assert [one.status for one in take(world)[0]] == ["known"]
 
 
 def test_before_any_pull_requests_wait_and_are_not_lost(world: World) -> None:
