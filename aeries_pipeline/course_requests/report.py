@@ -12,7 +12,8 @@ from aeries_pipeline.warehouse.connection import Warehouse
 def failed_report(district: District, name: str, found: Taken) -> str:
     """Return the report of a file that could not be used."""
     return (
-        f"Course requests of {district.name}\nFile {found.file_id}, {found.size:,} bytes: {name}\n\n"
+        f"Course requests of {district.name}\n"
+        f"File {found.file_id}, {found.size:,} bytes: {name}\n\n"
         f"Nothing of this file was taken: {found.reason}.\n"
         f"(code {found.code})\n"
     )
