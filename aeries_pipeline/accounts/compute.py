@@ -38,12 +38,9 @@ from aeries_pipeline.accounts.tables import (
     row_of,
 )
 from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import (
-    Warehouse,
-    WarehouseUnusableError,
-    table_exists,
-)
+from aeries_pipeline.warehouse.connection import Warehouse, table_exists
 from aeries_pipeline.warehouse.load import new_id, now
+from aeries_pipeline.warehouse.writing import insert_rows, writing
 
 WITHDRAWN = "withdrawn: the newest pulls no longer ask for it"
 
@@ -133,26 +130,14 @@ def compute(
     Raises:
         WarehouseUnusableError: If the warehouse cannot be written; it is as it was.
     """
-    with warehouse.open() as connection:
+    with writing(warehouse, f"{district.id}, accounts") as connection:
         # Under the lock: batches are ordered by this, whoever waited for whom.
         moment = moment or now()
-        connection.execute("BEGIN")
-        try:
-            prepare(connection)
-            batch = _Batch(
-                connection, district, policy_of(district, district.day_of(moment)), moment, run_id
-            )
-            batch.batch_id = new_id(moment)
-            computed = _run(batch)
-            connection.execute("COMMIT")
-        except (duckdb.Error, pa.ArrowException) as error:
-            # The message of the database may quote a value of a row.
-            raise WarehouseUnusableError(
-                f"{district.id}, accounts: the warehouse cannot be written "
-                f"({type(error).__name__}); nothing was changed; see whether the disk is full, "
-                "then compute again"
-            ) from None
-    return computed
+        prepare(connection)
+        policy = policy_of(district, district.day_of(moment))
+        batch = _Batch(connection, district, policy, moment, run_id)
+        batch.batch_id = new_id(moment)
+        return _run(batch)
 
 
 def _run(batch: _Batch) -> Computed:
@@ -297,36 +282,6 @@ def _close(
         batch.events.append(hold.closed(why, batch.moment, who or None))
 
 
-_ARROW = {
-    "VARCHAR": pa.string(),
-    "BIGINT": pa.int64(),
-    "INTEGER": pa.int32(),
-    "DATE": pa.date32(),
-    "TIMESTAMP": pa.timestamp("us"),
-    "VARCHAR[]": pa.list_(pa.string()),
-    "INTEGER[]": pa.list_(pa.int32()),
-    "BOOLEAN": pa.bool_(),
-    "JSON": pa.string(),
-}
-
-
-def _insert(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    columns: Sequence[tuple[str, str]],
-    rows: Sequence[Sequence[Any]],
-) -> None:
-    if not rows:
-        return
-    arrays = [
-        pa.array([row[place] for row in rows], _ARROW[kind])
-        for place, (_name, kind) in enumerate(columns)
-    ]
-    connection.register("incoming", pa.table(arrays, names=[name for name, _ in columns]))
-    connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
-    connection.unregister("incoming")
-
-
 def _write(batch: _Batch) -> None:
     """Replace the accounts that changed and append what became of the changes."""
     connection, district = batch.connection, batch.district.id
@@ -340,8 +295,8 @@ def _write(batch: _Batch) -> None:
         )
         connection.unregister("replaced")
         rows = [row_of(district, account) for account in batch.final.values()]
-        _insert(connection, "core.accounts", ACCOUNTS_COLUMNS, rows)
-    _insert(connection, "core.account_changes", CHANGES_COLUMNS, batch.events)
+        insert_rows(connection, "core.accounts", ACCOUNTS_COLUMNS, rows)
+    insert_rows(connection, "core.account_changes", CHANGES_COLUMNS, batch.events)
 
 
 def _record_batch(
@@ -358,7 +313,7 @@ def _record_batch(
         *active, sum(batch.applied.values()), sum(batch.held.values()), json.dumps(dict(waiting)),
         batch.run_id,
     )  # fmt: skip
-    _insert(batch.connection, "meta.account_batches", BATCHES_COLUMNS, [row])
+    insert_rows(batch.connection, "meta.account_batches", BATCHES_COLUMNS, [row])
 
 
 def _active(connection: duckdb.DuckDBPyConnection, district: str) -> int:

@@ -11,7 +11,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG, PARTITION_NAME_TAG
 
 from aeries_pipeline.assets.resources import DISTRICT_TAG
-from aeries_pipeline.notices.deliver import NotDeliveredError, tell_channels
+from aeries_pipeline.notices.deliver import tell_channels
 from aeries_pipeline.notices.notice import Line
 from aeries_pipeline.partitions import split
 from aeries_pipeline.roster import load_roster
@@ -57,10 +57,7 @@ def tell(settings: Settings, lines: list[Line], run_id: str | None) -> dg.SkipRe
         return dg.SkipReason(NOBODY)
     if not lines:
         return dg.SkipReason("nothing failed")
-    try:
-        tell_channels(channels, lines, run_id)
-    except NotDeliveredError as error:
-        raise NotDeliveredError(str(error)) from None
+    tell_channels(channels, lines, run_id)
     return None
 
 

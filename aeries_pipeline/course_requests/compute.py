@@ -33,8 +33,9 @@ from aeries_pipeline.course_requests.model import (
 from aeries_pipeline.course_requests.rules import decide
 from aeries_pipeline.course_requests.tables import OF_YEAR, prepare
 from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.warehouse.connection import Warehouse
 from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.writing import writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +88,9 @@ def compute(
     Raises:
         WarehouseUnusableError: If the warehouse cannot be written; it is as it was.
     """
-    with warehouse.open() as connection:
-        moment = moment or now()
-        connection.execute("BEGIN")
-        try:
-            prepare(connection)
-            found = _compute(connection, district, moment)
-            connection.execute("COMMIT")
-        except (duckdb.Error, pa.ArrowException) as error:
-            # The message of the database may quote a value of a row.
-            raise WarehouseUnusableError(
-                f"{district.id}, course requests: the warehouse cannot be written "
-                f"({type(error).__name__}); nothing was changed; see whether the disk is full, "
-                "then compute again"
-            ) from None
-    return found
+    with writing(warehouse, f"{district.id}, course requests") as connection:
+        prepare(connection)
+        return _compute(connection, district, moment or now())
 
 
 def _compute(

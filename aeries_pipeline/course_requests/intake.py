@@ -14,14 +14,14 @@ import duckdb
 import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
-from pyarrow import ArrowException
 
 from aeries_pipeline.course_requests.columns import Received, received
 from aeries_pipeline.course_requests.model import MAX_COURSE_ID, Reason
 from aeries_pipeline.course_requests.reading import UnreadableFileError, read_sheet
-from aeries_pipeline.course_requests.tables import insert, prepare
+from aeries_pipeline.course_requests.tables import FILES_COLUMNS, REQUESTS_COLUMNS, prepare
 from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.warehouse.writing import insert_rows, writing
 
 SCHEMA = pa.DataFrameSchema(
     {
@@ -110,22 +110,13 @@ def take(
         found.code, found.reason, moment, run_id,
     )  # fmt: skip
     stored = [_stored(district.id, file_id, moment, row) for row in rows]
-    try:
-        with warehouse.open() as connection:
-            connection.execute("BEGIN")
-            prepare(connection)
-            if found.status == "taken" and _is_known(connection, district.id, file_id):
-                return replace(found, status="known")
-            insert(connection, "core.course_request_files", [record])
-            insert(connection, "core.course_requests", stored)
-            connection.execute("COMMIT")
-    except (duckdb.Error, ArrowException) as error:
-        # The message of the database may quote a value of a row.
-        raise WarehouseUnusableError(
-            f"{district.id}, course requests: file {file_id} could not be kept "
-            f"({type(error).__name__}); it stays in the inbox; see whether the disk is full, "
-            "then materialize core/course_requests again"
-        ) from None
+    what = f"{district.id}, course requests, file {file_id}"
+    with writing(warehouse, what, "materialize core/course_requests again") as connection:
+        prepare(connection)
+        if found.status == "taken" and _is_known(connection, district.id, file_id):
+            return replace(found, status="known")
+        insert_rows(connection, "core.course_request_files", FILES_COLUMNS, [record])
+        insert_rows(connection, "core.course_requests", REQUESTS_COLUMNS, stored)
     return found
 
 

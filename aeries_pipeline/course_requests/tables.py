@@ -6,11 +6,7 @@ All times are UTC, but for ``requested_at``, which is as the file states it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import duckdb
-import pyarrow as pa
 
 from aeries_pipeline.warehouse.connection import table_exists
 
@@ -137,15 +133,6 @@ _VIEWS = {
 }
 VIEWS = tuple(_VIEWS)
 
-_ARROW = {
-    "VARCHAR": pa.string(),
-    "BIGINT": pa.int64(),
-    "INTEGER": pa.int32(),
-    "DOUBLE": pa.float64(),
-    "TIMESTAMP": pa.timestamp("us"),
-    "VARCHAR[]": pa.list_(pa.string()),
-}
-
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Make tables and views where missing; the warehouse is the current catalog.
@@ -159,19 +146,3 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     for name, query in _VIEWS.items():
         text = query.replace("{requests}", "raw.course_requests" if granted else _NO_REQUESTS)
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
-
-
-def insert(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[Any]]
-) -> None:
-    """Append rows, whose values stand in the order of the table's columns."""
-    if not rows:
-        return
-    arrays = [
-        pa.array([row[place] for row in rows], _ARROW[kind])
-        for place, (_name, kind) in enumerate(TABLES[table])
-    ]
-    names = [name for name, _kind in TABLES[table]]
-    connection.register("incoming", pa.table(arrays, names=names))
-    connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
-    connection.unregister("incoming")

@@ -20,7 +20,7 @@ from filelock import FileLock
 from aeries_pipeline.accounts.policy import policy_of
 from aeries_pipeline.course_requests.evidence import read_district
 from aeries_pipeline.course_requests.model import Course, State
-from aeries_pipeline.course_requests.tables import insert, prepare
+from aeries_pipeline.course_requests.tables import EXPORTS_COLUMNS, prepare
 from aeries_pipeline.deliveries import (
     MANIFEST,
     checksums,
@@ -49,8 +49,13 @@ from aeries_pipeline.sss.reading import (
     read_wanted,
 )
 from aeries_pipeline.sss.script import sss_sql
-from aeries_pipeline.warehouse.connection import Warehouse, private_directory
+from aeries_pipeline.warehouse.connection import (
+    Warehouse,
+    WarehouseUnusableError,
+    private_directory,
+)
 from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.writing import insert_rows, writing
 
 WHOLE = "whole"
 UNPLACED = "rejects_without_school.csv"
@@ -132,19 +137,28 @@ def export(
 
     Raises:
         NotExportedError: If a student has no free sequence number.
+        WarehouseUnusableError: If the record cannot be written; then there is no folder.
     """
     moment = moment or now()
     place = private_directory(out / district.id / "sss" / str(school))
-    lock = FileLock(place.with_name(f".{school}.lock"), timeout=300)
-    with lock, warehouse.open() as connection:
+    what = f"{district.id}, school {school}, course requests"
+    found: Export | None = None
+    with FileLock(place.with_name(f".{school}.lock"), timeout=300):
         clear(place)
-        prepare(connection)
-        connection.execute("BEGIN")
-        _forget_unrecorded(connection, district.id, school, place)
-        material = _read(connection, district, school, moment)
-        if material is None:
-            return Export(None)
-        return _write(connection, district, material, place, moment)
+        try:
+            with writing(warehouse, what, "materialize out/sss_files again") as connection:
+                prepare(connection)
+                _forget_unrecorded(connection, district.id, school, place)
+                material = _read(connection, district, school, moment)
+                if material is None:
+                    return Export(None)
+                found = _write(connection, district, material, place, moment)
+        except WarehouseUnusableError:
+            if found is not None and found.is_new and found.folder is not None:
+                shutil.rmtree(found.folder)
+            raise
+        keep(place, district.course_requests.deliveries_keep)
+    return found
 
 
 def _forget_unrecorded(
@@ -236,12 +250,6 @@ def _write(
         manifest = _manifest(scratch, material, name, moment, rows, sums, found)
         _record(connection, material, name, moment)
         folder = publish(scratch, place, manifest)
-    try:
-        connection.execute("COMMIT")
-    except duckdb.Error:
-        shutil.rmtree(folder)
-        raise
-    keep(place, district.course_requests.deliveries_keep)
     return replace(found, folder=folder)
 
 
@@ -322,9 +330,10 @@ def _record(
 ) -> None:
     """Write the numbers that were given, and mark the requests as exported."""
     school = material.school
-    insert(
+    insert_rows(
         connection,
         "core.course_request_exports",
+        EXPORTS_COLUMNS,
         [
             (
                 name, school.district, school.code, row.wanted.student_id,
