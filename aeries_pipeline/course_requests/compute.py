@@ -62,10 +62,11 @@ class Computed:
 _OPEN = """
 SELECT r.student_id, r.file_id, r.line, r.course_id, r.alternate_for, r.school_year, r.problem,
        r.unread, e.school, e.student_number, r.state, r.reason, r.warnings, r.school,
-       r.student_number, r.grade
+       r.student_number, r.grade, e.places
 FROM core.course_requests r
 LEFT JOIN (
-    SELECT * FROM core.course_request_exports WHERE district = $district
+    SELECT *, list([school, student_number]) OVER (PARTITION BY file_id, line) AS places
+    FROM core.course_request_exports WHERE district = $district
     QUALIFY row_number() OVER (PARTITION BY file_id, line
                                ORDER BY exported_at DESC, export_id DESC) = 1
 ) e ON e.file_id = r.file_id AND e.line = r.line
@@ -144,6 +145,7 @@ def _request(row: tuple[Any, ...]) -> Request:
         problem=Reason(row[6]) if row[6] else None,
         warnings=tuple(Warn(one) for one in row[7] or ()),
         exported_at=None if row[8] is None else Place(row[8], row[9]),
+        exported_ever=tuple(Place(school, number) for school, number in row[16] or ()),
     )
 
 

@@ -141,6 +141,7 @@ class Request:
         file_id: The file that brought it.
         line: Its line there.
         exported_at: The row for which it was last exported; None before.
+        exported_ever: All rows for which it was ever exported.
     """
 
     file_id: str
@@ -151,6 +152,7 @@ class Request:
     problem: Reason | None = None
     warnings: tuple[Warn, ...] = ()
     exported_at: Place | None = None
+    exported_ever: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,8 @@ def _warnings(desk: _Desk, request: Request) -> tuple[Warn, ...]:
     course = (desk.district.courses or {}).get(request.course_id)
     if course and course.prerequisite and course.prerequisite not in desk.student.taken:
         found.append(Warn.PREREQUISITE_NOT_SEEN)
-    if request.exported_at and desk.target.place not in {None, request.exported_at}:
+    places = {request.exported_at, *request.exported_ever} - {None}
+    if desk.target.place is not None and places - {desk.target.place}:
         found.append(Warn.MOVED_SINCE_EXPORT)
     return tuple(found)
 

@@ -90,7 +90,9 @@ WARNINGS: dict[Warn, str] = {
     ),
     Warn.PRIORITY_UNREADABLE: "the priority is not a number and was left out",
     Warn.DATE_UNREADABLE: "the date of the request could not be read and was left out",
-    Warn.MOVED_SINCE_EXPORT: "it was exported for another school before; remove it there",
+    Warn.MOVED_SINCE_EXPORT: (
+        "it was exported for another record of the student before; remove it there"
+    ),
 }
 
 STATES: dict[State, str] = {

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aeries_pipeline.course_requests.columns import Received
@@ -55,7 +55,17 @@ Nights = list[tuple[list[tuple[str, ...]], str]]
 NIGHTS = st.lists(st.tuples(FILES, AERIES), min_size=1, max_size=4)
 
 
+RENUMBERED = [
+    ([("99400004", "0608", "", "", "")], "SELECT 1"),
+    (
+        [("99400004", "0001", "", "", "")],
+        'UPDATE raw.students SET "StudentNumber" = 77 WHERE "StudentNumber" = 4',
+    ),
+]
+
+
 @settings(max_examples=8)
+@example(RENUMBERED)
 @given(NIGHTS)
 def test_none_is_lost_and_no_key_comes_twice(nights: Nights) -> None:
     pass_nights(nights)

@@ -228,6 +228,12 @@ def test_who_moves_after_the_export_is_exported_again_with_a_warning() -> None:
     assert outcome.state is State.READY
     assert (outcome.school, outcome.student_number) == (HIGH, 11)
     assert outcome.warnings == (Warn.MOVED_SINCE_EXPORT,)
+    # The warning outlives the second export: the first one is still to be removed.
+    both = (Place(OTHER_HIGH, 5), Place(HIGH, 11))
+    again = one(replace(REQUEST, exported_at=Place(HIGH, 11), exported_ever=both))
+    assert (again.state, again.warnings) == (State.EXPORTED, (Warn.MOVED_SINCE_EXPORT,))
+    stays = one(replace(REQUEST, exported_at=Place(HIGH, 11), exported_ever=both[1:]))
+    assert stays.warnings == ()
 
 
 def test_what_is_in_aeries_already() -> None:
