@@ -15,9 +15,9 @@ from aeries_pipeline.accounts.model import Kind
 from aeries_pipeline.accounts.review import Waiting, summarised
 from aeries_pipeline.accounts.tables import ACCOUNTS_COLUMNS, CHANGES_COLUMNS
 from aeries_pipeline.accounts.verdicts import QUESTIONS, WAITING, answers
-from aeries_pipeline.assets.describe import OWNER
+from aeries_pipeline.assets.describe import OWNER, table_metadata
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
-from aeries_pipeline.assets.verdicts import check_specs, severity_of
+from aeries_pipeline.assets.verdicts import check_result, check_specs
 from aeries_pipeline.partitions import Partitions
 from aeries_pipeline.warehouse.connection import WarehouseBusyError, WarehouseUnusableError
 
@@ -74,13 +74,13 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
             dg.AssetSpec(
                 ACCOUNTS,
                 description=_ACCOUNTS_TEXT,
-                metadata=_table("core.accounts", ACCOUNTS_COLUMNS, columns.ACCOUNTS),
+                metadata=table_metadata("core.accounts", ACCOUNTS_COLUMNS, columns.ACCOUNTS),
                 **shared,
             ),
             dg.AssetSpec(
                 CHANGES,
                 description=_CHANGES_TEXT,
-                metadata=_table("core.account_changes", CHANGES_COLUMNS, columns.CHANGES),
+                metadata=table_metadata("core.account_changes", CHANGES_COLUMNS, columns.CHANGES),
                 **shared,
             ),
         ],
@@ -106,31 +106,13 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             asset_key=ACCOUNTS,
             metadata=_accounts_metadata(computed),
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name=one.name,
-                    passed=one.passed,
-                    severity=severity_of(one),
-                    description=one.text,
-                    metadata=dict(one.numbers),
-                )
-                for one in verdicts
-            ],
+            check_results=[check_result(ACCOUNTS, one) for one in verdicts],
         )
         yield dg.MaterializeResult(
             asset_key=CHANGES, metadata=_changes_metadata(computed, open_ones)
         )
 
     return core_accounts
-
-
-def _table(
-    name: str, stored: tuple[tuple[str, str], ...], meanings: dict[str, str]
-) -> dict[str, Any]:
-    schema = dg.TableSchema(
-        [dg.TableColumn(column, kind, description=meanings[column]) for column, kind in stored]
-    )
-    return {"dagster/table_name": name, "dagster/column_schema": schema}
 
 
 def _accounts_metadata(computed: Computed) -> dict[str, Any]:

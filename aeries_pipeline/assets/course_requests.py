@@ -12,9 +12,9 @@ from typing import Any
 import dagster as dg
 
 from aeries_pipeline.assets.accounts import AFTER_PULLS
-from aeries_pipeline.assets.describe import OWNER
+from aeries_pipeline.assets.describe import OWNER, table_metadata
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
-from aeries_pipeline.assets.verdicts import check_specs, severity_of
+from aeries_pipeline.assets.verdicts import check_result, check_specs
 from aeries_pipeline.course_requests import columns_of_table
 from aeries_pipeline.course_requests.compute import Computed, compute
 from aeries_pipeline.course_requests.inbox import inbox_of, refresh_reports, take_all
@@ -57,12 +57,6 @@ def build_requests_asset(partitions: Partitions) -> dg.AssetsDefinition:
         dg.AssetDep(dg.AssetKey(["raw", name]), partition_mapping=partitions.schools_of_district())
         for name in ("students", "course_requests", "alternate_course_requests")
     ]
-    schema = dg.TableSchema(
-        [
-            dg.TableColumn(name, kind, description=columns_of_table.MEANINGS[name])
-            for name, kind in REQUESTS_COLUMNS
-        ]
-    )
 
     @dg.multi_asset(
         name="core__course_requests",
@@ -81,10 +75,9 @@ def build_requests_asset(partitions: Partitions) -> dg.AssetsDefinition:
                     dg.AssetKey(["raw", "schools"]),
                 ],
                 automation_condition=AFTER_PULLS,
-                metadata={
-                    "dagster/table_name": "core.course_requests",
-                    "dagster/column_schema": schema,
-                },
+                metadata=table_metadata(
+                    "core.course_requests", REQUESTS_COLUMNS, columns_of_table.MEANINGS
+                ),
                 tags={"aeries/grain": "district", "aeries/personal": "yes"},
             )
         ],
@@ -114,17 +107,7 @@ def build_requests_asset(partitions: Partitions) -> dg.AssetsDefinition:
                 "space and permissions, then materialize core/course_requests again",
                 allow_retries=False,
             ) from None
-        checks = [
-            dg.AssetCheckResult(
-                asset_key=REQUESTS,
-                check_name=one.name,
-                passed=one.passed,
-                severity=severity_of(one),
-                description=one.text,
-                metadata=dict(one.numbers),
-            )
-            for one in answers(district.id, taken, computed)
-        ]
+        checks = [check_result(REQUESTS, one) for one in answers(district.id, taken, computed)]
         if not computed.received and not taken:
             context.log.info("%s: there are no course requests", district.id)
             yield from checks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -103,3 +104,19 @@ def materialization_metadata(resource: Resource, loaded: Loaded) -> dict[str, An
     if loaded.drift is not None and pull.drift:
         metadata["drift"] = dg.MetadataValue.md(f"```json\n{pull.drift}\n```")
     return metadata
+
+
+def table_metadata(
+    name: str, stored: Sequence[tuple[str, str]], meanings: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what the UI shows of a table that follows from pulls.
+
+    Args:
+        name: Name with its schema.
+        stored: Columns and their DuckDB types.
+        meanings: What each column means.
+    """
+    schema = dg.TableSchema(
+        [dg.TableColumn(column, kind, description=meanings[column]) for column, kind in stored]
+    )
+    return {"dagster/table_name": name, "dagster/column_schema": schema}

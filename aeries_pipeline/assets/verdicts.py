@@ -39,6 +39,18 @@ def severity_of(answer: Answer) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.ERROR if answer.serious else dg.AssetCheckSeverity.WARN
 
 
+def check_result(key: dg.AssetKey, answer: Answer) -> dg.AssetCheckResult:
+    """Return an answer as the result of a check, in a run of one partition."""
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=answer.name,
+        passed=answer.passed,
+        severity=severity_of(answer),
+        description=answer.text,
+        metadata=dict(answer.numbers),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Targets:
     """The newest materialization of each partition of an asset.

@@ -22,7 +22,6 @@ from aeries_pipeline.course_requests.evidence import read_district
 from aeries_pipeline.course_requests.model import Course, State
 from aeries_pipeline.course_requests.tables import EXPORTS_COLUMNS, prepare
 from aeries_pipeline.deliveries import (
-    MANIFEST,
     checksums,
     clear,
     deliveries,
@@ -374,4 +373,4 @@ def last_folder(out: Path, district: str, school: int) -> Path | None:
     """Return a school's newest delivery, None before the first."""
     place = out / district / "sss" / str(school)
     found = deliveries(place) if place.is_dir() else []
-    return found[-1] if found and (found[-1] / MANIFEST).exists() else None
+    return found[-1] if found else None
