@@ -6,10 +6,14 @@ the order of the roster, so that a district is one unbroken range and one run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
 
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.roster import District, Roster
@@ -65,6 +69,13 @@ def school_key(district: str, school: int) -> str:
 def school_keys(district: District) -> list[str]:
     """Return the keys of a district's schools, in roster order."""
     return [school_key(district.id, school) for school in district.schools]
+
+
+def range_tags(keys: Sequence[str]) -> dict[str, str]:
+    """Return the tags of a run over an unbroken range of keys; none for a single key."""
+    if len(keys) < 2:
+        return {}
+    return {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
 
 
 def key_of(district: str, school: int | None) -> str:

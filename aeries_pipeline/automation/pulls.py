@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
     PRIORITY_TAG,
@@ -21,7 +20,7 @@ from aeries_pipeline.assets.resources import DISTRICT_TAG
 from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
 from aeries_pipeline.catalog.registry import of_grain
 from aeries_pipeline.catalog.resource import Grain
-from aeries_pipeline.partitions import school_key, split
+from aeries_pipeline.partitions import range_tags, school_key, split
 from aeries_pipeline.roster import District, load_roster
 from aeries_pipeline.schedule import Attempt, CutOff, Outcome, Stage, Start, decide
 from aeries_pipeline.settings import Settings
@@ -137,7 +136,7 @@ def request_for(district: District, opening: str, start: Start) -> dg.RunRequest
             run_key=run_key, job_name=PULL_SCHOOLS, partition_key=first, tags=tags,
             asset_selection=selection,
         )  # fmt: skip
-    tags |= {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+    tags |= range_tags([first, last])
     return dg.RunRequest(
         run_key=run_key, job_name=PULL_SCHOOLS, tags=tags, asset_selection=selection
     )

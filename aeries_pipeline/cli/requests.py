@@ -8,10 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-)
 from rich.console import Console
 from rich.table import Table
 
@@ -24,7 +20,7 @@ from aeries_pipeline.course_requests.inbox import drop_in, inbox_of, waiting_fil
 from aeries_pipeline.course_requests.model import Reason, State
 from aeries_pipeline.course_requests.sentences import SENTENCES, STATES
 from aeries_pipeline.course_requests.verdicts import NONE_REJECTED
-from aeries_pipeline.partitions import school_keys
+from aeries_pipeline.partitions import range_tags, school_keys
 from aeries_pipeline.roster import District, load_roster
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.sss.deliver import last_folder
@@ -85,14 +81,11 @@ def run_requests(
     keys = school_keys(district)
     if not taken.success or not keys:
         return [taken]
-    if len(keys) > 1:
-        tags[ASSET_PARTITION_RANGE_START_TAG] = keys[0]
-        tags[ASSET_PARTITION_RANGE_END_TAG] = keys[-1]
     exported = defs.resolve_job_def(EXPORT_REQUESTS).execute_in_process(
         run_config=QUIET,
         instance=instance,
         partition_key=keys[0] if len(keys) == 1 else None,
-        tags=tags,
+        tags=tags | range_tags(keys),
         raise_on_error=False,
     )
     return [taken, exported]

@@ -9,10 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-)
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -32,7 +28,7 @@ from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.cli.accounts import QUIET, compute_accounts
 from aeries_pipeline.cli.requests import failures, follow_requests, tell_requests
-from aeries_pipeline.partitions import school_key, school_keys
+from aeries_pipeline.partitions import range_tags, school_key, school_keys
 from aeries_pipeline.progress import watching
 from aeries_pipeline.pulls.run import Progress as Step
 from aeries_pipeline.pulls.session import window_is_closed
@@ -196,9 +192,7 @@ class _Puller:
             tags[OUTSIDE_WINDOW_TAG] = self.request.outside_window
         if self.request.accept_shrunken:
             tags[ACCEPT_SHRUNKEN_TAG] = self.request.accept_shrunken
-        if len(keys) > 1:
-            tags[ASSET_PARTITION_RANGE_START_TAG] = keys[0]
-            tags[ASSET_PARTITION_RANGE_END_TAG] = keys[-1]
+        tags |= range_tags(keys)
         label = f"{self.district.id} {job.removeprefix('pull_')}"
         with _bars(self.console, label, len(names) * len(keys)):
             return self.defs.resolve_job_def(job).execute_in_process(
