@@ -86,8 +86,8 @@ def value_sql(field: Field, text: str) -> str:
             return f"TRY_CAST({text} AS {field.sql_type})"
 
 
-def fault_sql(field: Field, text: str) -> str | None:
-    """Return the expression that names what is wrong with a text, else NULL.
+def suspect_sql(field: Field, text: str) -> str | None:
+    """Return the condition under which a text is not fit for its field.
 
     None where every text is fit, as for a text field.
     """
@@ -105,8 +105,19 @@ def fault_sql(field: Field, text: str) -> str | None:
             wrong = f"TRY_CAST({text} AS TIMESTAMP) IS NULL"
         case _:
             wrong = f"TRY_CAST({text} AS {field.sql_type}) IS NULL"
+    return f"({text} IS NOT NULL AND {wrong} AND trim({text}) <> '')"
+
+
+def fault_sql(field: Field, text: str) -> str | None:
+    """Return the expression that names what is wrong with a text, else NULL.
+
+    None where every text is fit.
+    """
+    suspect = suspect_sql(field, text)
+    if suspect is None:
+        return None
     reason = literal(f"{field.name}: not {_ARTICLE[field.kind]}")
-    return f"CASE WHEN {text} IS NOT NULL AND {wrong} AND trim({text}) <> '' THEN {reason} END"
+    return f"CASE WHEN {suspect} THEN {reason} END"
 
 
 _ARTICLE = {

@@ -216,11 +216,21 @@ class Schedule:
             courses = self._courses(academics, row, rng)
             for place, (course, period) in enumerate(courses, start=1):
                 ended = last if rng.random() > 0.15 else middle
+                if place <= row.drops:
+                    ended = date(district.year, 10, 1 + min(row.drops, 30))
                 self._seat(row, place, course, period, first, ended)
             if courses and rng.random() < 0.2:
                 dropped = date(district.year, 9, 5)
                 course, period = courses[0]
                 self._seat(row, len(courses) + 1, course, period + 1, first, dropped)
+
+    @cached_property
+    def by_student(self) -> Mapping[int, list[Seat]]:
+        """The seats of each student, in order."""
+        found: dict[int, list[Seat]] = {}
+        for seat in self.seats:
+            found.setdefault(seat.row.person.id, []).append(seat)
+        return found
 
     def _courses(
         self, academics: Academics, row: Row, rng: random.Random

@@ -59,6 +59,31 @@ def _one_day(district: District, rng: random.Random, at: datetime) -> dict[str, 
     return done
 
 
+def touch(district: District, share: float, at: datetime) -> dict[str, int]:
+    """Change name and schedule of a share of the current students, spread over all schools.
+
+    The students' transcripts and grades stay, as on most nights of a year.
+
+    Args:
+        district: Changed in place.
+        share: From 0 to 1.
+        at: Moment that the change feeds give.
+
+    Returns:
+        The number of students whose row and whose classes changed.
+    """
+    rng = random.Random(f"{district.seed}/{district.year}/{district.version}/touch")  # noqa: S311
+    current = [row for row in district.active() if row.school != INACTIVE_SCHOOL]
+    chosen = rng.sample(current, k=round(share * len(current)))
+    for row in chosen:
+        _rename(district, row, rng, at)
+        row.drops += 1
+        district.note(row, "class", at)
+    if chosen:
+        district.version += 1
+    return {"students": len(chosen)}
+
+
 def _arrive(district: District, rng: random.Random, at: datetime) -> int:
     school = rng.choice(district.real_schools())
     grade = rng.randint(school.low, school.high)

@@ -69,6 +69,8 @@ class Row:
     next_school: int = 0
     next_grade: int = 0
     program: str = ""
+    drops: int = 0
+    """Classes that the student has dropped, the first ones of the schedule."""
 
 
 @dataclass(slots=True)

@@ -55,6 +55,8 @@ class Emulator:
         sites: Sites by the folder they stand in; an empty name is the root.
         faults: What goes wrong.
         log: The last requests.
+        keeps_answers: Whether an answer is kept until its district moves on, so
+            that a benchmark measures its client and not the making of JSON.
     """
 
     sites: dict[str, Site]
@@ -62,6 +64,9 @@ class Emulator:
     log: deque[Visit] = field(default_factory=lambda: deque(maxlen=200_000))
     running: int = 0
     most_running: int = 0
+    keeps_answers: bool = False
+    _kept: dict[tuple[str, ...], Response] = field(default_factory=dict)
+    _kept_version: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def application(self) -> ASGIApp:
@@ -78,6 +83,7 @@ class Emulator:
         return Starlette(
             routes=[
                 Route("/_emulator/advance", self._advance, methods=["POST"]),
+                Route("/_emulator/touch", self._touch, methods=["POST"]),
                 Route("/_emulator/faults", self._set_faults, methods=["PUT"]),
                 Route("/_emulator/log", self._read_log),
                 Route("/_emulator/truth/{site}", self._truth),
@@ -94,6 +100,13 @@ class Emulator:
             name: await run_in_threadpool(self.sites[name].advance, int(body.get("days", 1)))
             for name in wanted
         }
+        return JSONResponse(done)
+
+    async def _touch(self, request: Request) -> Response:
+        body = json.loads(await request.body())
+        wanted = [body["site"]] if "site" in body else list(self.sites)
+        share = float(body["share"])
+        done = {name: await run_in_threadpool(self.sites[name].touch, share) for name in wanted}
         return JSONResponse(done)
 
     async def _set_faults(self, request: Request) -> Response:
@@ -151,11 +164,35 @@ class Emulator:
         query = dict(request.query_params)
         if any(fault.kind is FaultKind.REPEAT for fault in struck):
             query = _first_page(query)
+        damaged = any(fault.kind is not FaultKind.LATENCY for fault in struck)
+        if self.keeps_answers and not damaged:
+            return await self._kept_or_new(name, inside, query, certificate)
         reply = await run_in_threadpool(site.answer, inside, query, certificate)
         for fault in struck:
             if fault.kind is not FaultKind.LATENCY:
                 return _broken(fault, reply)
         return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
+
+
+    async def _kept_or_new(
+        self, name: str, inside: str, query: Mapping[str, str], certificate: str | None
+    ) -> Response:
+        """Answer from what was answered before, while the district stays as it is."""
+        site = self.sites[name]
+        if site.district.version != self._kept_version.get(name):
+            self._kept = {key: kept for key, kept in self._kept.items() if key[0] != name}
+            self._kept_version[name] = site.district.version
+        key = (name, inside, certificate or "", *sorted(f"{n}={v}" for n, v in query.items()))
+        response = self._kept.get(key)
+        if response is None:
+            reply = await run_in_threadpool(site.answer, inside, query, certificate)
+            response = Response(
+                reply.body, status_code=reply.status, media_type=reply.content_type
+            )
+            # The clock and the feeds answer anew each time.
+            if inside.lower() != "systeminfo" and "datachanges" not in inside.lower():
+                self._kept[key] = response
+        return response
 
 
 def _first_page(query: Mapping[str, str]) -> dict[str, str]:

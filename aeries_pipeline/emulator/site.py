@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from aeries_pipeline.emulator.days import advance
+from aeries_pipeline.emulator.days import advance, touch
 from aeries_pipeline.emulator.district import District, Row, School
 from aeries_pipeline.emulator.endpoints import Endpoints
 from aeries_pipeline.emulator.switches import Switches
@@ -107,6 +107,11 @@ class Site:
         """Move the district on by school days."""
         with self.lock:
             return advance(self.district, days, self.now().replace(tzinfo=None))
+
+    def touch(self, share: float) -> dict[str, int]:
+        """Change student row and schedule of a share of the current students."""
+        with self.lock:
+            return touch(self.district, share, self.now().replace(tzinfo=None))
 
     @property
     def start_year(self) -> int:
@@ -301,10 +306,11 @@ class Site:
         school = self.district.schools.get(int(match["school"]))
         if school is None or not school.is_real:
             return "[]"
-        seats = self._endpoints.academics.schedule(school).seats
+        schedule = self._endpoints.academics.schedule(school)
         groups = match.groupdict()
+        seats = schedule.seats
         if groups.get("student"):
-            seats = [seat for seat in seats if seat.row.person.id == int(groups["student"])]
+            seats = schedule.by_student.get(int(groups["student"]), [])
         if groups.get("section"):
             seats = [seat for seat in seats if seat.section.number == int(groups["section"])]
         return self._list([self._endpoints.seat(seat) for seat in seats])

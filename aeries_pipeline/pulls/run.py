@@ -24,7 +24,8 @@ from aeries_pipeline.catalog.resource import Grain, Resource
 from aeries_pipeline.pulls.landing import LandingError, keep_newest, partition_folder, write_page
 from aeries_pipeline.pulls.session import Session, SystemInfo
 from aeries_pipeline.warehouse.load import Fetched, Loaded, PullRow, load, now, place_of, record
-from aeries_pipeline.warehouse.staging import Landed
+from aeries_pipeline.warehouse.shapes import Shape, survey
+from aeries_pipeline.warehouse.tables import Landed
 from aeries_pipeline.warehouse.verdict import Status
 
 BATCH_BYTES = 64 * 1024 * 1024
@@ -167,17 +168,21 @@ def _fetch(session: Session, resource: Resource, school: int | None, system: Sys
         / session.pull_id
     )
     landed: list[Path] = []
+    shape: Shape | None = Shape()
     records = 0
     try:
         for answer in _answers(session, resource, school, system, tally):
             tally.pages += 1
             landed.append(write_page(folder, tally.pages, answer.body))
+            seen = survey(resource, answer.rows)
+            shape = shape.joined(seen) if shape and seen else None
             records += len(answer.rows)
     except (AeriesError, LandingError) as error:
         return Loaded(_with_tally(_outcome_of(draft, resource, error), tally))
     files = Landed(
-        session.district.id, school, session.pull_id, draft.started_at, tuple(landed), records
-    )
+        session.district.id, school, session.pull_id, draft.started_at, tuple(landed), records,
+        shape,
+    )  # fmt: skip
     return Fetched(files, _with_tally(draft, tally))
 
 

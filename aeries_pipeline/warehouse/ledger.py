@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.staging import Drift
+from aeries_pipeline.warehouse.shapes import Drift
 
 
 @dataclass(frozen=True, slots=True)

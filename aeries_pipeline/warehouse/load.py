@@ -27,7 +27,9 @@ from aeries_pipeline.warehouse.connection import (
     Warehouse,
     WarehouseUnusableError,
 )
-from aeries_pipeline.warehouse.staging import Drift, Landed, Staged, bad_table, good_table, stage
+from aeries_pipeline.warehouse.shapes import Drift
+from aeries_pipeline.warehouse.staging import stage
+from aeries_pipeline.warehouse.tables import Landed, Staged, bad_table, good_table
 from aeries_pipeline.warehouse.verdict import Facts, Safeguards, Status, Verdict, judge
 
 
@@ -123,7 +125,8 @@ def load(
     if not fetched:
         return []
     with duckdb.connect() as connection:
-        connection.execute("SET preserve_insertion_order = true")
+        # Rows of a table have no order; without one both cores write.
+        connection.execute("SET preserve_insertion_order = false")
         try:
             staged = stage(connection, resource, [one.landed for one in fetched])
         except duckdb.Error:

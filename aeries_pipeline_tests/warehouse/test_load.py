@@ -18,7 +18,7 @@ from aeries_pipeline.warehouse.connection import (
     WarehouseUnusableError,
 )
 from aeries_pipeline.warehouse.load import Fetched, Loaded, PullRow, load, now
-from aeries_pipeline.warehouse.staging import Landed
+from aeries_pipeline.warehouse.tables import Landed
 from aeries_pipeline.warehouse.verdict import Safeguards, Status
 from aeries_pipeline_tests.unit.test_catalog import sample
 
