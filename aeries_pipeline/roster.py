@@ -39,6 +39,7 @@ from aeries_pipeline.notices.channels import Channel
 from aeries_pipeline.settled import (
     AccountSettings,
     CourseRequestSettings,
+    IncrementalSettings,
     SafeguardSettings,
     Settled,
 )
@@ -84,6 +85,7 @@ class District(Settled):
     database_year: int | None = Field(None, ge=1990, le=2100)
     resources: list[str] = Field(default_factory=list)
     safeguards: SafeguardSettings = Field(default_factory=SafeguardSettings)
+    incremental: IncrementalSettings = Field(default_factory=IncrementalSettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)
     course_requests: CourseRequestSettings = Field(default_factory=CourseRequestSettings)
     max_concurrent_requests: int = Field(4, ge=1, le=64)
@@ -146,6 +148,9 @@ class District(Settled):
             raise ValueError("give certificate_env or certificate_file, one of the two")
         if self.inactive_school in self.schools:
             raise ValueError(f"schools: {self.inactive_school} is the inactive_school")
+        wrong = sorted(set(self.incremental.whole) - set(RESOURCES))
+        if wrong:
+            raise ValueError(f"incremental.whole: unknown: {', '.join(wrong)}")
         self.windows  # noqa: B018 - read for its errors
         return self
 

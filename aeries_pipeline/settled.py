@@ -36,6 +36,15 @@ class SafeguardSettings(Settled):
     max_created: float = Field(default=0.20, ge=0, le=1)
 
 
+class IncrementalSettings(Settled):
+    """When records that changed are read alone, and when a list is read whole."""
+
+    full_every_days: float = Field(default=7.0, ge=0, le=60)
+    overlap_minutes: int = Field(default=10, ge=1, le=1440)
+    max_share: float = Field(default=0.05, ge=0, le=1)
+    whole: list[str] = Field(default_factory=lambda: ["students"])
+
+
 class StatusCodes(Settled):
     """What the district's codes of InactiveStatusCode mean; blank is always active."""
 

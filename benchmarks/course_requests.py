@@ -19,7 +19,7 @@ from aeries_pipeline.course_requests.tables import prepare
 from aeries_pipeline.roster import District
 from aeries_pipeline.sss.deliver import export
 from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.outcomes import now
 
 A_STUDENT = 6
 A_SCHOOL = 2000

@@ -39,7 +39,7 @@ from aeries_pipeline.accounts.tables import (
 )
 from aeries_pipeline.roster import District
 from aeries_pipeline.warehouse.connection import Warehouse, table_exists
-from aeries_pipeline.warehouse.load import new_id, now
+from aeries_pipeline.warehouse.outcomes import new_id, now
 from aeries_pipeline.warehouse.writing import insert_rows, writing
 
 WITHDRAWN = "withdrawn: the newest pulls no longer ask for it"

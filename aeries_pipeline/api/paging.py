@@ -20,6 +20,37 @@ _ROUND = 50
 Fetch = Callable[[int, int], Answer]
 
 
+class _Keys:
+    """The keys of the records so far, looked at only where somebody asks.
+
+    While every page is one that was believed in an earlier pull, in the same
+    place of the list, its guards have been passed and nothing is parsed.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._waiting: list[Answer] = []
+        self._found: set[tuple[Any, ...]] = set()
+
+    def add(self, answer: Answer) -> None:
+        self._waiting.append(answer)
+
+    def repeats(self, answer: Answer) -> bool:
+        """Tell whether a page holds no record that was not in an earlier one."""
+        if answer.is_known:
+            return False
+        return self.of(answer) <= self.all()
+
+    def of(self, answer: Answer) -> set[tuple[Any, ...]]:
+        return {_key(row, self._names) for row in answer.rows}
+
+    def all(self) -> set[tuple[Any, ...]]:
+        for answer in self._waiting:
+            self._found |= self.of(answer)
+        self._waiting.clear()
+        return self._found
+
+
 def pages(fetch: Fetch, *, size: int, key: Sequence[str], what: str) -> Iterator[Answer]:
     """Yield the pages of a list, in order.
 
@@ -38,26 +69,27 @@ def pages(fetch: Fetch, *, size: int, key: Sequence[str], what: str) -> Iterator
         TransientError: If the server repeats a page in mid-list, so that the
             rest of the list cannot be reached.
     """
-    seen: set[tuple[Any, ...]] = set()
+    seen = _Keys(key)
     first = 1
     step = size
     for number in range(1, MAX_PAGES + 1):
         answer = fetch(first, first + step - 1)
-        keys = {_key(row, key) for row in answer.rows}
-        count = len(answer.rows)
-        if number > 1 and count >= step and keys <= seen:
+        count = answer.seen.records
+        repeats = number > 1 and seen.repeats(answer)
+        if repeats and count >= step:
             # A server that ignores the numbers altogether has sent the whole list
             # at once; it shows by sending more than a smaller page asked for.
-            if number == 2 and keys == seen and len(fetch(1, step // 2).rows) > step // 2:
+            whole = number == 2 and seen.of(answer) == seen.all()
+            if whole and fetch(1, step // 2).seen.records > step // 2:
                 return
             raise TransientError(
                 "repeated_page",
                 f"{what}: the server sends the same page again and again, so the list cannot be "
                 "read to its end; the last good data stays, pull again later",
             )
-        if number == 1 or not keys <= seen:
+        if not repeats:
             yield answer
-        seen |= keys
+        seen.add(answer)
         if count > step or count == 0:
             return  # More than asked for: unpaged, all of it is here.
         if count < step:

@@ -9,7 +9,7 @@ import dagster as dg
 
 from aeries_pipeline.catalog.resource import Resource, Table
 from aeries_pipeline.catalog.tables import PROVENANCE
-from aeries_pipeline.warehouse.load import Loaded
+from aeries_pipeline.warehouse.outcomes import Loaded
 
 OWNER = "team:data-engineering"
 """Who answers for the assets."""
@@ -86,6 +86,7 @@ def materialization_metadata(resource: Resource, loaded: Loaded) -> dict[str, An
     pull = loaded.pull
     metadata: dict[str, Any] = {
         "dagster/partition_row_count": pull.rows or 0,
+        "read": pull.mode.value,
         "quarantined": pull.quarantined,
         "repeated_rows": pull.duplicates,
         "seconds": round(pull.seconds, 3),
@@ -101,9 +102,26 @@ def materialization_metadata(resource: Resource, loaded: Loaded) -> dict[str, An
     }
     if loaded.previous_rows is not None:
         metadata["row_change"] = (pull.rows or 0) - loaded.previous_rows
+    for name in ("changed", "removed", "missed"):
+        number = getattr(pull, name)
+        if number is not None:
+            metadata[f"{name}_records"] = number
     if loaded.drift is not None and pull.drift:
         metadata["drift"] = dg.MetadataValue.md(f"```json\n{pull.drift}\n```")
     return metadata
+
+
+def observation_metadata(loaded: Loaded) -> dict[str, Any]:
+    """Return the numbers of a pull that found everything as it was."""
+    pull = loaded.pull
+    return {
+        "dagster/partition_row_count": pull.rows or 0,
+        "read": pull.mode.value,
+        "seconds": round(pull.seconds, 3),
+        "requests": pull.requests,
+        "bytes": pull.bytes,
+        "pull_id": pull.pull_id,
+    }
 
 
 def table_metadata(

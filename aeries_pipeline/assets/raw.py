@@ -8,42 +8,22 @@ list of those that did not come, so that one school's trouble is its own.
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
 from aeries_pipeline.api.errors import AeriesError
-from aeries_pipeline.assets.describe import (
-    OWNER,
-    column_schema,
-    description_of,
-    materialization_metadata,
-)
+from aeries_pipeline.assets.describe import OWNER, column_schema, description_of
+from aeries_pipeline.assets.pull_events import Event, not_asked_events, pull_events
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
-from aeries_pipeline.assets.verdicts import check_specs, find_targets
-from aeries_pipeline.catalog.resource import Grain, Reference, Resource
-from aeries_pipeline.partitions import Partitions, by_district, key_of
+from aeries_pipeline.assets.verdicts import check_specs
+from aeries_pipeline.catalog.resource import Grain, Resource
+from aeries_pipeline.partitions import Partitions, by_district
 from aeries_pipeline.progress import tell
 from aeries_pipeline.pulls.run import pull_resource
-from aeries_pipeline.pulls.session import DistrictBusyError, Session
-from aeries_pipeline.pulls.verdicts import (
-    FRESH,
-    QUESTIONS,
-    ROSTER,
-    Answer,
-    answers,
-    freshness,
-    not_asked,
-    questions_for,
-    roster_drift,
-    teaching_schools,
-    unresolved_references,
-)
+from aeries_pipeline.pulls.session import DistrictBusyError
+from aeries_pipeline.pulls.verdicts import QUESTIONS, questions_for
 from aeries_pipeline.warehouse.connection import WarehouseBusyError, WarehouseUnusableError
-from aeries_pipeline.warehouse.ledger import LastGood, last_good
-from aeries_pipeline.warehouse.load import Loaded, now
 from aeries_pipeline.warehouse.verdict import Status
 
 AERIES = dg.AssetKey(["aeries", "api"])
-Event = dg.AssetMaterialization | AssetCheckEvaluation
 
 
 def build_raw_asset(
@@ -100,13 +80,13 @@ def build_raw_asset(
                     district,
                     resource.name,
                 )
-                yield from _not_asked(context, resource, district, schools)
+                yield from not_asked_events(context, resource, district, schools)
                 continue
             try:
                 session = aeries.session(district, warehouse.warehouse)
                 results = pull_resource(session, resource, schools, tell)
                 done += sum(one.pull.status is Status.COMPLETE for one in results)
-                yield from _report(context, session, resource, results)
+                yield from pull_events(context, session, resource, results)
             except (
                 AeriesError,
                 DistrictBusyError,
@@ -126,83 +106,8 @@ def build_raw_asset(
     return pull
 
 
-def _not_asked(
-    context: dg.AssetExecutionContext, resource: Resource, district: str, schools: Sequence[int]
-) -> Iterator[Event]:
-    partitions = [key_of(district, school) for school in schools] or [district]
-    targets = find_targets(context.instance, dg.AssetKey(["raw", resource.name]), partitions)
-    for partition in partitions:
-        for answer in not_asked(resource):
-            yield targets.evaluation(partition, answer)
-
-
 def _privacy(resource: Resource) -> dict[str, str]:
     return {"aeries/personal": "yes" if resource.personal else "no"}
-
-
-def _report(
-    context: dg.AssetExecutionContext,
-    session: Session,
-    resource: Resource,
-    results: Sequence[Loaded],
-) -> Iterator[Event]:
-    """Yield a materialization for each swapped partition, then every check's verdict."""
-    district = session.district
-    key = dg.AssetKey(["raw", resource.name])
-    for result in results:
-        pull = result.pull
-        if pull.status is Status.COMPLETE:
-            yield dg.AssetMaterialization(
-                key,
-                partition=key_of(district.id, pull.school),
-                metadata=materialization_metadata(resource, result),
-            )
-        elif pull.status is Status.NOT_GRANTED:
-            context.log.warning(pull.reason)
-        else:
-            context.log.error(pull.reason)
-    partitions = [key_of(district.id, result.pull.school) for result in results]
-    targets = find_targets(context.instance, key, partitions)
-    unresolved = unresolved_references(session.warehouse, resource, district.id)
-    goods = last_good(session.warehouse, district.id, resource.name)
-    for partition, result in zip(partitions, results, strict=True):
-        school = result.pull.school
-        # Yielded, not logged: what is logged after the last yield of a step
-        # that then fails never reaches the event log.
-        for answer in _verdicts(
-            session, resource, result, goods.get(school), unresolved.get(school, [])
-        ):
-            yield targets.evaluation(partition, answer)
-
-
-def _verdicts(
-    session: Session,
-    resource: Resource,
-    result: Loaded,
-    good: LastGood | None,
-    unresolved: Sequence[tuple[Reference, int, int]],
-) -> list[Answer]:
-    verdicts = answers(resource, result, good, unresolved)
-    if good is None and result.pull.status is Status.NOT_GRANTED:
-        verdicts.append(Answer(FRESH, passed=True, text="not granted, so nothing grows old"))
-    else:
-        last = good.finished_at if good else None
-        verdicts.append(freshness(last, now(), session.district.stale_after_days))
-    if resource.name == "schools":
-        verdicts.append(_roster(session))
-    return verdicts
-
-
-def _roster(session: Session) -> Answer:
-    if not session.warehouse.has_table("raw", "schools"):
-        return Answer(ROSTER, passed=False, text="the schools were never pulled")
-    rows = session.warehouse.dicts(
-        'SELECT "SchoolCode", "InactiveStatusCode", "DoNotReport", "Terms" FROM raw.schools '
-        "WHERE district = ?",
-        [session.district.id],
-    )
-    teaching = teaching_schools(rows, session.district.inactive_school)
-    return roster_drift(session.district.schools, teaching, session.district.id)
 
 
 def _failure(resource: Resource, troubles: Sequence[str], done: int) -> dg.Failure:

@@ -8,7 +8,7 @@ about: without that the UI takes a verdict for outdated and shows none.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -16,6 +16,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluation,
     AssetCheckEvaluationTargetMaterializationData,
 )
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from aeries_pipeline.pulls.verdicts import Answer
 
@@ -80,6 +81,40 @@ class Targets:
             target_materialization_data=self.records.get(partition),
             partition=partition,
         )
+
+
+def last_outcomes(
+    instance: dg.DagsterInstance,
+    key: dg.AssetKey,
+    names: Sequence[str],
+    partitions: Sequence[str],
+) -> dict[tuple[str, str], bool]:
+    """Return whether checks passed when they were last answered.
+
+    Args:
+        instance: Holds the verdicts.
+        key: The asset.
+        names: Its checks.
+        partitions: What to look up.
+
+    Returns:
+        The outcomes by check and partition, without those that were never
+        answered or whose last run gave none.
+    """
+    if not names or not partitions:
+        return {}
+    found = instance.event_log_storage.get_asset_check_partition_info(
+        [dg.AssetCheckKey(key, name) for name in names], partition_keys=list(partitions)
+    )
+    answered = {
+        AssetCheckExecutionRecordStatus.SUCCEEDED: True,
+        AssetCheckExecutionRecordStatus.FAILED: False,
+    }
+    return {
+        (one.check_key.name, one.partition_key): answered[one.latest_execution_status]
+        for one in found
+        if one.partition_key is not None and one.latest_execution_status in answered
+    }
 
 
 def find_targets(

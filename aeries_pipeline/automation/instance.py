@@ -16,6 +16,7 @@ import dagster as dg
 from filelock import FileLock
 from ruamel.yaml import YAML
 
+from aeries_pipeline.automation.storage import QuickSqliteStorage, batch_events
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import private_directory
 
@@ -44,6 +45,8 @@ INSTANCE: dict[str, Any] = {
 }
 """Telemetry off, one run for each district at a time, retries only after a crash."""
 
+_STORAGES = {"storage", "run_storage", "event_log_storage", "schedule_storage"}
+
 
 def prepare_home(settings: Settings) -> Path:
     """Make the Dagster home of a data directory, unless DAGSTER_HOME names another.
@@ -51,16 +54,29 @@ def prepare_home(settings: Settings) -> Path:
     Returns:
         The home, which is also set as DAGSTER_HOME for this process.
     """
+    batch_events()
     named = os.environ.get("DAGSTER_HOME")
     if named:
         return Path(named)
     home = private_directory(settings.dagster_home).absolute()
     path = home / "dagster.yaml"
-    if not path.exists():
+    kept = YAML(typ="safe").load(path.read_text(encoding="utf-8")) if path.exists() else INSTANCE
+    if not path.exists() or not _STORAGES & set(kept):
         with path.open("w", encoding="utf-8") as file:
-            YAML().dump(INSTANCE, file)
+            YAML().dump(kept | {"storage": storage_in(home)}, file)
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def storage_in(folder: Path) -> dict[str, Any]:
+    """Return the ``storage`` part of a ``dagster.yaml`` for files below a folder."""
+    return {
+        "custom": {
+            "module": QuickSqliteStorage.__module__,
+            "class": QuickSqliteStorage.__name__,
+            "config": {"base_dir": str(folder)},
+        }
+    }
 
 
 @contextmanager

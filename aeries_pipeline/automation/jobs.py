@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import dagster as dg
 
 from aeries_pipeline.assets.course_requests import REQUESTS, SSS_FILES
@@ -46,7 +48,24 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
     ]
 
 
+def pull_job(defs: dg.Definitions, name: str, keys: Collection[dg.AssetKey]) -> dg.JobDefinition:
+    """Return a pull job that is narrowed to some of its assets, and promises no verdict.
+
+    Args:
+        defs: The code location.
+        name: ``PULL_DISTRICT`` or ``PULL_SCHOOLS``.
+        keys: The raw assets to pull.
+    """
+    job = defs.resolve_job_def(name)
+    return job.get_subset(asset_selection=set(keys), asset_check_selection=set())
+
+
 def _selection(grain: Grain) -> dg.AssetSelection:
+    """Return the raw assets of a grain, without a promise to answer their checks.
+
+    A pull answers them for every partition that brought anything; a school that
+    is as it was costs no event but its observation.
+    """
     return dg.AssetSelection.assets(
         *(dg.AssetKey(["raw", resource.name]) for resource in of_grain(grain))
-    )
+    ).without_checks()

@@ -128,18 +128,19 @@ def request_for(district: District, opening: str, start: Start) -> dg.RunRequest
         tags[PRIORITY_TAG] = "1"
         return dg.RunRequest(
             run_key=run_key, job_name=PULL_DISTRICT, partition_key=district.id, tags=tags,
-            asset_selection=selection,
+            asset_selection=selection, asset_check_keys=[],
         )  # fmt: skip
     first, last = (school_key(district.id, school) for school in start.schools)
     if first == last:
         return dg.RunRequest(
             run_key=run_key, job_name=PULL_SCHOOLS, partition_key=first, tags=tags,
-            asset_selection=selection,
+            asset_selection=selection, asset_check_keys=[],
         )  # fmt: skip
     tags |= range_tags([first, last])
     return dg.RunRequest(
-        run_key=run_key, job_name=PULL_SCHOOLS, tags=tags, asset_selection=selection
-    )
+        run_key=run_key, job_name=PULL_SCHOOLS, tags=tags, asset_selection=selection,
+        asset_check_keys=[],
+    )  # fmt: skip
 
 
 def _cut_off(settings: Settings, districts: Sequence[str]) -> dict[str, CutOff]:

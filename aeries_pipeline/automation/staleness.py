@@ -19,7 +19,7 @@ from aeries_pipeline.roster import load_roster
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import Warehouse
 from aeries_pipeline.warehouse.ledger import last_complete
-from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.outcomes import now
 
 
 def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:

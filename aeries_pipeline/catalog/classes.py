@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import CLASS_SCHEDULES
+from aeries_pipeline.catalog.common import CLASS_SCHEDULES, student_feed
 from aeries_pipeline.catalog.fields import integer, text, timestamp
 from aeries_pipeline.catalog.resource import Grain, KeySource, Reference, Resource
 
@@ -45,5 +45,6 @@ CLASSES = Resource(
         Reference("StudentID", "students", "StudentID", same_school=True),
         Reference("CourseID", "courses", "ID"),
     ),
+    feed=student_feed("class", "classes/{key}"),
     source="https://support.aeries.com/support/solutions/articles/14000113686",
 )

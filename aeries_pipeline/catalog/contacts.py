@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import CONTACTS_AREA
+from aeries_pipeline.catalog.common import CONTACTS_AREA, student_feed
 from aeries_pipeline.catalog.fields import boolean, integer, text, timestamp
 from aeries_pipeline.catalog.resource import Grain, Reference, Resource
 
@@ -105,5 +105,6 @@ CONTACTS = Resource(
     area=CONTACTS_AREA,
     references=(Reference("StudentID", "students", "StudentID", same_school=True),),
     optional=True,
+    feed=student_feed("contact", "contacts/{key}"),
     source="https://support.aeries.com/support/solutions/articles/14000113683",
 )

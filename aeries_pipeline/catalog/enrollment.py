@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import ENROLLMENT_HISTORY
+from aeries_pipeline.catalog.common import ENROLLMENT_HISTORY, student_feed
 from aeries_pipeline.catalog.fields import integer, text, timestamp
 from aeries_pipeline.catalog.resource import Grain, KeySource, Resource
 
@@ -56,5 +56,6 @@ ENROLLMENT = Resource(
     key_source=KeySource.INFERRED,
     area=ENROLLMENT_HISTORY,
     optional=True,
+    feed=student_feed("enrollment", "enrollment/{key}/year/{year}"),
     source="https://support.aeries.com/support/solutions/articles/14000113684",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import STUDENT_PROGRAMS
+from aeries_pipeline.catalog.common import STUDENT_PROGRAMS, student_feed
 from aeries_pipeline.catalog.fields import integer, nested, text, timestamp
 from aeries_pipeline.catalog.resource import Grain, KeySource, Reference, Resource
 
@@ -35,5 +35,6 @@ PROGRAMS = Resource(
     area=STUDENT_PROGRAMS,
     references=(Reference("StudentID", "students", "StudentID", same_school=True),),
     optional=True,
+    feed=student_feed("program", "students/{key}/programs"),
     source="https://support.aeries.com/support/solutions/articles/14000113683",
 )

@@ -44,6 +44,8 @@ def registry(resources: Iterable[Resource]) -> Mapping[str, Resource]:
                 raise ValueError(f"table '{table.name}' of '{resource.name}' is defined twice")
             tables.add(table.name)
             missing = set(table.key) - {field.name for field in table.fields}
+            if resource.feed and resource.feed.field not in {field.name for field in table.stored}:
+                raise ValueError(f"the feed of '{resource.name}' names nothing of '{table.name}'")
             if missing:
                 raise ValueError(f"key of table '{table.name}' is not in its fields: {missing}")
     for resource in by_name.values():

@@ -70,6 +70,26 @@ class Area:
 
 
 @dataclass(frozen=True, slots=True)
+class Feed:
+    """An end point that names the records which changed since a moment.
+
+    It gives keys alone; each record is read again by itself. It has no word of
+    what was deleted, and nobody promises that it is complete.
+
+    Attributes:
+        path: Path below ``/api/v5``; year, month, day, hour and minute follow.
+        key: Property of its elements that names the record.
+        field: The field of the resource that holds the same.
+        one: Path of one record; ``{school}``, ``{key}`` and ``{year}`` are filled in.
+    """
+
+    path: str
+    key: str
+    field: str
+    one: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A field whose values must be found in another resource of the district.
 
@@ -138,8 +158,11 @@ class Resource:
         inner: Fields of that array's elements.
         children: Further tables made from arrays inside an element.
         references: Where values must be found again.
+        feed: What tells which records changed; None where Aeries has no such end point.
         optional: Only pulled where the roster lists it for the district.
         may_be_empty: Whether no rows at all is a normal answer.
+        absence_counts: Whether a row that is missing once more says something,
+            so that the same list again is news to what follows from it.
         personal: Whether its rows are about identifiable people.
         source: Where the facts were published.
     """
@@ -157,8 +180,10 @@ class Resource:
     inner: tuple[Field, ...] = ()
     children: tuple[Table, ...] = ()
     references: tuple[Reference, ...] = ()
+    feed: Feed | None = None
     optional: bool = False
     may_be_empty: bool = True
+    absence_counts: bool = False
     personal: bool = True
     source: str = ""
 

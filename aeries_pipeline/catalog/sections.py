@@ -122,5 +122,6 @@ SECTIONS = Resource(
     references=(Reference("CourseID", "courses", "ID"),),
     optional=True,
     personal=False,
+    # No feed: SectionDataChanges does not name a section whose count of students changed.
     source="https://support.aeries.com/support/solutions/articles/14000113686",
 )

@@ -6,7 +6,7 @@ inactive rows come in the same answer.
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import RECORDS, STUDENT_DATA
+from aeries_pipeline.catalog.common import RECORDS, STUDENT_DATA, student_feed
 from aeries_pipeline.catalog.fields import boolean, decimal, integer, text, timestamp
 from aeries_pipeline.catalog.resource import Grain, Resource
 
@@ -131,5 +131,7 @@ STUDENTS = Resource(
     area=STUDENT_DATA,
     paging=RECORDS,
     may_be_empty=False,
+    absence_counts=True,
+    feed=student_feed("student", "students/{key}"),
     source="https://support.aeries.com/support/solutions/articles/14000113683",
 )

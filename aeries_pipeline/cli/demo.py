@@ -17,7 +17,7 @@ from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.roster import load_roster
 from aeries_pipeline.settings import DEMO_PORT, DEMO_ROSTER, Settings
 from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.outcomes import now
 
 DAYS = 3
 

@@ -23,7 +23,7 @@ from aeries_pipeline.assets.resources import (
 )
 from aeries_pipeline.assets.xello import XELLO_FILES
 from aeries_pipeline.automation.instance import open_instance
-from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
+from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS, pull_job
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.cli.accounts import QUIET, compute_accounts
@@ -195,12 +195,12 @@ class _Puller:
         tags |= range_tags(keys)
         label = f"{self.district.id} {job.removeprefix('pull_')}"
         with _bars(self.console, label, len(names) * len(keys)):
-            return self.defs.resolve_job_def(job).execute_in_process(
+            keys_of_assets = [dg.AssetKey(["raw", name]) for name in names]
+            return pull_job(self.defs, job, keys_of_assets).execute_in_process(
                 run_config=QUIET,
                 instance=self.instance,
                 partition_key=keys[0] if len(keys) == 1 else None,
                 tags=tags,
-                asset_selection=[dg.AssetKey(["raw", name]) for name in names],
                 raise_on_error=False,
             )
 

@@ -34,7 +34,7 @@ from aeries_pipeline.course_requests.rules import decide
 from aeries_pipeline.course_requests.tables import OF_YEAR, prepare
 from aeries_pipeline.roster import District
 from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.outcomes import now
 from aeries_pipeline.warehouse.writing import writing
 
 

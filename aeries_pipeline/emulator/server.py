@@ -173,7 +173,6 @@ class Emulator:
                 return _broken(fault, reply)
         return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
 
-
     async def _kept_or_new(
         self, name: str, inside: str, query: Mapping[str, str], certificate: str | None
     ) -> Response:
@@ -186,9 +185,7 @@ class Emulator:
         response = self._kept.get(key)
         if response is None:
             reply = await run_in_threadpool(site.answer, inside, query, certificate)
-            response = Response(
-                reply.body, status_code=reply.status, media_type=reply.content_type
-            )
+            response = Response(reply.body, status_code=reply.status, media_type=reply.content_type)
             # The clock and the feeds answer anew each time.
             if inside.lower() != "systeminfo" and "datachanges" not in inside.lower():
                 self._kept[key] = response

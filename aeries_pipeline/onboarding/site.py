@@ -256,8 +256,14 @@ def estimate(samples: Sequence[Sample], district: District, schools_number: int)
         f"{district.max_concurrent_requests} requests at a time"
     )
     windows = district.windows
-    spans = list(windows.openings(datetime.now(UTC), 5)) if not windows.is_always else []
-    lengths = [(closes - opens).total_seconds() / 60 for opens, closes in spans if closes]
+    moment = datetime.now(UTC)
+    spans = list(windows.openings(moment, 5)) if not windows.is_always else []
+    # An opening that has begun is given from now on, which is not its length.
+    lengths = [
+        (closes - opens).total_seconds() / 60
+        for opens, closes in spans
+        if closes and opens > moment
+    ]
     shortest = min(lengths, default=None)
     if shortest is not None and minutes > 0.8 * shortest:
         return warned(

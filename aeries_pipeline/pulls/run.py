@@ -2,7 +2,8 @@
 
 Schools are fetched side by side within the district's limits, landed as
 received and loaded as soon as a batch is full. One school's failure is a row
-in the ledger and a result like any other.
+in the ledger and a result like any other. How one partition is fetched is in
+``fetch``.
 """
 
 from __future__ import annotations
@@ -10,23 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from aeries_pipeline.api.client import Answer, Tally
-from aeries_pipeline.api.errors import (
-    AeriesError,
-    PermissionMissingError,
-    StoppedError,
-    TransientError,
-)
-from aeries_pipeline.api.paging import pages
+from aeries_pipeline.api.client import Tally
+from aeries_pipeline.api.errors import AeriesError, StoppedError
 from aeries_pipeline.catalog.resource import Grain, Resource
-from aeries_pipeline.pulls.landing import LandingError, keep_newest, partition_folder, write_page
+from aeries_pipeline.pulls.fetch import Outcome, Target, draft_of, fetch, outcome_of
+from aeries_pipeline.pulls.landing import keep_newest, partition_folder
+from aeries_pipeline.pulls.plans import Feeds, Plan, last_reads, plan_of
 from aeries_pipeline.pulls.session import Session, SystemInfo
-from aeries_pipeline.warehouse.load import Fetched, Loaded, PullRow, load, now, place_of, record
-from aeries_pipeline.warehouse.shapes import Shape, survey
-from aeries_pipeline.warehouse.tables import Landed
-from aeries_pipeline.warehouse.verdict import Status
+from aeries_pipeline.warehouse.load import load, record
+from aeries_pipeline.warehouse.outcomes import Fetched, Loaded, Mode, now
 
 BATCH_BYTES = 64 * 1024 * 1024
 """A batch is loaded when it has reached this size, which bounds the memory."""
@@ -78,31 +72,34 @@ def pull_resource(
         failed = [_failed(session, resource, school, error) for school in targets]
         record(session.warehouse, [one.pull for one in failed])
         return failed
+    plan = _plan(session, resource, system)
+    feeds = Feeds(session.client, session.district.id, system.start_year)
+    jobs = [Target(session, resource, school, system, plan, feeds) for school in targets]
     results: dict[int | None, Loaded] = {}
-    for batch in _batches(session, resource, targets, system, report):
-        for one in _load(session, resource, batch):
+    for batch in _batches(jobs, report):
+        for one in _load(session, resource, batch, plan, feeds):
             results[one.pull.school] = one
             report(Progress(session.district.id, resource.name, one.pull.school, fetched=False))
     return [results[school] for school in targets]
 
 
-Outcome = Fetched | Loaded
+def _plan(session: Session, resource: Resource, system: SystemInfo) -> Plan:
+    last = last_reads(session.warehouse, session.district.id, resource)
+    if session.options.full:
+        # Whatever was read before is compared, and not relied on.
+        settings = session.district.incremental.model_copy(update={"full_every_days": 0.0})
+    else:
+        settings = session.district.incremental
+    return plan_of(resource, last, settings, now(), system.database_year, system.server_time)
 
 
-def _batches(
-    session: Session,
-    resource: Resource,
-    targets: Sequence[int | None],
-    system: SystemInfo,
-    report: OnProgress,
-) -> Iterator[list[Outcome]]:
+def _batches(jobs: Sequence[Target], report: OnProgress) -> Iterator[list[Outcome]]:
     """Yield fetched partitions in batches of bounded size."""
     batch: list[Outcome] = []
     size = 0
+    session, resource = jobs[0].session, jobs[0].resource
     with ThreadPoolExecutor(max_workers=session.client.concurrent) as pool:
-        futures: list[Future[Outcome]] = [
-            pool.submit(_fetch, session, resource, school, system) for school in targets
-        ]
+        futures: list[Future[Outcome]] = [pool.submit(fetch, job) for job in jobs]
         try:
             for future in as_completed(futures):
                 outcome = future.result()
@@ -120,117 +117,53 @@ def _batches(
         yield batch
 
 
-def _load(session: Session, resource: Resource, batch: Sequence[Outcome]) -> list[Loaded]:
-    failed = [one for one in batch if isinstance(one, Loaded)]
-    record(session.warehouse, [one.pull for one in failed])
+def _load(
+    session: Session, resource: Resource, batch: Sequence[Outcome], plan: Plan, feeds: Feeds
+) -> list[Loaded]:
+    settled = [one for one in batch if isinstance(one, Loaded)]
+    record(session.warehouse, [one.pull for one in settled])
     fetched = [one for one in batch if isinstance(one, Fetched)]
-    loaded = load(session.warehouse, resource, fetched, session.district.bounds)
+    compared = _compared(resource, fetched, plan, feeds)
+    loaded = load(session.warehouse, resource, compared, session.district.bounds)
     for one in fetched:
         folder = partition_folder(
             session.settings.landing, one.landed.district, resource.name, one.landed.school
         )
         keep_newest(folder, session.district.landing_keep)
-    return failed + loaded
+    return settled + loaded
 
 
-def _draft(session: Session, resource: Resource, school: int | None) -> PullRow:
-    started = now()
-    return PullRow(
-        pull_id=session.pull_id,
-        district=session.district.id,
-        school=school,
-        resource=resource.name,
-        status=Status.FAILED,
-        started_at=started,
-        finished_at=started,
-        pull_window=str(session.district.windows),
-        outside_window_reason=session.options.outside_window,
-        accept_shrunken_reason=session.options.accept_shrunken,
-        database_year=session.system.database_year if session.system else None,
-        server_version=session.system.version if session.system else None,
-        run_id=session.options.run_id,
-    )
+def _compared(
+    resource: Resource, fetched: Sequence[Fetched], plan: Plan, feeds: Feeds
+) -> list[Fetched]:
+    """Note what the feed names on every whole list that follows nights of changes.
 
-
-def _failed(
-    session: Session, resource: Resource, school: int | None, error: AeriesError | LandingError
-) -> Loaded:
-    draft = _draft(session, resource, school)
-    return Loaded(_outcome_of(draft, resource, error))
-
-
-def _fetch(session: Session, resource: Resource, school: int | None, system: SystemInfo) -> Outcome:
-    """Fetch one partition to disk. Never raises for what a server does."""
-    draft = _draft(session, resource, school)
-    tally = Tally()
-    folder = (
-        partition_folder(session.settings.landing, session.district.id, resource.name, school)
-        / session.pull_id
-    )
-    landed: list[Path] = []
-    shape: Shape | None = Shape()
-    records = 0
+    Asked after the lists were read, so that nothing counts as missed that
+    changed meanwhile.
+    """
+    due = {
+        one.landed.school
+        for one in fetched
+        if one.keys is None
+        and (last := plan.last.get(one.landed.school)) is not None
+        and last.mode is Mode.CHANGES
+        and last.database_year == one.draft.database_year
+    }
+    if resource.feed is None or plan.since is None or not due:
+        return list(fetched)
     try:
-        for answer in _answers(session, resource, school, system, tally):
-            tally.pages += 1
-            landed.append(write_page(folder, tally.pages, answer.body))
-            seen = survey(resource, answer.rows)
-            shape = shape.joined(seen) if shape and seen else None
-            records += len(answer.rows)
-    except (AeriesError, LandingError) as error:
-        return Loaded(_with_tally(_outcome_of(draft, resource, error), tally))
-    files = Landed(
-        session.district.id, school, session.pull_id, draft.started_at, tuple(landed), records,
-        shape,
-    )  # fmt: skip
-    return Fetched(files, _with_tally(draft, tally))
+        named = feeds.ask(resource.feed, plan.since, Tally())
+    except StoppedError:
+        named = None
+    if named is None:
+        return list(fetched)
+    return [
+        replace(one, named=named.get(one.landed.school, frozenset()))
+        if one.landed.school in due
+        else one
+        for one in fetched
+    ]
 
 
-def _outcome_of(draft: PullRow, resource: Resource, error: AeriesError | LandingError) -> PullRow:
-    if isinstance(error, PermissionMissingError) and resource.area is not None:
-        return replace(
-            draft,
-            status=Status.NOT_GRANTED,
-            code=error.code,
-            reason=f"{place_of(draft)}: not granted to this certificate; "
-            f"{resource.area.instruction}",
-        )
-    code = error.code if isinstance(error, AeriesError) else "landing"
-    status = Status.SKIPPED if isinstance(error, StoppedError) else Status.FAILED
-    transient = isinstance(error, TransientError)
-    return replace(draft, status=status, code=code, transient=transient, reason=str(error))
-
-
-def _with_tally(pull: PullRow, tally: Tally) -> PullRow:
-    finished = now()
-    return replace(
-        pull,
-        finished_at=finished,
-        seconds=(finished - pull.started_at).total_seconds(),
-        bytes=tally.bytes,
-        pages=tally.pages,
-        requests=tally.requests,
-        retries=tally.retries,
-    )
-
-
-def _answers(
-    session: Session, resource: Resource, school: int | None, system: SystemInfo, tally: Tally
-) -> Iterator[Answer]:
-    path = resource.path.format(school=school, year=system.start_year)
-    what = place_of(_draft(session, resource, school))
-
-    def ask(window: dict[str, str | int]) -> Answer:
-        params: dict[str, str | int] = {"DatabaseYear": system.start_year, **window}
-        return session.client.get(path, params=params, what=what, tally=tally)
-
-    paging = resource.paging
-    if paging is None:
-        yield ask({})
-        return
-    yield from pages(
-        lambda first, last: ask({paging.first: first, paging.last: last}),
-        size=paging.size,
-        key=resource.paging_key,
-        what=what,
-    )
+def _failed(session: Session, resource: Resource, school: int | None, error: AeriesError) -> Loaded:
+    return Loaded(outcome_of(draft_of(session, resource, school), resource, error))

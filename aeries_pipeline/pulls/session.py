@@ -25,7 +25,7 @@ from aeries_pipeline.api.retry import RetryPolicy
 from aeries_pipeline.roster import District
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import Warehouse, private_directory
-from aeries_pipeline.warehouse.load import new_id, now
+from aeries_pipeline.warehouse.outcomes import new_id, now
 from aeries_pipeline.windows import Windows
 
 
@@ -62,10 +62,12 @@ class SystemInfo:
     Attributes:
         version: Version of Aeries.
         database_year: The year that answered, such as ``2026-2027``.
+        server_time: The server's clock, aware; None where it does not tell.
     """
 
     version: str
     database_year: str
+    server_time: datetime | None = None
 
     @property
     def start_year(self) -> int:
@@ -81,6 +83,7 @@ class PullOptions:
         run_id: The Dagster run, for the ledger.
         outside_window: Why requests may be sent outside the window.
         accept_shrunken: Why fewer rows than last time are right.
+        full: Whether every list is read whole.
         retry: How patient the client is.
         timeouts: How long one attempt may take.
         clock: The present, aware; tests replace it.
@@ -89,6 +92,7 @@ class PullOptions:
     run_id: str | None = None
     outside_window: str | None = None
     accept_shrunken: str | None = None
+    full: bool = False
     retry: RetryPolicy | None = None
     timeouts: Timeouts | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -113,6 +117,17 @@ def take_district(district_id: str, settings: Settings) -> FileLock:
             "to end (its run is in the Dagster UI) and start again"
         ) from None
     return lock
+
+
+def server_clock(text: object) -> datetime | None:
+    """Read the clock of ``systeminfo``, with its seven digits; None without an offset."""
+    match = re.fullmatch(r"(.{19})(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)", str(text))
+    if match is None:
+        return None
+    try:
+        return datetime.fromisoformat(f"{match[1]}.{match[2] or 0}{match[3]}")
+    except ValueError:
+        return None
 
 
 class Session:
@@ -220,7 +235,8 @@ class Session:
                 f"{what}: the server does not say which school year it serves; check that the "
                 "url in the roster leads to Aeries",
             )
-        return SystemInfo(str(row.get("AeriesVersion", "")), stated)
+        clock = server_clock(row.get("CurrentDateTime"))
+        return SystemInfo(str(row.get("AeriesVersion", "")), stated, clock)
 
     def _check_year(self, system: SystemInfo) -> None:
         wanted = self.district.database_year

@@ -16,7 +16,7 @@ from typing import Any
 from aeries_pipeline.catalog.resource import Reference, Resource
 from aeries_pipeline.warehouse.connection import Warehouse
 from aeries_pipeline.warehouse.ledger import LastGood
-from aeries_pipeline.warehouse.load import Loaded
+from aeries_pipeline.warehouse.outcomes import Loaded
 from aeries_pipeline.warehouse.shapes import Drift
 from aeries_pipeline.warehouse.verdict import Status
 

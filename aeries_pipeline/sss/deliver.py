@@ -53,7 +53,7 @@ from aeries_pipeline.warehouse.connection import (
     WarehouseUnusableError,
     private_directory,
 )
-from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.outcomes import now
 from aeries_pipeline.warehouse.writing import insert_rows, writing
 
 WHOLE = "whole"

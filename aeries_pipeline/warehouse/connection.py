@@ -48,6 +48,13 @@ PULLS_COLUMNS = (
     ("schema_hash", "VARCHAR"),
     ("drift", "JSON"),
     ("run_id", "VARCHAR"),
+    ("mode", "VARCHAR"),
+    ("server_time", "VARCHAR"),
+    ("changed", "BIGINT"),
+    ("removed", "BIGINT"),
+    ("missed", "BIGINT"),
+    ("reader", "VARCHAR"),
+    ("answers", "VARCHAR[]"),
 )
 """Columns of ``meta.pulls``. Times are UTC; ``school`` is NULL for a district."""
 
@@ -167,14 +174,24 @@ def table_exists(connection: duckdb.DuckDBPyConnection, schema: str, name: str) 
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the schemas and the ledger in an attached warehouse where missing."""
-    if table_exists(connection, "meta", "pulls"):
+    """Make the schemas and the ledger where missing, and the ledger's newer columns."""
+    found = connection.execute(
+        "SELECT column_name FROM duckdb_columns() "
+        "WHERE database_name = ? AND schema_name = 'meta' AND table_name = 'pulls'",
+        [CATALOG],
+    ).fetchall()
+    present = {name for (name,) in found}
+    missing = [column for column in PULLS_COLUMNS if column[0] not in present]
+    if not missing:
         return
     connection.execute("BEGIN")
     for schema in SCHEMAS:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{schema}")
-    body = ", ".join(f"{name} {kind}" for name, kind in PULLS_COLUMNS)
-    connection.execute(f"CREATE TABLE IF NOT EXISTS {CATALOG}.meta.pulls ({body})")
+    if not present:
+        body = ", ".join(f"{name} {kind}" for name, kind in PULLS_COLUMNS)
+        connection.execute(f"CREATE TABLE {CATALOG}.meta.pulls ({body})")
+    for name, kind in missing if present else []:
+        connection.execute(f"ALTER TABLE {CATALOG}.meta.pulls ADD COLUMN {name} {kind}")
     connection.execute("COMMIT")
 
 

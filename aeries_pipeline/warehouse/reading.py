@@ -59,7 +59,9 @@ def text_select(files: Sequence[str], table: Table, names: Present) -> str:
         shape = [(name, "VARCHAR") for name in sorted(inside)]
         shape += [(name, "JSON") for name in sorted(unknown & names.inner)]
         columns.append((table.nested, f"STRUCT({_struct(shape)})[]"))
-        picks += [f"{_text_of(one, names.inner, 'e.')} AS {quoted(one.name)}" for one in table.inner]
+        picks += [
+            f"{_text_of(one, names.inner, 'e.')} AS {quoted(one.name)}" for one in table.inner
+        ]
         extras += [f"e.{quoted(name)}" for name in sorted((unknown & names.inner) - names.outer)]
         source = f"(SELECT *, unnest(s.{quoted(table.nested)}) AS e FROM s) s"
     elif table.nested:

@@ -145,9 +145,7 @@ def _read_quickly(
             f"SELECT DISTINCT _part FROM {good} WHERE _suspect"
         ).fetchall()
     }
-    rows = dict(
-        connection.execute(f"SELECT _part, count(*) FROM {good} GROUP BY _part").fetchall()
-    )
+    rows = dict(connection.execute(f"SELECT _part, count(*) FROM {good} GROUP BY _part").fetchall())
     # Two parsers have counted; where they differ, the careful way decides.
     found |= {part for part in parts if rows.get(part, 0) != shapes[part].rows[table.name]}
     if table.key_source is not KeySource.NONE:

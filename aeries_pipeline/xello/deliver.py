@@ -30,7 +30,7 @@ from aeries_pipeline.deliveries import (
 )
 from aeries_pipeline.roster import District
 from aeries_pipeline.warehouse.connection import Warehouse, private_directory
-from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.outcomes import now
 from aeries_pipeline.xello.contents import (
     CHANGES_QUERY,
     STUDENTS_QUERY,

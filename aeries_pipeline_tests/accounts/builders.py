@@ -18,7 +18,8 @@ from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import create_quarantine, create_raw
 from aeries_pipeline.roster import District
 from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.load import PullRow, record
+from aeries_pipeline.warehouse.load import record
+from aeries_pipeline.warehouse.outcomes import PullRow
 from aeries_pipeline.warehouse.verdict import Status
 
 FIRST = datetime(2026, 10, 1, 20, 0)

@@ -30,7 +30,7 @@ from aeries_pipeline.course_requests.verdicts import ARRIVED, answers
 from aeries_pipeline.emulator.district import Row
 from aeries_pipeline.pulls.run import pull_resource
 from aeries_pipeline.sss.deliver import Export, export, write_unplaced
-from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.outcomes import now
 from aeries_pipeline_tests.conftest import FAST, MakeWorld, World
 
 GRANTED = {"resources": ["course_requests", "alternate_course_requests", "sections"]}

@@ -14,7 +14,7 @@ from aeries_pipeline.automation.instance import open_instance
 from aeries_pipeline.automation.notices import build_notice_sensors
 from aeries_pipeline.automation.staleness import build_staleness_sensor
 from aeries_pipeline.notices.deliver import NotDeliveredError
-from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.outcomes import now
 from aeries_pipeline_tests.conftest import CERTIFICATE, World, roster_entry, write_roster
 from aeries_pipeline_tests.dagster_layer.test_pull_sensor import a_daemon
 from aeries_pipeline_tests.dagster_layer.test_raw_assets import QUIET, run

@@ -16,13 +16,14 @@ from dagster_shared.serdes import serialize_value
 from aeries_pipeline.assembly import build_defs
 from aeries_pipeline.assets.resources import WarehouseResource
 from aeries_pipeline.automation.instance import open_instance
+from aeries_pipeline.automation.jobs import pull_job
 from aeries_pipeline.automation.staleness import build_staleness_sensor
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.emulator.site import XELLO_GRANT
 from aeries_pipeline.partitions import build_partitions
 from aeries_pipeline.pulls.verdicts import QUESTIONS, questions_for
 from aeries_pipeline.roster import load_roster
-from aeries_pipeline.warehouse.load import now
+from aeries_pipeline.warehouse.outcomes import now
 from aeries_pipeline_tests.conftest import CERTIFICATE, World, roster_entry, write_roster
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -35,19 +36,28 @@ def instance(world: World) -> Iterator[dg.DagsterInstance]:
 
 
 def run(
-    world: World, instance: dg.DagsterInstance, *names: str, keys: list[str] | None = None
+    world: World,
+    instance: dg.DagsterInstance,
+    *names: str,
+    keys: list[str] | None = None,
+    announced: bool = False,
 ) -> dg.ExecuteInProcessResult:
+    """Run a pull job, or what the UI runs when one clicks on Materialize: with its checks."""
     keys = keys or [f"eagle-usd|{school}" for school in world.schools]
     tags = {}
     if len(keys) > 1:
         tags = {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
     job = "pull_schools" if "|" in keys[0] else "pull_district"
-    return build_defs(world.settings).resolve_job_def(job).execute_in_process(
+    defs = build_defs(world.settings)
+    assets = [dg.AssetKey(["raw", name]) for name in names]
+    made = pull_job(defs, job, assets)
+    if announced:
+        made = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(assets))
+    return made.execute_in_process(
         instance=instance,
         run_config=QUIET,
         partition_key=keys[0] if len(keys) == 1 else None,
         tags=tags,
-        asset_selection=[dg.AssetKey(["raw", name]) for name in names],
         raise_on_error=False,
     )  # fmt: skip
 
@@ -178,15 +188,72 @@ def test_a_missing_permission_is_a_failed_check_and_a_good_run(make_world) -> No
     assert "tick Read on 'Graduation Status' (Grade Reporting)" in text
 
 
+def observed(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dict[str, object]]:
+    found = {}
+    for event in result.all_events:
+        if event.event_type is dg.DagsterEventType.ASSET_OBSERVATION:
+            one = event.asset_observation_data.asset_observation
+            shown = {name: value.value for name, value in one.metadata.items()}
+            found[one.asset_key.path[-1], one.partition] = shown
+    return found
+
+
+def test_a_school_that_is_as_it_was_costs_one_observation(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    assert run(world, instance, "gpas", "students").success
+    before = len(world.emulator.log)
+    result = run(world, instance, "gpas", "students")
+    assert result.success
+    assert len(world.emulator.log) > before
+    parts = [f"eagle-usd|{school}" for school in world.schools]
+    seen = observed(result)
+    assert set(seen) == {("gpas", part) for part in parts}
+    for shown in seen.values():
+        assert shown["read"] == "unchanged"
+        assert shown["dagster/partition_row_count"] > 0
+        assert shown["bytes"] > 0
+    # A student who is missing once more must reach the accounts, so these are news.
+    assert set(materialized(result)) == set(parts)
+    gpas = [e for e in result.all_events if e.step_key == "raw__gpas" and not e.is_engine_event]
+    kinds = {event.event_type_value for event in gpas}
+    assert "ASSET_CHECK_EVALUATION" not in kinds
+    assert "ASSET_MATERIALIZATION" not in kinds
+
+
+def test_a_verdict_that_stood_is_corrected_without_new_rows(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    assert run(world, instance, "gpas", keys=["eagle-usd|994"]).success
+    world.faults({"kind": "html", "path": "schools/994/"})
+    assert not run(world, instance, "gpas", keys=["eagle-usd|994"]).success
+    world.faults()
+    result = run(world, instance, "gpas", keys=["eagle-usd|994"])
+    assert {name for name, _ in verdicts(result)} == {"rows_did_not_collapse"}
+    assert verdicts(result)["rows_did_not_collapse", "eagle-usd|994"][0]
+    assert list(observed(result)) == [("gpas", "eagle-usd|994")]
+
+
+def test_a_lost_event_log_is_filled_again_by_what_is_as_it_was(world: World, tmp_path) -> None:
+    with open_instance(world.settings) as instance:
+        assert run(world, instance, "gpas").success
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        result = run(world, instance, "gpas")
+        assert set(materialized(result)) == {f"eagle-usd|{school}" for school in world.schools}
+        assert len(verdicts(result)) == len(questions_for(RESOURCES["gpas"])) * len(world.schools)
+
+
 def test_every_check_has_a_verdict_whatever_became_of_the_pull(make_world) -> None:
     # A check that is planned and not answered looks like a failed one in the UI.
-    world = make_world(areas=XELLO_GRANT - {"Graduation Status"})
+    world = make_world(
+        areas=XELLO_GRANT - {"Graduation Status"}, roster={"incremental": {"full_every_days": 0}}
+    )
     names = ("students", "classes", "graduation_status", "contacts")
     wanted = {(name, question) for name in names for question in questions_for(RESOURCES[name])}
     with open_instance(world.settings) as instance:
         for faults in ([], [{"kind": "html", "path": "schools/994/"}]):
             world.faults(*faults)
-            result = run(world, instance, *names)
+            result = run(world, instance, *names, announced=True)
             evaluations = result.get_asset_check_evaluations()
             for school in world.schools:
                 told = [e for e in evaluations if e.partition == f"eagle-usd|{school}"]

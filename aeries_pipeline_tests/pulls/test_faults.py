@@ -10,7 +10,7 @@ import pytest
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.pulls.run import pull_resource
-from aeries_pipeline.warehouse.load import Loaded
+from aeries_pipeline.warehouse.outcomes import Loaded
 from aeries_pipeline_tests.conftest import CERTIFICATE, World
 
 STUDENTS = r"schools/994/students"

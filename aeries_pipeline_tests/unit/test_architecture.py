@@ -15,7 +15,7 @@ from aeries_pipeline.accounts.tables import TABLES, VIEWS
 from aeries_pipeline.accounts.verdicts import QUESTIONS as ACCOUNT_QUESTIONS
 from aeries_pipeline.assets.onboarding import QUESTIONS as ONBOARDING_QUESTIONS
 from aeries_pipeline.assets.xello import QUESTIONS as FILE_QUESTIONS
-from aeries_pipeline.automation.instance import INSTANCE
+from aeries_pipeline.automation.instance import INSTANCE, storage_in
 from aeries_pipeline.course_requests.columns_of_table import MEANINGS
 from aeries_pipeline.course_requests.model import Reason, State, Warn
 from aeries_pipeline.course_requests.tables import REQUESTS_COLUMNS
@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "settled": set(),
     "notices": {"settled"},
     "roster": {"api", "catalog", "notices", "settled", "warehouse", "windows"},
-    "pulls": {"api", "catalog", "warehouse", "roster", "settings", "windows"},
+    "pulls": {"api", "catalog", "warehouse", "roster", "settings", "settled", "windows"},
     "accounts": {"api", "catalog", "warehouse", "pulls", "roster"},
     "onboarding": {"api", "catalog", "pulls", "roster", "windows"},
     "operators": {"accounts", "catalog", "roster", "warehouse"},
@@ -142,7 +142,7 @@ def test_files_stay_short() -> None:
 def test_the_instance_of_a_clone_and_that_of_the_command_line_agree() -> None:
     text = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
     stated = YAML(typ="safe").load(text)
-    assert stated.pop("storage") == {"sqlite": {"base_dir": "data/dagster"}}
+    assert stated.pop("storage") == storage_in(Path("data/dagster"))
     assert stated == INSTANCE
 
 

@@ -17,7 +17,8 @@ from aeries_pipeline.warehouse.connection import (
     WarehouseBusyError,
     WarehouseUnusableError,
 )
-from aeries_pipeline.warehouse.load import Fetched, Loaded, PullRow, load, now
+from aeries_pipeline.warehouse.load import load
+from aeries_pipeline.warehouse.outcomes import Fetched, Loaded, PullRow, now
 from aeries_pipeline.warehouse.tables import Landed
 from aeries_pipeline.warehouse.verdict import Safeguards, Status
 from aeries_pipeline_tests.unit.test_catalog import sample
@@ -315,7 +316,7 @@ def test_a_partition_that_fails_to_write_changes_nothing(
     loader("students", students(3))
     one = loader.fetched("students", [students(4)])
     with loader.warehouse.open() as connection:
-        connection.execute("ALTER TABLE meta.pulls RENAME COLUMN seconds TO hours")
+        connection.execute("ALTER TABLE meta.pulls ALTER COLUMN seconds TYPE TIMESTAMP USING now()")
     with pytest.raises(WarehouseUnusableError, match="nothing was changed"):
         load(loader.warehouse, RESOURCES["students"], [one], Safeguards())
     assert loader.warehouse.rows("SELECT count(*) FROM raw.students") == [(3,)]
