@@ -111,19 +111,22 @@ class Case:
 def school_pulls(connection: duckdb.DuckDBPyConnection, district: str) -> list[SchoolPull]:
     """Return what the ledger says of each school's pulls of ``students``.
 
-    A pull that was skipped because the window had closed was no attempt.
+    A pull that was skipped because the window had closed was no attempt. One
+    that read only what a feed named proves nobody's absence: of what has left
+    the feed is no witness, so the newest whole list counts.
     """
     rows = connection.execute(
         """
         WITH tries AS (
-            SELECT *, row_number() OVER (
+            SELECT *, status = 'complete' AND coalesce(mode, '') <> 'changes' AS is_whole,
+                row_number() OVER (
                 PARTITION BY school ORDER BY finished_at DESC, started_at DESC) AS place
             FROM meta.pulls
             WHERE district = $district AND resource = 'students' AND status <> 'skipped'
         )
-        SELECT school, max_by(pull_id, started_at) FILTER (status = 'complete'),
-               max(started_at) FILTER (status = 'complete'),
-               max_by(database_year, started_at) FILTER (status = 'complete'),
+        SELECT school, max_by(pull_id, started_at) FILTER (is_whole),
+               max(started_at) FILTER (is_whole),
+               max_by(database_year, started_at) FILTER (is_whole),
                max(reason) FILTER (place = 1 AND status <> 'complete')
         FROM tries WHERE school IS NOT NULL GROUP BY school
         """,

@@ -21,7 +21,7 @@ class SchoolPull:
 
     Attributes:
         school: School code.
-        pull_id: The newest complete pull; its rows are in ``raw.students``.
+        pull_id: The newest complete pull of the whole list, on which ``raw.students`` rests.
         started_at: When that pull began, UTC without a zone.
         database_year: The school year that answered.
         trouble: Why the newest attempt brought nothing; empty where it did.

@@ -270,6 +270,11 @@ class AeriesClient:
             session.headers.update({"Accept": ACCEPT, "User-Agent": "aeries-pipeline"})
             # Credentials of a .netrc must not travel to a district's server.
             session.auth = _certificate_header(self._certificate)
+            # Proxies and certificate authorities of the environment, looked up
+            # once and not for every request.
+            found = session.merge_environment_settings(self.base, {}, None, None, None)
+            session.proxies, session.verify = found["proxies"], found["verify"]
+            session.trust_env = False
             self._local.session = session
             with self._session_lock:
                 self._sessions.append(session)

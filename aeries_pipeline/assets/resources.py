@@ -19,6 +19,7 @@ from aeries_pipeline.warehouse.connection import Warehouse
 
 OUTSIDE_WINDOW_TAG = "aeries/outside_window"
 ACCEPT_SHRUNKEN_TAG = "aeries/accept_shrunken"
+FULL_TAG = "aeries/full"
 DISTRICT_TAG = "aeries/district"
 
 
@@ -67,6 +68,7 @@ class AeriesResource(dg.ConfigurableResource):
             run_id=run.run_id if run else None,
             outside_window=tags.get(OUTSIDE_WINDOW_TAG),
             accept_shrunken=tags.get(ACCEPT_SHRUNKEN_TAG),
+            full=FULL_TAG in tags,
         )
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:

@@ -75,6 +75,7 @@ class QuickSqliteEventLogStorage(SqliteEventLogStorage):
         """Prepare; files are made as Dagster makes them."""
         self._held = _Held()
         self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @contextmanager
@@ -102,6 +103,12 @@ class QuickSqliteEventLogStorage(SqliteEventLogStorage):
         while len(self._engines) > _KEPT_FILES:
             self._engines.popitem(last=False)[1].dispose()
         return engine
+
+    def has_table(self, table_name: str) -> bool:
+        """Tell whether a table exists; one that was found is not looked for again."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def dispose(self) -> None:
         """Close every file."""

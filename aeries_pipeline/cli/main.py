@@ -80,7 +80,7 @@ def main() -> None:
 @main.command()
 @click.argument("district")
 @click.option("--school", type=int, help="Pull this school alone.")
-@click.option("--full", is_flag=True, help="Pull everything, as every sync does at present.")
+@click.option("--full", is_flag=True, help="Read every list whole, whatever was read before.")
 @click.option("--outside-window", metavar="REASON", help="Pull now although the window is closed.")
 @click.option("--accept-shrunken", metavar="REASON", help="Believe an answer with far fewer rows.")
 @sentences
@@ -92,11 +92,10 @@ def sync(
     accept_shrunken: str | None,
 ) -> None:
     """Pull DISTRICT through Dagster; the runs are in the UI afterwards."""
-    del full
     from aeries_pipeline.cli.sync import Request, sync_district
 
     settings = load_settings()
-    request = Request(district, school, outside_window, accept_shrunken)
+    request = Request(district, school, outside_window, accept_shrunken, full)
     if not sync_district(settings, request, console):
         sys.exit(1)
 

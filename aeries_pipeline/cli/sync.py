@@ -19,6 +19,7 @@ from aeries_pipeline.assets.accounts import CHANGES
 from aeries_pipeline.assets.resources import (
     ACCEPT_SHRUNKEN_TAG,
     DISTRICT_TAG,
+    FULL_TAG,
     OUTSIDE_WINDOW_TAG,
 )
 from aeries_pipeline.assets.xello import XELLO_FILES
@@ -47,6 +48,7 @@ class Request:
         school: One school alone, None for all.
         outside_window: Why to pull although the window is closed.
         accept_shrunken: Why to believe far fewer rows.
+        full: Whether to read every list whole, with no short cut.
         resources: Names of the resources to pull; all where empty.
     """
 
@@ -54,6 +56,7 @@ class Request:
     school: int | None = None
     outside_window: str | None = None
     accept_shrunken: str | None = None
+    full: bool = False
     resources: tuple[str, ...] = ()
 
 
@@ -192,6 +195,8 @@ class _Puller:
             tags[OUTSIDE_WINDOW_TAG] = self.request.outside_window
         if self.request.accept_shrunken:
             tags[ACCEPT_SHRUNKEN_TAG] = self.request.accept_shrunken
+        if self.request.full:
+            tags[FULL_TAG] = "sync --full"
         tags |= range_tags(keys)
         label = f"{self.district.id} {job.removeprefix('pull_')}"
         with _bars(self.console, label, len(names) * len(keys)):

@@ -89,17 +89,17 @@ def _arrive(district: District, rng: random.Random, at: datetime) -> int:
     grade = rng.randint(school.low, school.high)
     row = Row(new_person(district, rng, grade), school.code, 0, grade, "", district.today)
     set_next(district, row, rng)
-    district.note(district.add_row(row), "student", at)
+    district.note_student(district.add_row(row), at)
     return 1
 
 
 def _leave(district: District, row: Row, rng: random.Random, at: datetime) -> int:
     """Let a student go: marked at the school, or moved to the inactive school."""
-    district.note(row, "student", at)
+    district.note_student(row, at)
     if rng.random() < 0.4:
         district.rows[row.school].remove(row)
         gone = Row(row.person, INACTIVE_SCHOOL, 0, row.grade, "", row.entered, district.today)
-        district.note(district.add_row(gone), "student", at)
+        district.note_student(district.add_row(gone), at)
     else:
         row.tag, row.left = "I", district.today
     return 1
@@ -111,16 +111,16 @@ def _transfer(district: District, row: Row, rng: random.Random, at: datetime) ->
     if not others:
         return 0
     row.tag, row.left = "I", district.today
-    district.note(row, "student", at)
+    district.note_student(row, at)
     other = rng.choice(others).code
     new = Row(row.person, other, 0, row.grade, "", district.today, next_grade=row.next_grade)
-    district.note(district.add_row(new), "student", at)
+    district.note_student(district.add_row(new), at)
     return 1
 
 
 def _rename(district: District, row: Row, rng: random.Random, at: datetime) -> int:
     row.person.last = people.last_name(rng)
-    district.note(row, "student", at)
+    district.note_student(row, at)
     return 1
 
 
@@ -130,7 +130,7 @@ def _regrade(district: District, row: Row, at: datetime) -> int:
         return 0
     row.grade += 1
     row.next_grade += 1
-    district.note(row, "student", at)
+    district.note_student(row, at)
     return 1
 
 
@@ -147,7 +147,7 @@ def _return(district: District, rng: random.Random, at: datetime) -> int:
         return 0
     row = rng.choice(gone)
     row.tag, row.left, row.entered = "", None, district.today
-    district.note(row, "student", at)
+    district.note_student(row, at)
     return 1
 
 
@@ -190,7 +190,7 @@ def rollover(district: District, rng: random.Random, at: datetime) -> int:
         row.tag, row.grade, row.entered = "", row.next_grade, date(district.year, 8, 19)
         district.rows[row.school].append(row)
         set_next(district, row, rng)
-        district.note(row, "student", at)
+        district.note_student(row, at)
     district.version += 1
     return changed + len(awaited)
 
@@ -213,8 +213,8 @@ def _move_up(
         row.next_grade = 13 if row.grade == 12 else row.grade + 1
         row.next_school = target if row.grade < district.schools[target].high else 0
         district.rows[target].append(row)
-        district.note(row, "student", at)
+        district.note_student(row, at)
         return
     moved = Row(row.person, target, 0, row.grade + 1, "", date(district.year, 8, 19))
     moved.next_grade = row.grade + 2
-    district.note(district.add_row(moved), "student", at)
+    district.note_student(district.add_row(moved), at)

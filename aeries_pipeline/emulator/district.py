@@ -134,6 +134,11 @@ class District:
         """Write a change to the feed."""
         self.changes.append(Change(at, area, row.person.id, row.school, row.number))
 
+    def note_student(self, row: Row, at: datetime) -> None:
+        """Write that a row came, went or changed to the feeds of all that hangs on it."""
+        for area in ("student", "contact", "program", "enrollment"):
+            self.note(row, area, at)
+
     def add_row(self, row: Row) -> Row:
         """Put a row into its school under the school's next number."""
         school = self.schools[row.school]

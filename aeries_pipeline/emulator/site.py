@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -105,13 +106,41 @@ class Site:
 
     def advance(self, days: int) -> dict[str, int]:
         """Move the district on by school days."""
-        with self.lock:
-            return advance(self.district, days, self.now().replace(tzinfo=None))
+        with self.lock, self._noting_seats() as at:
+            return advance(self.district, days, at)
 
     def touch(self, share: float) -> dict[str, int]:
         """Change student row and schedule of a share of the current students."""
-        with self.lock:
-            return touch(self.district, share, self.now().replace(tzinfo=None))
+        with self.lock, self._noting_seats() as at:
+            return touch(self.district, share, at)
+
+    @contextmanager
+    def _noting_seats(self) -> Iterator[datetime]:
+        """Yield the server's local time, and let the feed name everybody whose classes change.
+
+        One who leaves may move others to another section.
+        """
+        at = self.now().replace(tzinfo=None)
+        before = self._seats()
+        yield at
+        after = self._seats()
+        for key in before.keys() | after.keys():
+            old, new = before.get(key), after.get(key)
+            if old is None or new is None or old[1:] != new[1:]:
+                row = (new or old or ())[0]
+                self.district.note(row, "class", at)
+
+    def _seats(self) -> dict[tuple[int, int], tuple[Any, ...]]:
+        """Return the row and the seats of everybody, by school and student."""
+        found: dict[tuple[int, int], tuple[Any, ...]] = {}
+        for school in self.district.real_schools():
+            schedule = self._endpoints.academics.schedule(school)
+            for student, seats in schedule.by_student.items():
+                shown = [
+                    (one.sequence, one.section.number, one.started, one.ended) for one in seats
+                ]
+                found[school.code, student] = (seats[0].row, *shown)
+        return found
 
     @property
     def start_year(self) -> int:

@@ -105,7 +105,8 @@ def _batches(jobs: Sequence[Target], report: OnProgress) -> Iterator[list[Outcom
                 outcome = future.result()
                 batch.append(outcome)
                 pull = outcome.draft if isinstance(outcome, Fetched) else outcome.pull
-                size += pull.bytes
+                # What was as it was is not loaded, so it fills no batch.
+                size += pull.bytes if isinstance(outcome, Fetched) else 0
                 report(Progress(session.district.id, resource.name, pull.school, fetched=True))
                 if size >= BATCH_BYTES:
                     yield batch

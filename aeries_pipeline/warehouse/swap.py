@@ -22,9 +22,10 @@ from aeries_pipeline.catalog.tables import (
     schema_hash,
 )
 from aeries_pipeline.warehouse.connection import PULLS_COLUMNS, Warehouse, WarehouseUnusableError
-from aeries_pipeline.warehouse.outcomes import Fetched, Loaded, Mode, PullRow, now, place_of
+from aeries_pipeline.warehouse.outcomes import Fetched, Loaded, PullRow, now, place_of
 from aeries_pipeline.warehouse.tables import Staged, bad_table, good_table
 from aeries_pipeline.warehouse.verdict import Facts, Safeguards, Status, Verdict, judge
+from aeries_pipeline.warehouse.writing import insert_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,15 +323,5 @@ def insert_pulls(
         pulls: The rows.
         target: The ledger's name there.
     """
-    names = [name for name, _ in PULLS_COLUMNS]
-    marks = ", ".join("?" for _ in names)
-    connection.executemany(
-        f"INSERT INTO {target} ({', '.join(names)}) VALUES ({marks})",
-        [[_plain(getattr(pull, name)) for name in names] for pull in pulls],
-    )
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return list(value)
-    return str(value) if isinstance(value, Status | Mode) else value
+    rows = [[getattr(pull, name) for name, _kind in PULLS_COLUMNS] for pull in pulls]
+    insert_rows(connection, target, PULLS_COLUMNS, rows)

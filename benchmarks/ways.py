@@ -1,0 +1,147 @@
+"""One way of pulling a district, in a process of its own so that its peak memory is known.
+
+``python benchmarks/ways.py WAY DISTRICT ROSTER DATA`` prints one line of JSON:
+seconds without the imports, the peak of resident memory in MB, bytes, rows,
+and Dagster's events where there are any. ``table.py`` calls it.
+
+Ways: ``floor`` downloads the same bytes with as many threads and has DuckDB's
+``read_json`` make one table of each resource, which nothing can beat. ``pull``
+is the pipeline without Dagster, ``dagster`` the same in Dagster runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import requests
+
+from aeries_pipeline.assembly import build_defs
+from aeries_pipeline.automation.instance import open_instance
+from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS, pull_job
+from aeries_pipeline.catalog.registry import RESOURCES, of_grain
+from aeries_pipeline.catalog.resource import Grain
+from aeries_pipeline.cli.accounts import QUIET
+from aeries_pipeline.partitions import range_tags, school_keys
+from aeries_pipeline.pulls.run import pull_resource
+from aeries_pipeline.pulls.session import PullOptions, Session
+from aeries_pipeline.roster import District, load_roster
+from aeries_pipeline.settings import Settings
+from aeries_pipeline.warehouse.connection import Warehouse
+
+NAMES = [name for name, one in RESOURCES.items() if not one.optional]
+Found = dict[str, Any]
+
+
+def jobs_of(district: District) -> list[tuple[str, int, str]]:
+    """Return resource, a number and path of everything that the floor downloads."""
+    return [
+        (name, place, RESOURCES[name].path.format(school=school, year=2026))
+        for name in NAMES
+        for place, school in enumerate(
+            district.schools if RESOURCES[name].grain is Grain.SCHOOL else district.schools[:1]
+        )
+    ]
+
+
+def floor(district: District, settings: Settings) -> Found:
+    """Download everything at once and read it into one table for each resource."""
+    folder = settings.data
+    folder.mkdir(parents=True)
+    session = requests.Session()
+    session.headers["AERIES-CERT"] = district.certificate().reveal()
+    session.trust_env = False
+
+    def fetch(job: tuple[str, int, str]) -> int:
+        name, place, path = job
+        answer = session.get(f"{district.url}/api/v5/{path}?DatabaseYear=2026", timeout=300)
+        answer.raise_for_status()
+        (folder / f"{name}-{place}.json").write_bytes(answer.content)
+        return len(answer.content)
+
+    with ThreadPoolExecutor(district.max_concurrent_requests) as pool:
+        size = sum(pool.map(fetch, jobs_of(district)))
+    rows = 0
+    with duckdb.connect(str(folder / "floor.duckdb")) as connection:
+        for name in NAMES:
+            connection.execute(
+                f"CREATE TABLE {name} AS FROM read_json('{folder}/{name}-*.json', "
+                "maximum_object_size = 200000000)"
+            )
+            rows += connection.table(name).count("*").fetchall()[0][0]
+    return {"bytes": size, "rows": rows}
+
+
+def pull(district: District, settings: Settings, *, full: bool) -> Found:
+    """Pull without Dagster."""
+    found = {"bytes": 0, "rows": 0, "requests": 0}
+    options = PullOptions(full=full)
+    with Session(district, settings, Warehouse(settings.warehouse), options) as session:
+        for name in NAMES:
+            for one in pull_resource(session, RESOURCES[name], district.schools):
+                if one.pull.status != "complete":
+                    raise SystemExit(one.pull.reason)
+                found["bytes"] += one.pull.bytes
+                found["rows"] += one.pull.rows or 0
+                found["requests"] += one.pull.requests
+    return found
+
+
+def through_dagster(district: District, settings: Settings, *, full: bool) -> Found:
+    """Pull in the two runs that a sensor starts."""
+    events = 0
+    with open_instance(settings) as instance:
+        defs = build_defs(settings)
+        for grain, job, keys in (
+            (Grain.DISTRICT, PULL_DISTRICT, [district.id]),
+            (Grain.SCHOOL, PULL_SCHOOLS, school_keys(district)),
+        ):
+            assets = [dg.AssetKey(["raw", one.name]) for one in of_grain(grain) if not one.optional]
+            tags = {"aeries/full": "benchmark"} if full else {}
+            result = pull_job(defs, job, assets).execute_in_process(
+                run_config=QUIET,
+                instance=instance,
+                partition_key=keys[0] if len(keys) == 1 else None,
+                tags=tags | (range_tags(keys) if len(keys) > 1 else {}),
+                raise_on_error=False,
+            )
+            if not result.success:
+                raise SystemExit("the run did not succeed")
+            events += len(instance.all_logs(result.run_id))
+    return {"events": events}
+
+
+def main() -> None:
+    """Run one way and print what it took."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("way", choices=["floor", "pull", "dagster"])
+    parser.add_argument("district")
+    parser.add_argument("roster", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--full", action="store_true", help="use no short cut")
+    wanted = parser.parse_args()
+    settings = Settings(wanted.roster, wanted.data)
+    district = load_roster(settings.roster).get(wanted.district)
+    ways: dict[str, Callable[[], Found]] = {
+        "floor": lambda: floor(district, settings),
+        "pull": lambda: pull(district, settings, full=wanted.full),
+        "dagster": lambda: through_dagster(district, settings, full=wanted.full),
+    }
+    before = time.perf_counter()
+    found = ways[wanted.way]()
+    found["seconds"] = time.perf_counter() - before
+    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
