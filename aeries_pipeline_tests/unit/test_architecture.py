@@ -146,6 +146,13 @@ def test_the_instance_of_a_clone_and_that_of_the_command_line_agree() -> None:
     assert stated == INSTANCE
 
 
+def test_the_instance_on_postgres_differs_in_its_storage_alone() -> None:
+    text = (REPOSITORY / "docs" / "dagster-postgres.yaml").read_text(encoding="utf-8")
+    stated = YAML(typ="safe").load(text)
+    assert stated.pop("storage") == {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}}
+    assert stated == INSTANCE
+
+
 def test_the_lock_file_has_hashes_and_names_no_host() -> None:
     text = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
     assert "://" not in text
