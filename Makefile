@@ -30,9 +30,16 @@ ui: $(VENV)/.installed
 emulator: $(VENV)/.installed
 	$(BIN)/aeries-pipeline emulator --demo
 
-# Ratios of a pull to the floor, in one run.
-bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/pull.py $(BENCH)
+# Ratios of a pull to the floor and to the usual tools, in one run; see
+# docs/performance.md. The usual tools live in an environment of their own.
+bench: $(VENV)/.installed $(VENV)-bench/.installed
+	$(BIN)/python benchmarks/table.py --others $(VENV)-bench/bin/python $(BENCH)
+
+$(VENV)-bench/.installed: benchmarks/requirements.lock
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r benchmarks/requirements.lock
+	touch $@
 
 # Ratios of computing a million accounts to a bare join.
 bench-accounts: $(VENV)/.installed
@@ -53,6 +60,9 @@ lock:
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
 		--constraint $(VENV)/constraints.txt --output-file requirements.lock
+	$(BIN)/uv pip compile benchmarks/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
+		--output-file benchmarks/requirements.lock
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -60,12 +60,13 @@ def resources_page() -> str:
         "# Resources",
         "",
         "Made from the catalogue by `make docs`. Round boxes of the graph, and `optional` below,",
-        "are pulled only where the roster lists them under `resources`.",
+        "are pulled only where the roster lists them under `resources`. What has an end point",
+        "under `changes` is read by it between whole lists.",
         "",
         graph(),
         "",
-        "| asset | end point | grain | pulled | natural key | permission | also fills |",
-        "|---|---|---|---|---|---|---|",
+        "| asset | end point | grain | pulled | natural key | permission | changes | also fills |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for one in RESOURCES.values():
         key = ", ".join(one.key) or "none"
@@ -74,7 +75,7 @@ def resources_page() -> str:
         area = one.area.name if one.area else "any valid certificate"
         lines.append(
             f"| `raw/{one.name}` | `/{one.path}` | {one.grain} | {pulled} | {key} "
-            f"({one.key_source}) | {area} | {also} |"
+            f"({one.key_source}) | {area} | {f'`{one.feed.path}`' if one.feed else ''} | {also} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -106,6 +106,8 @@ class Emulator:
         body = json.loads(await request.body())
         wanted = [body["site"]] if "site" in body else list(self.sites)
         share = float(body["share"])
+        for name in wanted:
+            self.sites[name].clock_offset += float(body.get("later", 0))
         done = {name: await run_in_threadpool(self.sites[name].touch, share) for name in wanted}
         return JSONResponse(done)
 

@@ -26,6 +26,7 @@ ROWS = "rows_did_not_collapse"
 FRESH = "data_is_fresh"
 GRANTED = "permission_is_granted"
 REFERENCES = "references_lead_somewhere"
+FEED = "feed_named_every_change"
 ROSTER = "roster_matches_aeries"
 
 QUESTIONS: Mapping[str, str] = {
@@ -36,6 +37,8 @@ QUESTIONS: Mapping[str, str] = {
     FRESH: "The last complete pull of the partition is younger than the district allows.",
     GRANTED: "The district's certificate may read this resource.",
     REFERENCES: "Students and courses that rows name are in the warehouse.",
+    FEED: "Nothing had changed without being named by the change feed when a whole list was last "
+    "read; of deletions no feed tells.",
     ROSTER: "The roster lists exactly the schools that teach, as Aeries has them.",
 }
 """The good state that each check asks about."""
@@ -69,6 +72,8 @@ def questions_for(resource: Resource) -> list[str]:
         found.append(GRANTED)
     if resource.references:
         found.append(REFERENCES)
+    if resource.feed is not None:
+        found.append(FEED)
     if resource.name == "schools":
         found.append(ROSTER)
     return found
@@ -109,6 +114,8 @@ def answers(
         found += [Answer(name, passed=True, text=_NOTHING) for name in names]
     if resource.references:
         found.append(_references(unresolved))
+    if resource.feed is not None:
+        found.append(_feed(good))
     return found
 
 
@@ -180,6 +187,21 @@ def _references(unresolved: Sequence[tuple[Reference, int, int]]) -> Answer:
         not failed,
         "; ".join(said) or ("all found" if unresolved else _NOTHING),
         numbers={f"unresolved_{one.field}": lost for one, lost, _total in unresolved},
+    )
+
+
+def _feed(good: LastGood | None) -> Answer:
+    if good is None or good.missed is None:
+        return Answer(FEED, passed=True, text="no whole list was compared with the feed yet")
+    unnamed = good.missed - good.removed
+    text = f"{unnamed} changed without being named, {good.removed} were deleted; the rows are right"
+    if unnamed:
+        text += ", and were not in the nights before; list the resource under incremental.whole"
+    return Answer(
+        FEED,
+        unnamed == 0,
+        text if good.missed else "the whole list was what the feed had led to",
+        numbers={"missed": unnamed, "deleted": good.removed},
     )
 
 

@@ -20,6 +20,9 @@ class LastGood:
         duplicates: Rows that another row repeated.
         conflicts: Different rows that share a natural key.
         drift: Differences from the catalogue.
+        missed: Records that the feed had not named when a whole list was last
+            compared; None where none ever was.
+        removed: Those of them that were deleted.
     """
 
     finished_at: datetime
@@ -28,18 +31,24 @@ class LastGood:
     duplicates: int
     conflicts: int
     drift: Drift
+    missed: int | None = None
+    removed: int = 0
 
 
 def last_good(warehouse: Warehouse, district: str, resource: str) -> dict[int | None, LastGood]:
     """Return the newest complete pull of each partition that has one."""
     rows = warehouse.rows(
-        "SELECT school, finished_at, rows, quarantined, duplicates, conflicts, drift "
+        "SELECT school, finished_at, rows, quarantined, duplicates, conflicts, drift, "
+        "max_by(missed, finished_at) FILTER (missed IS NOT NULL) OVER (PARTITION BY school), "
+        "max_by(removed, finished_at) FILTER (missed IS NOT NULL) OVER (PARTITION BY school) "
         "FROM meta.pulls WHERE district = ? AND resource = ? AND status = 'complete' "
         "QUALIFY row_number() OVER (PARTITION BY school ORDER BY finished_at DESC) = 1",
         [district, resource],
     )
     return {
-        row[0]: LastGood(row[1], row[2], row[3], row[4], row[5], Drift.from_json(row[6]))
+        row[0]: LastGood(
+            row[1], row[2], row[3], row[4], row[5], Drift.from_json(row[6]), row[7], row[8] or 0
+        )
         for row in rows
     }
 

@@ -37,8 +37,9 @@ class PullRow:
     are rows that another row repeats, ``conflicts`` different rows that share
     a natural key. ``mode`` tells how a complete pull came about and
     ``server_time`` what the server's clock said before it. ``changed`` records
-    were read one by one because a feed named them, ``removed`` ones are no
-    longer there, and ``missed`` ones differ without the feed having named them.
+    were read one by one because a feed named them, and ``removed`` ones of these
+    are no longer there. A whole list after such nights tells how many records
+    the feed ``missed``, and ``removed`` those of them that are no longer there.
     ``answers`` are the pages from which the rows were made, each as its SHA-256
     and its number of elements with a colon between them, and ``reader`` names
     what read them; None where the rows come from more than one list.

@@ -36,7 +36,7 @@ class _Before:
         rows: Rows of the last complete pull, by district and school.
         kept: Rows that stay beside the changed ones, by partition.
         missed: Records that differ and that the feed did not name, by partition.
-        removed: Records that are no longer there, by partition.
+        removed: Those of them that are no longer there, by partition.
     """
 
     rows: Mapping[tuple[str, int | None], int]
@@ -210,7 +210,7 @@ def _compared(
         f"WHERE g._part = d.part AND {_key(resource, 'g')} = d.key)"
     )
     found = connection.execute(
-        f"SELECT part, count(*) FILTER (n.key IS NULL), count(*) FILTER ({gone}) "
+        f"SELECT part, count(*) FILTER (n.key IS NULL), count(*) FILTER (n.key IS NULL AND {gone}) "
         "FROM differing d LEFT JOIN named n USING (part, key) GROUP BY part"
     ).fetchall()
     return {part: missed for part, missed, _ in found}, {part: n for part, _, n in found}

@@ -17,8 +17,10 @@ from aeries_pipeline.emulator.serve import Shape, make_site, serving
 from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.emulator.switches import Switches
 from aeries_pipeline.pulls.run import pull_resource
+from aeries_pipeline.pulls.verdicts import FEED, Answer, answers
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.warehouse.ledger import last_good
 from aeries_pipeline.warehouse.outcomes import Loaded, Mode
 from aeries_pipeline.warehouse.verdict import Status
 from aeries_pipeline_tests.conftest import CERTIFICATE, FAST, World
@@ -78,6 +80,12 @@ def as_if_new(world: World, *names: str) -> dict[str, list[tuple[Any, ...]]]:
 
 def how(found: list[Loaded], name: str) -> set[Mode]:
     return {one.pull.mode for one in found if one.pull.resource == name}
+
+
+def verdict_on_the_feed(world: World, one: Loaded) -> Answer:
+    good = last_good(world.warehouse, one.pull.district, one.pull.resource)[one.pull.school]
+    given = answers(RESOURCES[one.pull.resource], one, good, [])
+    return next(answer for answer in given if answer.name == FEED)
 
 
 NIGHTS = st.lists(
@@ -151,6 +159,13 @@ def test_only_the_school_that_changed_is_parsed() -> None:
         again = night(world, "students", full=True)
         missed = {one.pull.school: one.pull.missed for one in again}
         assert missed == {world.schools[0]: 1, world.schools[1]: 0}
+        assert [verdict_on_the_feed(world, one).passed for one in again] == [False, True]
+        assert (
+            "list the resource under incremental.whole" in verdict_on_the_feed(world, again[0]).text
+        )
+        # The next nights do not forget it before a whole list says otherwise.
+        quiet = night(world, "students")
+        assert [verdict_on_the_feed(world, one).passed for one in quiet] == [False, True]
         assert contents(world.warehouse, "students") == as_if_new(world, "students")
 
 
@@ -164,6 +179,9 @@ def test_a_whole_night_finds_and_reports_what_was_deleted_in_silence() -> None:
         assert f"{gone.person.id}" in str(contents(world.warehouse, "students"))
         found = night(world, "students", full=True)
         assert [(one.pull.missed, one.pull.removed) for one in found] == [(1, 1), (0, 0)]
+        verdict = verdict_on_the_feed(world, found[0])
+        assert verdict.passed, "no feed tells of deletions"
+        assert verdict.text == ("0 changed without being named, 1 were deleted; the rows are right")
         assert contents(world.warehouse, "students") == as_if_new(world, "students")
 
 
