@@ -14,6 +14,7 @@ from typing import Any
 
 from aeries_pipeline.api.client import AeriesClient, Seen, Tally
 from aeries_pipeline.api.errors import AeriesError, StoppedError
+from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Feed, Resource
 from aeries_pipeline.catalog.tables import schema_hash
 from aeries_pipeline.pulls.modes import LastRead, changed_since, mode_of
@@ -33,29 +34,61 @@ def reader_of(resource: Resource) -> str:
     return "-".join((str(READER), *(schema_hash(table) for table in resource.tables)))
 
 
-def last_reads(
-    warehouse: Warehouse, district: str, resource: Resource
-) -> dict[int | None, LastRead]:
-    """Return the last complete pull of every partition of a resource, by school.
+Reads = Mapping[int | None, LastRead]
+"""The last complete pull of each partition of a resource that has one, by school."""
+
+
+def last_reads(warehouse: Warehouse, district: str) -> dict[str, dict[int | None, LastRead]]:
+    """Return the last complete pull of every partition of a district, by resource and school.
 
     Args:
         warehouse: Holds the ledger.
         district: District id.
-        resource: What was pulled.
     """
     rows = warehouse.dicts(
-        "WITH mine AS (FROM meta.pulls WHERE district = ? AND resource = ?) "
-        "SELECT school, rows, quarantined, duplicates, conflicts, schema_hash, drift, mode, "
-        "database_year, server_time, reader, answers, (SELECT coalesce(max(o.finished_at) > "
-        "m.finished_at, false) FROM mine o WHERE o.school IS NOT DISTINCT FROM m.school "
-        "AND o.status = 'refused') AS was_refused, max(finished_at) FILTER "
-        "(coalesce(mode, '') <> 'changes') OVER (PARTITION BY school) AS whole_at "
-        "FROM mine m WHERE status = 'complete' QUALIFY row_number() OVER "
-        "(PARTITION BY school ORDER BY finished_at DESC, started_at DESC) = 1",
-        [district, resource.name],
+        "WITH mine AS (FROM meta.pulls WHERE district = ?), refused AS ("
+        "SELECT resource, school, max(finished_at) AS at FROM mine WHERE status = 'refused' "
+        "GROUP BY ALL) "
+        "SELECT m.resource, m.school, rows, quarantined, duplicates, conflicts, schema_hash, "
+        "drift, mode, database_year, server_time, reader, answers, "
+        "coalesce(r.at > m.finished_at, false) AS was_refused, max(m.finished_at) FILTER "
+        "(coalesce(mode, '') <> 'changes') OVER (PARTITION BY m.resource, m.school) AS whole_at "
+        "FROM mine m LEFT JOIN refused r ON r.resource = m.resource "
+        "AND r.school IS NOT DISTINCT FROM m.school "
+        "WHERE m.status = 'complete' QUALIFY row_number() OVER "
+        "(PARTITION BY m.resource, m.school ORDER BY m.finished_at DESC, m.started_at DESC) = 1",
+        [district],
     )
-    reader = reader_of(resource)
-    return {row["school"]: _last_read(row, reader) for row in rows}
+    readers = {name: reader_of(resource) for name, resource in RESOURCES.items()}
+    found: dict[str, dict[int | None, LastRead]] = {}
+    for row in rows:
+        reader = readers.get(row["resource"], "")
+        found.setdefault(row["resource"], {})[row["school"]] = _last_read(row, reader)
+    return found
+
+
+class Memory:
+    """What was known of a district's pulls when a session began, read once for all resources.
+
+    Args:
+        warehouse: Holds the ledger.
+        district: District id.
+    """
+
+    def __init__(self, warehouse: Warehouse, district: str) -> None:
+        """Nothing is read yet."""
+        self._warehouse = warehouse
+        self._district = district
+        self._kept: dict[str, dict[int | None, LastRead]] | None = None
+        self._used: set[str] = set()
+
+    def take(self, resource: str) -> Reads:
+        """Return what is known of a resource; read anew when it is asked for again."""
+        if self._kept is None or resource in self._used:
+            self._kept = last_reads(self._warehouse, self._district)
+            self._used.clear()
+        self._used.add(resource)
+        return self._kept.get(resource, {})
 
 
 def _last_read(row: Mapping[str, Any], reader: str) -> LastRead:
@@ -88,13 +121,13 @@ class Plan:
     """
 
     modes: Mapping[int | None, Mode] = field(default_factory=dict)
-    last: Mapping[int | None, LastRead] = field(default_factory=dict)
+    last: Reads = field(default_factory=dict)
     since: datetime | None = None
 
 
 def plan_of(
     resource: Resource,
-    last: Mapping[int | None, LastRead],
+    last: Reads,
     settings: IncrementalSettings,
     moment: datetime,
     database_year: str,

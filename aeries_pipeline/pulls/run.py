@@ -17,7 +17,7 @@ from aeries_pipeline.api.errors import AeriesError, StoppedError
 from aeries_pipeline.catalog.resource import Grain, Resource
 from aeries_pipeline.pulls.fetch import Outcome, Target, draft_of, fetch, outcome_of
 from aeries_pipeline.pulls.landing import keep_newest, partition_folder
-from aeries_pipeline.pulls.plans import Feeds, Plan, last_reads, plan_of
+from aeries_pipeline.pulls.plans import Feeds, Plan, plan_of
 from aeries_pipeline.pulls.session import Session, SystemInfo
 from aeries_pipeline.warehouse.load import load, record
 from aeries_pipeline.warehouse.outcomes import Fetched, Loaded, Mode, now
@@ -84,7 +84,7 @@ def pull_resource(
 
 
 def _plan(session: Session, resource: Resource, system: SystemInfo) -> Plan:
-    last = last_reads(session.warehouse, session.district.id, resource)
+    last = session.memory.take(resource.name)
     if session.options.full:
         # Whatever was read before is compared, and not relied on.
         settings = session.district.incremental.model_copy(update={"full_every_days": 0.0})

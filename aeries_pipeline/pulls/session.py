@@ -22,6 +22,7 @@ from aeries_pipeline.api.errors import (
     StoppedError,
 )
 from aeries_pipeline.api.retry import RetryPolicy
+from aeries_pipeline.pulls.plans import Memory
 from aeries_pipeline.roster import District
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import Warehouse, private_directory
@@ -139,6 +140,7 @@ class Session:
         pull_id: Sorts by time; unique among all pulls.
         started_at: UTC without a zone.
         system: What the server said, after :meth:`preflight`.
+        memory: What is known of earlier pulls.
     """
 
     def __init__(
@@ -162,6 +164,7 @@ class Session:
         self.started_at = now()
         self.pull_id = new_id(self.started_at)
         self.system: SystemInfo | None = None
+        self.memory = Memory(warehouse, district.id)
         self._refusal: AeriesError | None = None
         if district.paused:
             raise ConfigurationError(
