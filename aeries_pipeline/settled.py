@@ -41,7 +41,7 @@ class IncrementalSettings(Settled):
 
     full_every_days: float = Field(default=7.0, ge=0, le=60)
     overlap_minutes: int = Field(default=10, ge=1, le=1440)
-    max_share: float = Field(default=0.02, ge=0, le=1)
+    kilobytes_per_request: float = Field(default=50.0, gt=0, le=1_000_000)
     whole: list[str] = Field(default_factory=lambda: ["students"])
 
 

@@ -29,8 +29,6 @@ def settings(workers: int) -> dict[str, str]:
         "DATA_WRITER__BUFFER_MAX_ITEMS": "20000",
         "EXTRACT__DATA_WRITER__FILE_MAX_ITEMS": "100000",
         "NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS": "100000",
-        "RUNTIME__DLTHUB_TELEMETRY": "false",
-        "RUNTIME__LOG_LEVEL": "ERROR",
     }
 
 
@@ -39,10 +37,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("plan", type=Path)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--defaults", action="store_true", help="set nothing but telemetry")
     wanted = parser.parse_args()
     plan: dict[str, Any] = json.loads(wanted.plan.read_text())
     wanted.folder.mkdir(parents=True)
-    os.environ.update(settings(plan["threads"]))
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
+    if not wanted.defaults:
+        os.environ.update(settings(plan["threads"]))
 
     import dlt
     import orjson
@@ -53,16 +55,17 @@ def main() -> None:
     session.trust_env = False
 
     def rows_of(name: str, urls: list[str]) -> Any:  # noqa: ANN401 - of dlt
-        @dlt.defer
         def fetch(url: str) -> list[dict[str, Any]]:
             answer = session.get(url, timeout=600)
             answer.raise_for_status()
             return orjson.loads(answer.content)
 
-        @dlt.resource(name=name, write_disposition="replace", parallelized=False)
+        get = fetch if wanted.defaults else dlt.defer(fetch)
+
+        @dlt.resource(name=name, write_disposition="replace")
         def rows() -> Iterator[Any]:
             for url in urls:
-                yield fetch(url)
+                yield get(url)
 
         return rows
 
@@ -75,7 +78,8 @@ def main() -> None:
         progress=None,
     )
     pipeline.run(
-        [rows_of(name, urls) for name, urls in plan["urls"].items()], loader_file_format="parquet"
+        [rows_of(name, urls) for name, urls in plan["urls"].items()],
+        loader_file_format=None if wanted.defaults else "parquet",
     )
     seconds = time.perf_counter() - started
     import duckdb

@@ -251,7 +251,7 @@ def _changes(target: Target, draft: PullRow, tally: Tally) -> Outcome | None:
     if named is None:
         return None
     keys = named.get(target.school, frozenset())
-    if not is_worth_it(len(keys), last.rows, target.session.district.incremental):
+    if not is_worth_it(len(keys), last, target.session.district.incremental):
         return None
     draft = replace(draft, mode=Mode.CHANGES, changed=len(keys), removed=0)
     if not keys:

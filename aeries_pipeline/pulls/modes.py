@@ -34,6 +34,8 @@ class LastRead:
         database_year: The school year that answered.
         server_time: The server's clock before it, aware; None where unknown.
         whole_at: End of the newest whole read, UTC without a zone.
+        requests: Requests of the newest whole read.
+        bytes: What these brought.
         pages: The pages from which the rows were made; empty where a change was
             read since, or another version of this program read them.
     """
@@ -49,6 +51,8 @@ class LastRead:
     database_year: str = ""
     server_time: datetime | None = None
     whole_at: datetime | None = None
+    requests: int = 0
+    bytes: int = 0
     pages: tuple[Seen, ...] = ()
 
     @property
@@ -102,9 +106,19 @@ def changed_since(last: datetime, present: datetime, overlap_minutes: int) -> da
     return (earliest - timedelta(minutes=overlap_minutes)).replace(second=0, microsecond=0)
 
 
-def is_worth_it(changed: int, rows: int, settings: IncrementalSettings) -> bool:
-    """Tell whether so many changed records are read one by one, or the list whole."""
-    return changed <= max(1, settings.max_share * rows)
+def is_worth_it(changed: int, last: LastRead, settings: IncrementalSettings) -> bool:
+    """Tell whether so many changed records are read one by one, or the list whole.
+
+    Reading the list costs its requests and its bytes, of which so many cost as
+    much as one request more.
+
+    Args:
+        changed: Records that a feed names.
+        last: Has requests and bytes of the last whole list.
+        settings: Has the bytes that cost as much as a request.
+    """
+    list_costs = last.requests + last.bytes / (1000 * settings.kilobytes_per_request)
+    return changed <= list_costs
 
 
 def is_believed(resource: Resource, asked: int, gone: int) -> bool:

@@ -45,14 +45,16 @@ def last_reads(warehouse: Warehouse, district: str) -> dict[str, dict[int | None
         warehouse: Holds the ledger.
         district: District id.
     """
+    whole = "FILTER (coalesce(mode, '') <> 'changes') OVER (PARTITION BY m.resource, m.school)"
     rows = warehouse.dicts(
         "WITH mine AS (FROM meta.pulls WHERE district = ?), refused AS ("
         "SELECT resource, school, max(finished_at) AS at FROM mine WHERE status = 'refused' "
         "GROUP BY ALL) "
         "SELECT m.resource, m.school, rows, quarantined, duplicates, conflicts, schema_hash, "
         "drift, mode, database_year, server_time, reader, answers, "
-        "coalesce(r.at > m.finished_at, false) AS was_refused, max(m.finished_at) FILTER "
-        "(coalesce(mode, '') <> 'changes') OVER (PARTITION BY m.resource, m.school) AS whole_at "
+        "coalesce(r.at > m.finished_at, false) AS was_refused, "
+        f"max(m.finished_at) {whole} AS whole_at, max_by(requests, m.finished_at) {whole} "
+        f"AS requests, max_by(bytes, m.finished_at) {whole} AS bytes "
         "FROM mine m LEFT JOIN refused r ON r.resource = m.resource "
         "AND r.school IS NOT DISTINCT FROM m.school "
         "WHERE m.status = 'complete' QUALIFY row_number() OVER "
@@ -105,6 +107,8 @@ def _last_read(row: Mapping[str, Any], reader: str) -> LastRead:
         database_year=row["database_year"] or "",
         server_time=datetime.fromisoformat(row["server_time"]) if row["server_time"] else None,
         whole_at=row["whole_at"],
+        requests=row["requests"] or 0,
+        bytes=row["bytes"] or 0,
         pages=tuple(map(Seen.from_text, pages or ())),
     )
 

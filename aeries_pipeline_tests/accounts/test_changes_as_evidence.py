@@ -14,7 +14,7 @@ from aeries_pipeline.warehouse.outcomes import Mode
 from aeries_pipeline_tests.accounts.test_days import active, approve_everything, assert_truth
 from aeries_pipeline_tests.conftest import FAST, World
 
-BY_FEED = {"incremental": {"whole": [], "max_share": 1.0}}
+BY_FEED = {"incremental": {"whole": [], "kilobytes_per_request": 0.001}}
 
 
 def night(world: World, *, full: bool = False) -> tuple[Computed, set[Mode]]:

@@ -25,7 +25,7 @@ from aeries_pipeline.warehouse.outcomes import Loaded, Mode
 from aeries_pipeline.warehouse.verdict import Status
 from aeries_pipeline_tests.conftest import CERTIFICATE, FAST, World
 
-EAGER = {"whole": [], "max_share": 1.0, "full_every_days": 30.0}
+EAGER = {"whole": [], "kilobytes_per_request": 0.001, "full_every_days": 30.0}
 """Whatever has a feed is read by it."""
 FED = [name for name, one in RESOURCES.items() if one.feed]
 TABLES = {table.name: table for one in RESOURCES.values() for table in one.tables}
@@ -233,7 +233,7 @@ def test_a_record_that_is_gone_has_the_list_read_whole() -> None:
 
 
 def test_many_changes_have_the_list_read_whole() -> None:
-    with a_world(max_share=0.02) as world:
+    with a_world(kilobytes_per_request=50) as world:
         night(world, "classes")
         world.site.touch(0.5)
         assert how(night(world, "classes"), "classes") == {Mode.FULL}
