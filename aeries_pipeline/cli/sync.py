@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -235,18 +236,23 @@ def _bars(console: Console, label: str, total: int) -> Iterator[None]:
 _STATES = ("complete", "refused", "failed", "not_granted", "skipped")
 
 
+_READ = {"full": "whole", "changes": "by changes", "unchanged": "as before"}
+
+
 def _table(district: District, rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table("resource", "partitions", title=district.id, title_justify="left")
+    table = Table("resource", "partitions", "read", title=district.id, title_justify="left")
     for heading in ("rows", "bad rows", "requests", "MB"):
         table.add_column(heading, justify="right")
     for name in RESOURCES:
         mine = [row for row in rows if row["resource"] == name]
         if not mine:
             continue
-        counts = {state: sum(row["status"] == state for row in mine) for state in _STATES}
+        counts = Counter(row["status"] for row in mine)
+        modes = Counter(row["mode"] for row in mine if row["status"] == "complete")
         table.add_row(
             name,
-            ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in counts.items() if n),
+            ", ".join(f"{counts[s]} {s.replace('_', ' ')}" for s in _STATES if counts[s]),
+            ", ".join(f"{modes[mode]} {words}" for mode, words in _READ.items() if modes[mode]),
             f"{sum(row['rows'] or 0 for row in mine if row['status'] == 'complete'):,}",
             str(sum(row["quarantined"] for row in mine)),
             str(sum(row["requests"] for row in mine)),

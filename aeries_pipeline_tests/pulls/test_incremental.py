@@ -123,7 +123,7 @@ def test_nights_of_changes_leave_what_whole_pulls_would(nights) -> None:
 
 @pytest.mark.long
 @given(NIGHTS)
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_many_nights_of_changes_leave_what_whole_pulls_would(nights) -> None:
     hold_to_whole_pulls(nights, *RESOURCES)
 

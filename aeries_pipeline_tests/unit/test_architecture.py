@@ -26,7 +26,13 @@ from aeries_pipeline.emulator.faults import FaultKind
 from aeries_pipeline.notices.channels import Email, Webhook
 from aeries_pipeline.pulls.verdicts import QUESTIONS
 from aeries_pipeline.roster import District
-from aeries_pipeline.settled import AccountSettings, CourseRequestSettings, SafeguardSettings
+from aeries_pipeline.settled import (
+    AccountSettings,
+    CourseRequestSettings,
+    IncrementalSettings,
+    SafeguardSettings,
+)
+from aeries_pipeline.warehouse.outcomes import Mode
 
 ROOT = Path(aeries_pipeline.__file__).parent
 REPOSITORY = Path(__file__).parents[2]
@@ -190,6 +196,8 @@ def test_the_pages_name_every_fault_and_every_setting() -> None:
         *FILE_QUESTIONS,
     }
     assert not [name for name in asked if f"`{name}`" not in operating]
+    assert not [name for name in IncrementalSettings.model_fields if f"`{name}`" not in operating]
+    assert not [mode for mode in Mode if f"`{mode}`" not in operating]
     told = {*Email.model_fields, *Webhook.model_fields}
     assert not [name for name in told if f"`{name}`" not in operating]
     accounts = (REPOSITORY / "docs" / "accounts.md").read_text(encoding="utf-8")

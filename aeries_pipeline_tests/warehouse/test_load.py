@@ -18,7 +18,7 @@ from aeries_pipeline.warehouse.connection import (
     WarehouseUnusableError,
 )
 from aeries_pipeline.warehouse.load import load
-from aeries_pipeline.warehouse.outcomes import Fetched, Loaded, PullRow, now
+from aeries_pipeline.warehouse.outcomes import Fetched, Loaded, Mode, PullRow, now
 from aeries_pipeline.warehouse.tables import Landed
 from aeries_pipeline.warehouse.verdict import Safeguards, Status
 from aeries_pipeline_tests.unit.test_catalog import sample
@@ -329,6 +329,19 @@ def test_a_column_that_the_catalogue_gains_is_added(loader: Loader) -> None:
         connection.execute('ALTER TABLE raw.students DROP COLUMN "NetworkLoginID"')
     loader("students", students(2, NetworkLoginID="x"))
     assert loader.warehouse.rows('SELECT DISTINCT "NetworkLoginID" FROM raw.students') == [("x",)]
+
+
+def test_a_ledger_of_an_earlier_version_gains_its_columns(loader: Loader) -> None:
+    loader("students", students(2))
+    newer = ("mode", "server_time", "changed", "removed", "missed", "reader", "answers")
+    with loader.warehouse.open() as connection:
+        for name in newer:
+            connection.execute(f"ALTER TABLE meta.pulls DROP COLUMN {name}")
+    loader("students", students(3), mode=Mode.FULL)
+    (old, new) = loader.warehouse.dicts("FROM meta.pulls ORDER BY finished_at")
+    assert [old[name] for name in newer] == [None] * len(newer)
+    assert new["mode"] == "full"
+    assert (old["rows"], new["rows"]) == (2, 3)
 
 
 def test_the_sensitive_date_is_not_kept(loader: Loader) -> None:

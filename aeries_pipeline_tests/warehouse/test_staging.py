@@ -127,7 +127,7 @@ def test_the_quick_way_gives_what_the_careful_one_gives(name: str, data: st.Data
 @pytest.mark.long
 @pytest.mark.parametrize("name", RESOURCES)
 @given(data=st.data())
-@settings(max_examples=120)
+@settings(max_examples=40)
 def test_the_quick_way_gives_what_the_careful_one_gives_for_everything(
     name: str, data: st.DataObject
 ) -> None:
