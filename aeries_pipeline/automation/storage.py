@@ -18,18 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
 )
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, select
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import QueuePool
 
 _BUSY_SECONDS = 60
 _KEPT_FILES = 8
+_KEPT_RUNS = 100
 BATCH_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
 BATCH_SIZE = 500
 """Events that Dagster hands over at once where it knows of many: what a run intends to do."""
@@ -76,6 +79,7 @@ class QuickSqliteEventLogStorage(SqliteEventLogStorage):
         self._held = _Held()
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._tables: set[str] = set()
+        self._announced: OrderedDict[str, bool] = OrderedDict()
         super().__init__(base_dir, inst_data)
 
     @contextmanager
@@ -121,6 +125,28 @@ class QuickSqliteEventLogStorage(SqliteEventLogStorage):
         """Delete all events, with the files that hold them."""
         self.dispose()
         super().wipe()
+
+    def _update_asset_check_evaluation(self, event: EventLogEntry, event_id: int | None) -> None:
+        """Store a verdict; only a run that has announced verdicts has a row to be filled in."""
+        if self._has_announced(event.run_id):
+            super()._update_asset_check_evaluation(event, event_id)
+            return
+        try:
+            self._store_runless_asset_check_evaluation(event, event_id)
+        except IntegrityError:
+            # A second verdict of one run on the same question takes the place of the first.
+            super()._update_asset_check_evaluation(event, event_id)
+
+    def _has_announced(self, run_id: str) -> bool:
+        """Tell whether a run had announced any verdict before its first one; asked once."""
+        if run_id not in self._announced:
+            mine = AssetCheckExecutionsTable.c.run_id == run_id
+            query = select(AssetCheckExecutionsTable.c.id).where(mine).limit(1)
+            with self.index_connection() as connection:
+                self._announced[run_id] = connection.execute(query).first() is not None
+            while len(self._announced) > _KEPT_RUNS:
+                self._announced.popitem(last=False)
+        return self._announced[run_id]
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events in one transaction of each file: all of them, or none."""

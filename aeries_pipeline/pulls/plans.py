@@ -7,6 +7,7 @@ writes a district's partitions meanwhile, since the session holds its lock.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -83,6 +84,7 @@ class Memory:
         self._district = district
         self._kept: dict[str, dict[int | None, LastRead]] | None = None
         self._used: set[str] = set()
+        self._sizes: Counter[int | None] = Counter()
 
     def take(self, resource: str) -> Reads:
         """Return what is known of a resource; read anew when it is asked for again."""
@@ -91,6 +93,15 @@ class Memory:
             self._used.clear()
         self._used.add(resource)
         return self._kept.get(resource, {})
+
+    def note(self, school: int | None, size: int) -> None:
+        """Note the bytes that a school has sent."""
+        self._sizes[school] += size
+
+    def size_of(self, school: int | None) -> int:
+        """Return how large a school is compared to others, by what it sent or used to send."""
+        last = sum(reads[school].bytes for reads in (self._kept or {}).values() if school in reads)
+        return self._sizes[school] + last
 
 
 def _last_read(row: Mapping[str, Any], reader: str) -> LastRead:

@@ -22,7 +22,7 @@ from aeries_pipeline.pulls.session import Session, SystemInfo
 from aeries_pipeline.warehouse.load import load, record
 from aeries_pipeline.warehouse.outcomes import Fetched, Loaded, Mode, now
 
-BATCH_BYTES = 64 * 1024 * 1024
+BATCH_BYTES = 96 * 1024 * 1024
 """A batch is loaded when it has reached this size, which bounds the memory."""
 
 
@@ -75,10 +75,13 @@ def pull_resource(
     plan = _plan(session, resource, system)
     feeds = Feeds(session.client, session.district.id, system.start_year)
     jobs = [Target(session, resource, school, system, plan, feeds) for school in targets]
+    # The largest first, lest one of them is left alone at the end.
+    jobs.sort(key=lambda job: session.memory.size_of(job.school), reverse=True)
     results: dict[int | None, Loaded] = {}
     for batch in _batches(jobs, report):
         for one in _load(session, resource, batch, plan, feeds):
             results[one.pull.school] = one
+            session.memory.note(one.pull.school, one.pull.bytes)
             report(Progress(session.district.id, resource.name, one.pull.school, fetched=False))
     return [results[school] for school in targets]
 
