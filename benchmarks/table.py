@@ -204,12 +204,15 @@ def nights(wanted: Wanted) -> Rows:
     """Compare nights in which a share of the students changed to a whole pull of the same data."""
     rows: Rows = []
     with serving(wanted.port, schools=wanted.schools, students=wanted.students) as server:
-        for words, whole in (("feeds for all", []), ("students whole (default)", ["students"])):
+        for words, whole, shares in (
+            ("students whole, the default", ["students"], (0.0, 0.01, 0.10, 1.0)),
+            ("feeds for all", [], (0.0, 0.01)),
+        ):
             server.roster(incremental={"whole": whole})
             server.warm()
             for way in ("pull", "dagster"):
                 server.run(way, data=f"{way}-{len(whole)}")
-            for share in (0.0, 0.01, 0.10, 1.0):
+            for share in shares:
                 server.post("touch", {"share": share, "later": A_DAY})
                 server.warm()
                 rows.append(_night(server, words, share, len(whole)))
