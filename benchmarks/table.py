@@ -1,6 +1,6 @@
 """The table of ratios: this pipeline, its floor, and the usual tools, in one run.
 
-    make bench                                      # everything, about 40 minutes on 2 cores
+    make bench                                      # everything, about an hour on 2 cores
     make bench BENCH="--only county --rounds 1"     # a part of it
 
 Each way runs in a process of its own against one emulator, which keeps its
@@ -209,6 +209,8 @@ def nights(wanted: Wanted) -> Rows:
             ("feeds for all", [], (0.0, 0.01)),
         ):
             server.roster(incremental={"whole": whole})
+            # A day later, so that the overlap does not reach back into the nights before.
+            server.post("touch", {"share": 0.0, "later": A_DAY})
             server.warm()
             for way in ("pull", "dagster"):
                 server.run(way, data=f"{way}-{len(whole)}")
