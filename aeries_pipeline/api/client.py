@@ -96,12 +96,12 @@ class Answer:
 
     __slots__ = ("_rows", "body", "is_known", "seen")
 
-    def __init__(self, body: bytes, rows: list[Row] | None, known: Seen | None = None) -> None:
-        """Take parsed elements, or the page of an earlier answer that this one repeats."""
+    def __init__(self, body: bytes, rows: list[Row] | None, seen: Seen | None = None) -> None:
+        """Take parsed elements; none where the page repeats one that was believed before."""
         self.body = body
         self._rows = rows
-        self.is_known = known is not None
-        self.seen = known or Seen(digest_of(body), len(rows or ()))
+        self.is_known = rows is None
+        self.seen = seen or Seen(digest_of(body), len(rows or ()))
 
     @property
     def rows(self) -> list[Row]:
@@ -297,9 +297,11 @@ class AeriesClient:
             asked = retry_after_seconds(headers.get("Retry-After"), datetime.now(UTC))
             raise error_of(status, headers, body, what, retry_after=asked)
         body = body.removeprefix(BOM)
-        if expected is not None and digest_of(body) == expected.digest:
+        digest = digest_of(body)
+        if expected is not None and digest == expected.digest:
             return Answer(body, None, expected)
-        return Answer(body, rows_of(body, headers.get("Content-Type", ""), what))
+        rows = rows_of(body, headers.get("Content-Type", ""), what)
+        return Answer(body, rows, Seen(digest, len(rows)))
 
     def _send(
         self, path: str, params: Mapping[str, str | int], what: str

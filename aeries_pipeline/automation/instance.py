@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from filelock import FileLock
 from ruamel.yaml import YAML
 
 from aeries_pipeline.automation.storage import QuickSqliteStorage, batch_events
+from aeries_pipeline.files import write_atomically
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import private_directory
 
@@ -62,8 +64,9 @@ def prepare_home(settings: Settings) -> Path:
     path = home / "dagster.yaml"
     kept = YAML(typ="safe").load(path.read_text(encoding="utf-8")) if path.exists() else INSTANCE
     if not path.exists() or not _STORAGES & set(kept):
-        with path.open("w", encoding="utf-8") as file:
-            YAML().dump(kept | {"storage": storage_in(home)}, file)
+        text = StringIO()
+        YAML().dump(kept | {"storage": storage_in(home)}, text)
+        write_atomically(path, text.getvalue())
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 

@@ -19,7 +19,14 @@ from aeries_pipeline.catalog.tables import quoted, suspect_sql, value_sql
 from aeries_pipeline.warehouse.careful import frames, read_carefully
 from aeries_pipeline.warehouse.reading import Present, present, text_select
 from aeries_pipeline.warehouse.shapes import Drift, Shape, drift_of, survey_files
-from aeries_pipeline.warehouse.tables import Counts, Landed, Staged, bad_table, good_table
+from aeries_pipeline.warehouse.tables import (
+    Counts,
+    Landed,
+    Staged,
+    bad_table,
+    good_table,
+    make_table,
+)
 
 
 def stage(
@@ -62,31 +69,31 @@ def stage(
 
 
 def _register(connection: duckdb.DuckDBPyConnection, landed: Sequence[Landed]) -> None:
-    parts = pa.table(
+    make_table(
+        connection,
+        "parts",
         {
             "part": pa.array(range(len(landed)), pa.int32()),
             "district": pa.array([one.district for one in landed], pa.string()),
             "school": pa.array([one.school for one in landed], pa.int32()),
             "_pull_id": pa.array([one.pull_id for one in landed], pa.string()),
             "_pulled_at": pa.array([one.pulled_at for one in landed], pa.timestamp("us")),
-        }
+        },
     )
     listed = [
         (str(path), part, page)
         for part, one in enumerate(landed)
         for page, path in enumerate(one.pages)
     ]
-    files = pa.table(
+    make_table(
+        connection,
+        "files",
         {
             "file": pa.array([one[0] for one in listed], pa.string()),
             "part": pa.array([one[1] for one in listed], pa.int32()),
             "page": pa.array([one[2] for one in listed], pa.int32()),
-        }
+        },
     )
-    for name, rows in (("parts", parts), ("files", files)):
-        connection.register("incoming", rows)
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM incoming")
-        connection.unregister("incoming")
 
 
 def _shapes(

@@ -23,7 +23,7 @@ from aeries_pipeline.catalog.tables import (
 )
 from aeries_pipeline.warehouse.connection import PULLS_COLUMNS, Warehouse, WarehouseUnusableError
 from aeries_pipeline.warehouse.outcomes import Fetched, Loaded, PullRow, now, place_of
-from aeries_pipeline.warehouse.tables import Staged, bad_table, good_table
+from aeries_pipeline.warehouse.tables import Staged, bad_table, good_table, make_table
 from aeries_pipeline.warehouse.verdict import Facts, Safeguards, Status, Verdict, judge
 from aeries_pipeline.warehouse.writing import insert_rows
 
@@ -80,7 +80,7 @@ def swap(
         accepted = [
             part for part, result in enumerate(results) if result.pull.status is Status.COMPLETE
         ]
-        _table(connection, "accepted", {"part": pa.array(accepted, pa.int32())})
+        make_table(connection, "accepted", {"part": pa.array(accepted, pa.int32())})
         connection.execute("BEGIN")
         try:
             _write(connection, resource, catalog)
@@ -100,7 +100,7 @@ def _register(
     connection: duckdb.DuckDBPyConnection, resource: Resource, fetched: Sequence[Fetched]
 ) -> None:
     """Make ``scope`` (partition, whether it is whole), and the keys read and named."""
-    _table(
+    make_table(
         connection,
         "scope",
         {
@@ -117,21 +117,13 @@ def _register(
         ]
         parts = pa.array([part for part, _ in pairs], pa.int32())
         keys = pa.array([key for _, key in pairs], pa.string())
-        _table(connection, name, {"part": parts, "key": keys})
+        make_table(connection, name, {"part": parts, "key": keys})
     if resource.feed is not None:
         # Should a feed spell a key otherwise than the record, no row may come twice.
         connection.execute(
             f"INSERT INTO read_again SELECT DISTINCT s.part, {_key(resource, 'g')} "
             f"FROM {good_table(resource.main)} g JOIN scope s ON s.part = g._part WHERE NOT s.whole"
         )
-
-
-def _table(
-    connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, pa.Array]
-) -> None:
-    connection.register("incoming", pa.table(dict(columns)))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM incoming")
-    connection.unregister("incoming")
 
 
 def _make_tables(connection: duckdb.DuckDBPyConnection, resource: Resource, catalog: str) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+import duckdb
+import pyarrow as pa
 
 from aeries_pipeline.catalog.resource import Table
 from aeries_pipeline.catalog.tables import quoted
@@ -67,3 +71,12 @@ def good_table(table: Table) -> str:
 def bad_table(table: Table) -> str:
     """Return the name of the in-memory table of bad rows."""
     return quoted(f"bad_{table.name}")
+
+
+def make_table(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, pa.Array]
+) -> None:
+    """Make a table in memory from columns of equal length, in place of one of that name."""
+    connection.register("incoming", pa.table(dict(columns)))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM incoming")
+    connection.unregister("incoming")

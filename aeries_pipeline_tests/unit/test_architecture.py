@@ -81,6 +81,7 @@ MAY_IMPORT = {
     "automation": {
         "schedule",
         "course_requests",
+        "files",
         "notices",
         "assets",
         "catalog",
