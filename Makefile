@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 test: lint types
 	$(BIN)/python -m pytest -m "not long" -n auto --maxprocesses 4 --dist worksteal
 
-test-long: $(VENV)/.installed
+test-long: $(VENV)/.installed $(VENV)-duckdb14/.installed
 	$(BIN)/python -m pytest -m long
 
 lint: $(VENV)/.installed
@@ -34,6 +34,13 @@ emulator: $(VENV)/.installed
 # docs/performance.md. The usual tools live in an environment of their own.
 bench: $(VENV)/.installed $(VENV)-bench/.installed
 	$(BIN)/python benchmarks/table.py --others $(VENV)-bench/bin/python $(BENCH)
+
+# The oldest DuckDB that must read the published copy, in an environment of its own.
+$(VENV)-duckdb14/.installed: aeries_pipeline_tests/duckdb14.lock
+	$(PYTHON) -m venv $(VENV)-duckdb14
+	$(VENV)-duckdb14/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r aeries_pipeline_tests/duckdb14.lock
+	touch $@
 
 $(VENV)-bench/.installed: benchmarks/requirements.lock
 	$(PYTHON) -m venv $(VENV)-bench
@@ -60,6 +67,9 @@ lock:
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
 		--constraint $(VENV)/constraints.txt --output-file requirements.lock
+	echo "duckdb==1.4.0" | $(BIN)/uv pip compile - --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--output-file aeries_pipeline_tests/duckdb14.lock
 	$(BIN)/uv pip compile benchmarks/requirements.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
 		--output-file benchmarks/requirements.lock

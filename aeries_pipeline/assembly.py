@@ -12,6 +12,7 @@ from aeries_pipeline.assets.accounts import build_account_assets
 from aeries_pipeline.assets.course_requests import build_requests_asset, build_sss_asset
 from aeries_pipeline.assets.onboarding import build_onboarding_asset
 from aeries_pipeline.assets.operators import build_operator_page
+from aeries_pipeline.assets.published import build_published_asset
 from aeries_pipeline.assets.raw import build_raw_assets
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.assets.xello import build_xello_asset
@@ -19,6 +20,7 @@ from aeries_pipeline.automation.downstream import build_automation_sensor
 from aeries_pipeline.automation.inbox import build_inbox_sensor
 from aeries_pipeline.automation.jobs import build_jobs
 from aeries_pipeline.automation.notices import build_notice_sensors
+from aeries_pipeline.automation.publishing import build_publish_sensor
 from aeries_pipeline.automation.pulls import build_pull_sensor
 from aeries_pipeline.automation.staleness import build_staleness_sensor
 from aeries_pipeline.catalog.registry import RESOURCES
@@ -46,6 +48,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
             build_xello_asset(partitions),
             build_requests_asset(partitions),
             build_sss_asset(partitions),
+            build_published_asset(),
             build_operator_page(),
             build_onboarding_asset(partitions),
         ],
@@ -55,6 +58,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
             build_staleness_sensor(settings),
             build_automation_sensor(),
             build_inbox_sensor(settings),
+            build_publish_sensor(settings),
             *build_notice_sensors(settings),
         ],
         resources={

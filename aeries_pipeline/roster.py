@@ -38,8 +38,10 @@ from aeries_pipeline.catalog.resource import Resource
 from aeries_pipeline.notices.channels import Channel
 from aeries_pipeline.settled import (
     AccountSettings,
+    AnalystSettings,
     CourseRequestSettings,
     IncrementalSettings,
+    PublishSettings,
     SafeguardSettings,
     Settled,
 )
@@ -47,6 +49,8 @@ from aeries_pipeline.warehouse.verdict import Safeguards
 from aeries_pipeline.windows import Windows, parse_windows
 
 _CHANNELS = TypeAdapter(list[Channel])
+_TOGETHER: dict[str, type[Settled]] = {"publish": PublishSettings}
+"""What is settled for all districts together, beside the notifications."""
 DISTRICT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -88,6 +92,7 @@ class District(Settled):
     incremental: IncrementalSettings = Field(default_factory=IncrementalSettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)
     course_requests: CourseRequestSettings = Field(default_factory=CourseRequestSettings)
+    analysts: AnalystSettings = Field(default_factory=AnalystSettings)
     max_concurrent_requests: int = Field(4, ge=1, le=64)
     max_requests_per_second: float = Field(0.0, ge=0)
     stale_after_days: float = Field(8.0, gt=0)
@@ -219,10 +224,11 @@ class District(Settled):
 
 
 class Roster(Settled):
-    """All districts, in the order of the file, and who is told of failures."""
+    """All districts, in the order of the file, and what is settled for all of them together."""
 
     districts: list[District] = Field(default_factory=list)
     notifications: list[Channel] = Field(default_factory=list)
+    publish: PublishSettings = Field(default_factory=PublishSettings)
 
     def get(self, district_id: str) -> District:
         """Return one district.
@@ -318,9 +324,15 @@ def _checked(data: dict[str, Any], path: Path) -> Roster:
         for name in channel.districts
         if name not in seen
     ]
+    together: dict[str, Any] = {}
+    for name in set(_TOGETHER) & set(data):
+        try:
+            together[name] = _TOGETHER[name].model_validate(data[name] or {})
+        except ValidationError as error:
+            mistakes += [f"{name}: {_mistake(one)}" for one in error.errors()]
     if mistakes:
         raise RosterError(mistakes, path)
-    return Roster(districts=districts, notifications=notifications)
+    return Roster(districts=districts, notifications=notifications, **together)
 
 
 def _mistake(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

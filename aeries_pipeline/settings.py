@@ -47,6 +47,16 @@ class Settings:
         return self.data / "out"
 
     @property
+    def published(self) -> Path:
+        """The copy that analysts open."""
+        return self.data / "published"
+
+    @property
+    def backups(self) -> Path:
+        """Copies of the warehouse to fall back on."""
+        return self.data / "backups"
+
+    @property
     def inbox(self) -> Path:
         """What districts hand in, one folder for each."""
         return self.data / "inbox"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -87,6 +88,20 @@ class AccountSettings(Settled):
     additions_only: list[Span] = Field(default_factory=list)
     delivered_grades: tuple[int, int] = (0, 12)
     deliveries_keep: int = Field(default=30, ge=1)
+
+
+class AnalystSettings(Settled):
+    """What analysts may see of a district, see ``docs/analysts.md``."""
+
+    access: Literal["rows", "counts", "none"] = "rows"
+    smallest_count: int = Field(default=10, ge=2, le=1000)
+
+
+class PublishSettings(Settled):
+    """How often the analysts' copy is made, and who on the machine may read it."""
+
+    minutes: float = Field(default=30.0, ge=0, le=10080)
+    readable_by_group: bool = False
 
 
 class CourseRequestSettings(Settled):

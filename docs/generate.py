@@ -9,10 +9,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from aeries_pipeline.analytics import dictionary
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
 
 FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER))
+from lineage import lineage  # noqa: E402 - its neighbour
+
+LINEAGE = Path(dictionary.__file__).with_name("lineage.json")
 README = FOLDER.parent / "README.md"
 DOWNSTREAM = ("core/accounts", "core/account_changes", "out/xello_files")
 BEGIN, END = "<!-- graph: begin -->", "<!-- graph: end -->"
@@ -87,11 +92,15 @@ def pages() -> dict[Path, str]:
     _, after = rest.split(END)
     return {
         FOLDER / "resources.md": resources_page(),
+        LINEAGE: lineage(),
+        FOLDER / "data-dictionary.md": dictionary.markdown(),
         README: f"{before}{BEGIN}\n{graph()}\n{END}{after}",
     }
 
 
 if __name__ == "__main__":
+    # The dictionary reads what the lineage has written.
+    LINEAGE.write_text(lineage(), encoding="utf-8")
     for path, text in pages().items():
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"{path.name}\n")

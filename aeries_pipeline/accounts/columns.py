@@ -25,6 +25,14 @@ ACCOUNTS: dict[str, str] = {
     "pull_id": "Pull that says so, see meta.pulls",
 }
 
+ENROLLMENT: dict[str, str] = {
+    "district": "District of the roster",
+    "day": "The district's date on which it was counted",
+    "school": "Main school",
+    "grade": "Grade as Aeries has it",
+    "students": "Active accounts",
+}
+
 CHANGES: dict[str, str] = {
     "change_id": "Stays the same through every status of a change",
     "batch_id": "Computation in which it was first proposed, see meta.account_batches",

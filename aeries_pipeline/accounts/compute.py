@@ -163,6 +163,7 @@ def _run(batch: _Batch) -> Computed:
     before = sum(accounts.values())
     _write(batch)
     candidates.mark_seen(connection, district.id, picture.pulls.values())
+    _count_enrollment(batch)
     after = _active(connection, district.id)
     stopped = bool(stop and proposals)
     _record_batch(batch, picture, stop if stopped else "", (before, after), waiting)
@@ -314,6 +315,20 @@ def _record_batch(
         batch.run_id,
     )  # fmt: skip
     insert_rows(batch.connection, "meta.account_batches", BATCHES_COLUMNS, [row])
+
+
+def _count_enrollment(batch: _Batch) -> None:
+    """Count the active accounts of the district's day, in place of an earlier count of it."""
+    bound = {"district": batch.district.id, "day": batch.district.day_of(batch.moment)}
+    batch.connection.execute(
+        "DELETE FROM core.enrollment_counts WHERE district = $district AND day = $day", bound
+    )
+    batch.connection.execute(
+        "INSERT INTO core.enrollment_counts BY NAME "
+        "SELECT $district AS district, $day AS day, school, grade, count(*) AS students "
+        "FROM core.accounts WHERE district = $district AND state = 'active' GROUP BY ALL",
+        bound,
+    )
 
 
 def _active(connection: duckdb.DuckDBPyConnection, district: str) -> int:

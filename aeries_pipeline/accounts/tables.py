@@ -97,8 +97,21 @@ DECISIONS_COLUMNS = (
 )
 """Columns of ``meta.account_decisions``: who approved or rejected what, and why."""
 
+ENROLLMENT_COLUMNS = (
+    ("district", "VARCHAR"),
+    ("day", "DATE"),
+    ("school", "INTEGER"),
+    ("grade", "INTEGER"),
+    ("students", "BIGINT"),
+)
+"""Columns of ``core.enrollment_counts``: active accounts as counted on each of the district's days.
+
+Counts alone, so that they stay when a student is forgotten.
+"""
+
 TABLES = {
     "core.accounts": ACCOUNTS_COLUMNS,
+    "core.enrollment_counts": ENROLLMENT_COLUMNS,
     "core.account_changes": CHANGES_COLUMNS,
     "meta.account_batches": BATCHES_COLUMNS,
     "meta.account_decisions": DECISIONS_COLUMNS,
@@ -161,8 +174,8 @@ VIEWS = tuple(_VIEWS)
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Make tables and views where missing; the warehouse is the current catalog."""
     known = connection.execute(
-        "SELECT count(*) FROM duckdb_views() WHERE database_name = current_database() "
-        "AND schema_name = 'core' AND view_name = 'students_in_several_schools'"
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
+        "AND schema_name = 'core' AND table_name = 'enrollment_counts'"
     ).fetchone()
     if known and known[0]:
         return

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from aeries_pipeline.accounts import columns
+from aeries_pipeline.accounts import columns, decide
 from aeries_pipeline.accounts.compute import Computed, compute
 from aeries_pipeline.accounts.model import Kind
 from aeries_pipeline.accounts.review import Waiting, summarised
@@ -74,13 +74,17 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
             dg.AssetSpec(
                 ACCOUNTS,
                 description=_ACCOUNTS_TEXT,
-                metadata=table_metadata("core.accounts", ACCOUNTS_COLUMNS, columns.ACCOUNTS),
+                metadata=table_metadata(
+                    "core.accounts", ACCOUNTS_COLUMNS, columns.ACCOUNTS, decide, "accounts.md"
+                ),
                 **shared,
             ),
             dg.AssetSpec(
                 CHANGES,
                 description=_CHANGES_TEXT,
-                metadata=table_metadata("core.account_changes", CHANGES_COLUMNS, columns.CHANGES),
+                metadata=table_metadata(
+                    "core.account_changes", CHANGES_COLUMNS, columns.CHANGES, decide, "accounts.md"
+                ),
                 **shared,
             ),
         ],

@@ -13,9 +13,10 @@ import dagster as dg
 
 from aeries_pipeline.assets.accounts import AFTER_PULLS
 from aeries_pipeline.assets.describe import OWNER, table_metadata
+from aeries_pipeline.assets.links import links
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.assets.verdicts import check_result, check_specs
-from aeries_pipeline.course_requests import columns_of_table
+from aeries_pipeline.course_requests import columns_of_table, rules
 from aeries_pipeline.course_requests.compute import Computed, compute
 from aeries_pipeline.course_requests.inbox import inbox_of, refresh_reports, take_all
 from aeries_pipeline.course_requests.intake import Taken
@@ -23,6 +24,7 @@ from aeries_pipeline.course_requests.sentences import SENTENCES
 from aeries_pipeline.course_requests.tables import REQUESTS_COLUMNS
 from aeries_pipeline.course_requests.verdicts import QUESTIONS, answers
 from aeries_pipeline.partitions import Partitions, key_of, split
+from aeries_pipeline.sss import plan
 from aeries_pipeline.sss.deliver import Export, NotExportedError, export, write_unplaced
 from aeries_pipeline.warehouse.connection import WarehouseBusyError, WarehouseUnusableError
 
@@ -76,7 +78,11 @@ def build_requests_asset(partitions: Partitions) -> dg.AssetsDefinition:
                 ],
                 automation_condition=AFTER_PULLS,
                 metadata=table_metadata(
-                    "core.course_requests", REQUESTS_COLUMNS, columns_of_table.MEANINGS
+                    "core.course_requests",
+                    REQUESTS_COLUMNS,
+                    columns_of_table.MEANINGS,
+                    rules,
+                    "course-requests.md",
                 ),
                 tags={"aeries/grain": "district", "aeries/personal": "yes"},
             )
@@ -167,6 +173,7 @@ def build_sss_asset(partitions: Partitions) -> dg.AssetsDefinition:
                 deps=[dg.AssetDep(REQUESTS, partition_mapping=partitions.district_of_schools())],
                 automation_condition=AFTER_PULLS,
                 tags={"aeries/grain": "school", "aeries/personal": "yes"},
+                metadata=links(plan, "course-requests.md"),
             )
         ],
         can_subset=True,

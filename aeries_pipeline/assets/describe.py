@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import dagster as dg
 
+from aeries_pipeline import catalog
+from aeries_pipeline.analytics.dictionary import PROVENANCE_MEANINGS, core_lineage
+from aeries_pipeline.assets.links import links
 from aeries_pipeline.catalog.resource import Resource, Table
 from aeries_pipeline.catalog.tables import PROVENANCE
 from aeries_pipeline.warehouse.outcomes import Loaded
@@ -14,18 +19,13 @@ from aeries_pipeline.warehouse.outcomes import Loaded
 OWNER = "team:data-engineering"
 """Who answers for the assets."""
 
-_ADDED = {
-    "district": "District of the roster",
-    "school": "School that was asked; empty for a resource of the whole district",
-    "_pull_id": "Pull that brought the row, see meta.pulls",
-    "_pulled_at": "When that pull began, UTC",
-    "_extra": "Properties that the catalogue does not know, as JSON",
-}
-
 
 def column_schema(table: Table) -> dg.TableSchema:
     """Return the columns of a raw table for the catalog view of the UI."""
-    added = [dg.TableColumn(name, kind, description=_ADDED[name]) for name, kind in PROVENANCE]
+    added = [
+        dg.TableColumn(name, kind, description=PROVENANCE_MEANINGS[name])
+        for name, kind in PROVENANCE
+    ]
     fields = [
         dg.TableColumn(
             field.name,
@@ -37,6 +37,25 @@ def column_schema(table: Table) -> dg.TableSchema:
         for field in table.stored
     ]
     return dg.TableSchema(added + fields)
+
+
+def raw_metadata(resource: Resource, site: dg.AssetKey) -> dict[str, Any]:
+    """Return what the UI shows of a raw asset before it is ever pulled.
+
+    Args:
+        resource: The resource.
+        site: The asset that stands for the districts' Aeries.
+    """
+    lineage = {
+        field.name: [dg.TableColumnDep(asset_key=site, column_name=field.column or field.name)]
+        for field in resource.main.stored
+    }
+    module = str(Path(str(catalog.__file__)).with_name(f"{resource.name}.py"))
+    return {
+        "dagster/column_schema": column_schema(resource.main),
+        "dagster/column_lineage": dg.TableColumnLineage(lineage),
+        **links(module, "resources.md", f"raw.{resource.name}"),
+    }
 
 
 def loaded_columns(resource: Resource, loaded: Loaded) -> dg.TableSchema:
@@ -125,7 +144,11 @@ def observation_metadata(loaded: Loaded) -> dict[str, Any]:
 
 
 def table_metadata(
-    name: str, stored: Sequence[tuple[str, str]], meanings: Mapping[str, str]
+    name: str,
+    stored: Sequence[tuple[str, str]],
+    meanings: Mapping[str, str],
+    module: ModuleType,
+    page: str,
 ) -> dict[str, Any]:
     """Return what the UI shows of a table that follows from pulls.
 
@@ -133,8 +156,37 @@ def table_metadata(
         name: Name with its schema.
         stored: Columns and their DuckDB types.
         meanings: What each column means.
+        module: Where its rules are.
+        page: The page below ``docs`` that explains them.
     """
     schema = dg.TableSchema(
         [dg.TableColumn(column, kind, description=meanings[column]) for column, kind in stored]
     )
-    return {"dagster/table_name": name, "dagster/column_schema": schema}
+    metadata = {"dagster/column_schema": schema, **links(module, page, name)}
+    lineage = lineage_of(core_lineage(name))
+    if lineage.deps_by_column:
+        metadata["dagster/column_lineage"] = lineage
+    return metadata
+
+
+_ASSETS = {"core.enrollment_counts": "core.accounts"}
+"""Tables that are made together with another one, which is the asset."""
+
+
+def key_of_table(name: str) -> dg.AssetKey | None:
+    """Return the asset of a table; None for one that is no asset, as the ledger."""
+    schema, _, table = _ASSETS.get(name, name).partition(".")
+    return None if schema == "meta" else dg.AssetKey([schema, table])
+
+
+def lineage_of(columns: Mapping[str, Sequence[str]]) -> dg.TableColumnLineage:
+    """Return columns of tables, such as ``raw.students.Grade``, as columns of assets."""
+    found: dict[str, list[dg.TableColumnDep]] = {}
+    for column, sources in columns.items():
+        for source in sources:
+            table, _, name = source.rpartition(".")
+            key = key_of_table(table)
+            if key is not None:
+                dep = dg.TableColumnDep(asset_key=key, column_name=name)
+                found.setdefault(column, []).append(dep)
+    return dg.TableColumnLineage(found)

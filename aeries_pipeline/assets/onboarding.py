@@ -9,9 +9,11 @@ from typing import Any
 import dagster as dg
 
 from aeries_pipeline.assets.describe import OWNER
+from aeries_pipeline.assets.links import links
 from aeries_pipeline.assets.raw import AERIES
 from aeries_pipeline.assets.resources import OUTSIDE_WINDOW_TAG, AeriesResource
 from aeries_pipeline.assets.verdicts import check_specs
+from aeries_pipeline.onboarding import site
 from aeries_pipeline.onboarding.check import check
 from aeries_pipeline.onboarding.findings import Finding, Verdict, is_good
 from aeries_pipeline.onboarding.message import message
@@ -41,6 +43,7 @@ def build_onboarding_asset(partitions: Partitions) -> dg.AssetsDefinition:
         "district. Materialize it to test a district; the same as aeries-pipeline check. "
         f"Outside the district's window it needs a reason in the run's tag {OUTSIDE_WINDOW_TAG}.",
         tags={"aeries/personal": "no"},
+        metadata=links(site, "adding-a-district.md"),
     )
     def onboarding(
         context: dg.AssetExecutionContext, aeries: AeriesResource

@@ -6,8 +6,10 @@ import dagster as dg
 
 from aeries_pipeline.assets.accounts import ACCOUNTS
 from aeries_pipeline.assets.describe import OWNER
+from aeries_pipeline.assets.links import links
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.files import write_atomically
+from aeries_pipeline.operators import status
 from aeries_pipeline.operators.page import html, markdown
 from aeries_pipeline.operators.status import read_status
 from aeries_pipeline.roster import load_roster
@@ -31,6 +33,7 @@ def build_operator_page() -> dg.AssetsDefinition:
         deps=[dg.AssetDep(ACCOUNTS, partition_mapping=dg.AllPartitionMapping())],
         automation_condition=HOURLY,
         tags={"aeries/personal": "no"},
+        metadata=links(status, "operating.md"),
     )
     def operator_page(aeries: AeriesResource, warehouse: WarehouseResource) -> dg.MaterializeResult:
         moment = datetime.now(UTC)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from aeries_pipeline.api.errors import AeriesError
-from aeries_pipeline.assets.describe import OWNER, column_schema, description_of
+from aeries_pipeline.assets.describe import OWNER, description_of, raw_metadata
 from aeries_pipeline.assets.pull_events import Event, not_asked_events, pull_events
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.assets.verdicts import check_specs
@@ -50,10 +50,7 @@ def build_raw_asset(
                 kinds={"aeries", "duckdb"},
                 owners=[OWNER],
                 skippable=True,
-                metadata={
-                    "dagster/column_schema": column_schema(resource.main),
-                    "dagster/table_name": f"raw.{resource.name}",
-                },
+                metadata=raw_metadata(resource, AERIES),
                 tags={"aeries/grain": resource.grain.value, **_privacy(resource)},
                 partitions_def=partitions_def,
                 deps=[AERIES],

@@ -66,7 +66,7 @@ class Targets:
         default_factory=dict
     )
 
-    def evaluation(self, partition: str, answer: Answer) -> AssetCheckEvaluation:
+    def evaluation(self, partition: str | None, answer: Answer) -> AssetCheckEvaluation:
         """Return an answer as the evaluation of a check of this asset."""
         return AssetCheckEvaluation(
             asset_key=self.key,
@@ -78,7 +78,7 @@ class Targets:
                 name: dg.MetadataValue.int(n) if isinstance(n, int) else dg.MetadataValue.float(n)
                 for name, n in answer.numbers.items()
             },
-            target_materialization_data=self.records.get(partition),
+            target_materialization_data=self.records.get(partition) if partition else None,
             partition=partition,
         )
 

@@ -7,10 +7,12 @@ import dagster as dg
 
 from aeries_pipeline.assets.accounts import ACCOUNTS, AFTER_PULLS, CHANGES
 from aeries_pipeline.assets.describe import OWNER
+from aeries_pipeline.assets.links import links
 from aeries_pipeline.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.assets.verdicts import check_specs
 from aeries_pipeline.partitions import Partitions
 from aeries_pipeline.warehouse.connection import WarehouseBusyError, WarehouseUnusableError
+from aeries_pipeline.xello import layout
 from aeries_pipeline.xello.contents import NothingToDeliverError
 from aeries_pipeline.xello.deliver import Delivery, deliver
 
@@ -56,6 +58,7 @@ def build_xello_asset(partitions: Partitions) -> dg.AssetsDefinition:
         ],
         automation_condition=AFTER_PULLS,
         tags={"aeries/grain": "district", "aeries/personal": "yes"},
+        metadata=links(layout, "accounts.md"),
         check_specs=check_specs(XELLO_FILES, QUESTIONS, partitions.districts),
     )
     def xello_files(

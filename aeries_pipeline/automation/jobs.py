@@ -15,6 +15,7 @@ PULL_SCHOOLS = "pull_schools"
 ACCOUNTS_AND_FILES = "accounts_and_files"
 TAKE_REQUESTS = "course_requests"
 EXPORT_REQUESTS = "sss_files"
+PUBLISH = "publish"
 
 
 def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
@@ -44,6 +45,11 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
             EXPORT_REQUESTS,
             selection=dg.AssetSelection.assets(SSS_FILES),
             description="Writes the course requests that schools import into Aeries.",
+        ),
+        dg.define_asset_job(
+            PUBLISH,
+            selection=dg.AssetSelection.groups("publish"),
+            description="Makes the copy of the warehouse that analysts open.",
         ),
     ]
 

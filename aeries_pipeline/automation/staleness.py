@@ -9,6 +9,8 @@ import json
 
 import dagster as dg
 
+from aeries_pipeline.assets.published import CURRENT, PUBLISHED
+from aeries_pipeline.assets.published import freshness as freshness_of_copy
 from aeries_pipeline.assets.verdicts import find_targets
 from aeries_pipeline.automation.notices import lines_of, tell
 from aeries_pipeline.catalog.registry import RESOURCES
@@ -23,13 +25,14 @@ from aeries_pipeline.warehouse.outcomes import now
 
 
 def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Return the sensor that re-judges ``data_is_fresh`` every quarter of an hour."""
+    """Return the sensor that re-judges every quarter of an hour what only time changes."""
 
     @dg.sensor(
         name="staleness",
         minimum_interval_seconds=900,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Fails the check data_is_fresh of a school whose last complete pull is old.",
+        description="Fails the check data_is_fresh of a school whose last complete pull is old, "
+        "and published_copy_is_current where no copy follows a change.",
     )
     def staleness(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if not settings.warehouse.exists():
@@ -48,6 +51,10 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
             if not answer.passed and known.get(f"{name}/{partition}", True):
                 targets = find_targets(context.instance, dg.AssetKey(["raw", name]), [partition])
                 events.append(targets.evaluation(partition, answer))
+        copy = freshness_of_copy(Warehouse(settings.warehouse), load_roster(settings.roster), now())
+        verdicts[CURRENT] = copy.passed
+        if known.get(CURRENT, True) != copy.passed:
+            events.append(find_targets(context.instance, PUBLISHED, []).evaluation(None, copy))
         if events:
             # No run reports these, so the sensor tells of them itself.
             lines = [line for event in events for line in lines_of(event, warnings=True)]

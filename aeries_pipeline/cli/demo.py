@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from aeries_pipeline.cli.publish import publish_copy
 from aeries_pipeline.cli.requests import take_file
 from aeries_pipeline.cli.sync import Request, sync_district
 from aeries_pipeline.emulator.planner import planner_export
@@ -57,6 +58,8 @@ def run_demo(settings: Settings, console: Console, *, keep_serving: bool = False
         good = _first_pull(settings, console)
         good = _requests(settings, emulator, console) and good
         good = _days(settings, emulator, console) and good
+        console.rule("The analysts' copy")
+        good = publish_copy(settings, console) and good
         _what_next(settings, console)
         if keep_serving:
             console.print("The emulator goes on serving; stop it with Ctrl-C.")
@@ -119,10 +122,11 @@ def _what_next(settings: Settings, console: Console) -> None:
     lines = (
         "Look at the runs and checks:",
         "    make ui                     # then open http://127.0.0.1:3000",
-        "Ask the warehouse:",
-        '    .venv/bin/aeries-pipeline sql "SELECT resource, status, count(*), sum(rows) '
-        'FROM meta.pulls GROUP BY ALL ORDER BY ALL"',
-        f"    or open {settings.warehouse} with any DuckDB tool, read-only",
+        "Ask the analysts' copy (docs/analysts.md has ten questions with their answers):",
+        '    .venv/bin/aeries-pipeline sql --published "SELECT student_id, credits_behind '
+        "FROM analytics.credits_by_subject WHERE grade = 11 AND subject = 'English' "
+        'AND credits_behind > 0"',
+        f"    or open {settings.published / 'aeries.duckdb'} with any DuckDB tool, read-only",
         "See who has an account, who changed and why (docs/accounts.md has the rules and views):",
         '    .venv/bin/aeries-pipeline sql "SELECT * FROM core.account_changes_by_day"',
         f"What Xello would import, and what schools would import into Aeries: {settings.out}",

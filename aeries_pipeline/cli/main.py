@@ -367,28 +367,26 @@ def window(district: str, at: str | None) -> None:
 
 @main.command()
 @click.argument("query")
+@click.option("--published", is_flag=True, help="Ask the analysts' copy, not the warehouse.")
 @sentences
-def sql(query: str) -> None:
+def sql(query: str, published: bool) -> None:  # noqa: FBT001
     """Run one QUERY on the warehouse, reading only, and print its rows."""
-    import duckdb
-    from rich.table import Table
+    from aeries_pipeline.cli.sql import BadQueryError, run_query
 
-    from aeries_pipeline.warehouse.connection import Warehouse
+    try:
+        run_query(load_settings(), query, console, published=published)
+    except BadQueryError as error:
+        stop(str(error), 2)
 
-    settings = load_settings()
-    if not settings.warehouse.exists():
-        stop(f"there is no warehouse at {settings.warehouse} yet; pull a district first", 1)
-    with Warehouse(settings.warehouse).open() as connection:
-        connection.execute("BEGIN TRANSACTION READ ONLY")
-        try:
-            cursor = connection.execute(query)
-        except duckdb.Error as error:
-            stop(str(error).splitlines()[0], 2)
-        table = Table(*(str(column[0]) for column in cursor.description or []))
-        for row in cursor.fetchall():
-            table.add_row(*("" if value is None else str(value) for value in row))
-        connection.execute("ROLLBACK")
-    console.print(table)
+
+@main.command("publish")
+@sentences
+def publish_now() -> None:
+    """Make the analysts' copy now, whatever the time since the last one."""
+    from aeries_pipeline.cli.publish import publish_copy
+
+    if not publish_copy(load_settings(), console):
+        sys.exit(1)
 
 
 @main.command()

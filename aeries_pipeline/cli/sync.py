@@ -29,6 +29,7 @@ from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS, pull_jo
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.cli.accounts import QUIET, compute_accounts
+from aeries_pipeline.cli.publish import publish_if_due
 from aeries_pipeline.cli.requests import failures, follow_requests, tell_requests
 from aeries_pipeline.partitions import range_tags, school_key, school_keys
 from aeries_pipeline.progress import watching
@@ -77,6 +78,7 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
         runs = list(puller.runs())
         follow = puller.follow_up()
         requests_done = follow_requests(puller.defs, instance, settings, district)
+        published = publish_if_due(settings, puller.defs, instance, console)
     ids = [run.run_id for run in runs]
     rows = Warehouse(settings.warehouse).dicts(
         "SELECT * FROM meta.pulls WHERE list_contains(?, run_id)", [ids]
@@ -88,7 +90,8 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
         _tell_accounts(district, follow, console)
     if requests_done:
         tell_requests(settings, district, requests_done, console)
-    return all(run.success for run in [*runs, *([follow] if follow else []), *requests_done])
+    follow_ups = [*([follow] if follow else []), *requests_done]
+    return published and all(run.success for run in [*runs, *follow_ups])
 
 
 def _tell_accounts(district: District, result: dg.ExecuteInProcessResult, console: Console) -> None:

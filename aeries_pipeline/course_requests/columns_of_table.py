@@ -1,4 +1,4 @@
-"""What each column of ``core.course_requests`` means; a test keeps it complete."""
+"""What each column of the tables of course requests means; a test keeps it complete."""
 
 from __future__ import annotations
 
@@ -24,4 +24,36 @@ MEANINGS = {
     "student_number": "STU.SN at the school of next year",
     "grade": "Grade of next year",
     "decided_at": "When the state last changed, UTC",
+}
+
+FILES = {
+    "file_id": "The file; the same content handed in again is another one",
+    "district": "District of the roster",
+    "name": "Name under which it was handed in",
+    "sha256": "Digest of its content",
+    "bytes": "Its size",
+    "rows": "Lines without the header; empty where it could not be read",
+    "form": "How it was read, such as UTF-8, comma",
+    "status": "taken, known (the same content came before), failed or stuck",
+    "code": "Stable code of the reason",
+    "reason": "Why it could not be read, in one sentence",
+    "received_at": "When it was taken up, UTC",
+    "run_id": "The Dagster run",
+}
+
+EXPORTS = {
+    "export_id": "The export, see the manifest of its folder",
+    "district": "District of the roster",
+    "school": "School whose administrator imports it",
+    "student_id": "STU.ID",
+    "student_number": "STU.SN, the SN of SSS",
+    "file_id": "The file that brought the request",
+    "line": "Line of that file",
+    "course_id": "CRS.CN, the CN of SSS",
+    "kind": "request (table SSS) or alternate (table ACR)",
+    "sequence_number": "The SQ that it was given",
+    "linked_sequence": "SSS.SQ of the request that it is an alternate of",
+    "sort_order": "Priority among the alternates",
+    "school_year": "First calendar year of the school year that it is for",
+    "exported_at": "When, UTC",
 }

@@ -135,14 +135,15 @@ VIEWS = tuple(_VIEWS)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make tables and views where missing; the warehouse is the current catalog.
+    """Make tables and views where missing, in the current catalog.
 
     The view of arrivals reads the requests of Aeries once they were pulled.
     """
     for name, columns in TABLES.items():
         body = ", ".join(f"{column} {kind}" for column, kind in columns)
         connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({body})")
-    granted = table_exists(connection, "raw", "course_requests")
+    current = connection.execute("SELECT current_database()").fetchone()
+    granted = table_exists(connection, "raw", "course_requests", str((current or [""])[0]))
     for name, query in _VIEWS.items():
         text = query.replace("{requests}", "raw.course_requests" if granted else _NO_REQUESTS)
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")

@@ -7,6 +7,7 @@ happen elsewhere, without the lock. Analysts read a published copy.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -94,6 +95,24 @@ class Warehouse:
             WarehouseBusyError: If the lock does not come free in time.
             WarehouseUnusableError: If DuckDB cannot open the file.
         """
+        with self.locked():
+            self._attach(connection)
+            try:
+                yield CATALOG
+            finally:
+                # Whatever the body left open is undone; what it committed stays.
+                with suppress(duckdb.TransactionException):
+                    connection.execute("ROLLBACK")
+                connection.execute("USE memory")
+                connection.execute(f"DETACH {CATALOG}")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process of the pipeline from the file.
+
+        Raises:
+            WarehouseBusyError: If the lock does not come free in time.
+        """
         private_directory(self.path.parent)
         lock = FileLock(self.path.with_name(self.path.name + ".lock"), timeout=self._wait)
         try:
@@ -104,17 +123,36 @@ class Warehouse:
                 f"{self._wait:.0f} s; close the program that has it open and try again"
             ) from None
         try:
-            self._attach(connection)
-            try:
-                yield CATALOG
-            finally:
-                # Whatever the body left open is undone; what it committed stays.
-                with suppress(duckdb.TransactionException):
-                    connection.execute("ROLLBACK")
-                connection.execute("USE memory")
-                connection.execute(f"DETACH {CATALOG}")
+            yield
         finally:
             lock.release()
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the whole file as it stands between two writes.
+
+        The lock is held for the time of a plain copy of the file.
+
+        Args:
+            target: A file that is not there yet.
+
+        Raises:
+            WarehouseBusyError: If the lock does not come free in time.
+            WarehouseUnusableError: If it cannot be opened, or there is no room for the copy.
+        """
+        with self.locked():
+            with duckdb.connect() as connection:
+                self._attach(connection)
+                connection.execute(f"CHECKPOINT {CATALOG}")
+                connection.execute(f"DETACH {CATALOG}")
+            try:
+                target.touch(mode=0o600)
+                shutil.copyfile(self.path, target)
+            except OSError as error:
+                target.unlink(missing_ok=True)
+                raise WarehouseUnusableError(
+                    f"the warehouse {self.path.name} cannot be copied to {target.parent} "
+                    f"({error.strerror}); free some disk space and try again"
+                ) from None
 
     def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         fresh = not self.path.exists()
@@ -164,13 +202,15 @@ class Warehouse:
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def table_exists(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
-    """Tell whether an attached warehouse has a table."""
+def table_exists(
+    connection: duckdb.DuckDBPyConnection, schema: str, name: str, catalog: str = CATALOG
+) -> bool:
+    """Tell whether an attached database, by default the warehouse, has a table."""
     query = (
         "SELECT 1 FROM duckdb_tables() "
         "WHERE database_name = ? AND schema_name = ? AND table_name = ?"
     )
-    return connection.execute(query, [CATALOG, schema, name]).fetchone() is not None
+    return connection.execute(query, [catalog, schema, name]).fetchone() is not None
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 import aeries_pipeline
 from aeries_pipeline.accounts.tables import TABLES, VIEWS
 from aeries_pipeline.accounts.verdicts import QUESTIONS as ACCOUNT_QUESTIONS
+from aeries_pipeline.analytics.registry import VIEWS as VIEWS_FOR_ANALYSTS
 from aeries_pipeline.assets.onboarding import QUESTIONS as ONBOARDING_QUESTIONS
 from aeries_pipeline.assets.xello import QUESTIONS as FILE_QUESTIONS
 from aeries_pipeline.automation.instance import INSTANCE, storage_in
@@ -28,8 +29,10 @@ from aeries_pipeline.pulls.verdicts import QUESTIONS
 from aeries_pipeline.roster import District
 from aeries_pipeline.settled import (
     AccountSettings,
+    AnalystSettings,
     CourseRequestSettings,
     IncrementalSettings,
+    PublishSettings,
     SafeguardSettings,
 )
 from aeries_pipeline.warehouse.outcomes import Mode
@@ -55,6 +58,16 @@ MAY_IMPORT = {
     "onboarding": {"api", "catalog", "pulls", "roster", "windows"},
     "operators": {"accounts", "catalog", "roster", "warehouse"},
     "deliveries": set(),
+    "analytics": {"accounts", "catalog", "course_requests", "publishing", "warehouse"},
+    "publishing": {
+        "accounts",
+        "analytics",
+        "catalog",
+        "course_requests",
+        "roster",
+        "settings",
+        "warehouse",
+    },
     "xello": {"accounts", "catalog", "deliveries", "warehouse", "roster"},
     "course_requests": {"accounts", "files", "pulls", "roster", "warehouse"},
     "sss": {"accounts", "course_requests", "deliveries", "files", "roster", "warehouse"},
@@ -69,6 +82,8 @@ MAY_IMPORT = {
         "xello",
         "course_requests",
         "sss",
+        "analytics",
+        "publishing",
         "onboarding",
         "operators",
         "files",
@@ -80,6 +95,7 @@ MAY_IMPORT = {
     "schedule": {"roster"},
     "automation": {
         "schedule",
+        "publishing",
         "course_requests",
         "files",
         "notices",
@@ -210,3 +226,10 @@ def test_the_pages_name_every_fault_and_every_setting() -> None:
     assert not [name for name in codes if f"`{name}`" not in requests]
     assert set(MEANINGS) == {name for name, _kind in REQUESTS_COLUMNS}
     assert not [name for name in (*TABLES, *VIEWS) if f"`{name}`" not in accounts]
+
+
+def test_the_pages_name_every_view_and_every_setting_of_analysts() -> None:
+    page = (REPOSITORY / "docs" / "analysts.md").read_text(encoding="utf-8")
+    names = {*AnalystSettings.model_fields, *PublishSettings.model_fields}
+    assert not [name for name in names if f"`{name}`" not in page]
+    assert not [name for name in VIEWS_FOR_ANALYSTS if f"analytics.{name}" not in page]

@@ -1,0 +1,64 @@
+"""Where an asset's code, documentation and table are, as the UI shows it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dagster as dg
+
+import aeries_pipeline
+
+DOCS_VARIABLE = "AERIES_DOCS_URL"
+"""Address under which the folder ``docs`` can be read in a browser, where there is one."""
+
+_DOCS = Path(aeries_pipeline.__file__).parent.parent / "docs"
+
+
+def links(module: ModuleType | str, page: str, table: str | None = None) -> dict[str, Any]:
+    """Return the metadata that leads from an asset to what it is made of and described by.
+
+    Args:
+        module: The module with its rules, or the path of the file.
+        page: A page below ``docs``, such as ``accounts.md``.
+        table: Name with its schema; None where the asset is no table.
+    """
+    path = module if isinstance(module, str) else str(module.__file__)
+    address = os.environ.get(DOCS_VARIABLE)
+    with warnings.catch_warnings():
+        # Marked as beta in Dagster 1.13; the lock file holds the version.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        code = dg.CodeReferencesMetadataValue(
+            code_references=[
+                dg.LocalFileCodeReference(file_path=path, line_number=1, label=Path(path).name)
+            ]
+        )
+    metadata: dict[str, Any] = {
+        "dagster/code_references": code,
+        "docs": dg.MetadataValue.url(f"{address.rstrip('/')}/{page}")
+        if address
+        else dg.MetadataValue.path(str(_DOCS / page)),
+    }
+    if table:
+        metadata["dagster/table_name"] = table
+        metadata["look_at_it"] = f'aeries-pipeline sql "SELECT * FROM {table} LIMIT 20"'
+    return metadata
+
+
+def bars(heading: str, numbers: dict[str, int], *, width: int = 30) -> dg.MarkdownMetadataValue:
+    """Return a small chart of counts, one bar for each name.
+
+    Args:
+        heading: What the names are.
+        numbers: Counts of at least 0; the chart keeps their order.
+        width: Characters of the longest bar.
+    """
+    most = max(numbers.values(), default=0) or 1
+    rows = [
+        f"| {name} | {number:,} | {'█' * max(round(number / most * width), number > 0)} |"
+        for name, number in numbers.items()
+    ]
+    return dg.MetadataValue.md("\n".join([f"| {heading} | | |", "|---|---:|---|", *rows]))
