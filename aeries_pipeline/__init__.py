@@ -1,3 +1,3 @@
 """Aeries to DuckDB through Dagster, for hundreds of districts."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

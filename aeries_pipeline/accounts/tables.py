@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from aeries_pipeline.accounts.model import ACCOUNT_FIELDS, Account, State
+from aeries_pipeline.warehouse.versions import make_tables
 
 ACCOUNTS_COLUMNS = (
     ("district", "VARCHAR"),
@@ -174,14 +175,14 @@ VIEWS = tuple(_VIEWS)
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Make tables and views where missing; the warehouse is the current catalog."""
     known = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name = 'core' AND table_name = 'enrollment_counts'"
+        "SELECT current_database(), count(*) FROM duckdb_views() "
+        "WHERE database_name = current_database() "
+        "AND schema_name = 'core' AND view_name = 'students_in_several_schools'"
     ).fetchone()
-    if known and known[0]:
+    if known is None or known[1]:
+        # An upgrade takes the views away, so that what follows happens once more.
         return
-    for name, columns in TABLES.items():
-        body = ", ".join(f"{column} {kind}" for column, kind in columns)
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({body})")
+    make_tables(connection, known[0], TABLES)
     for name, query in _VIEWS.items():
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
 

@@ -44,6 +44,7 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
         # Imported late: they load Dagster and DuckDB, and --help should be quick.
         from aeries_pipeline.emulator.serve import PortInUseError
         from aeries_pipeline.pulls.session import DistrictBusyError
+        from aeries_pipeline.warehouse.backup import BackupError
         from aeries_pipeline.warehouse.connection import (
             WarehouseBusyError,
             WarehouseUnusableError,
@@ -55,6 +56,7 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             stop(str(error), 2)
         except (
             AeriesError,
+            BackupError,
             DistrictBusyError,
             WarehouseBusyError,
             WarehouseUnusableError,
@@ -377,6 +379,27 @@ def sql(query: str, published: bool) -> None:  # noqa: FBT001
         run_query(load_settings(), query, console, published=published)
     except BadQueryError as error:
         stop(str(error), 2)
+
+
+@main.command()
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Another folder.")
+@click.option("--list", "shows", is_flag=True, help="Show the backups instead of taking one.")
+@sentences
+def backup(to: Path | None, shows: bool) -> None:  # noqa: FBT001
+    """Copy the warehouse to backups/ of the data directory, and read the copy from end to end."""
+    from aeries_pipeline.cli.backup import backup_now, list_backups
+
+    (list_backups if shows else backup_now)(load_settings(), to, console)
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@sentences
+def restore(file: Path) -> None:
+    """Put the backup FILE in the place of the warehouse; the present one becomes a backup."""
+    from aeries_pipeline.cli.backup import restore_backup
+
+    restore_backup(load_settings(), file, console)
 
 
 @main.command("publish")

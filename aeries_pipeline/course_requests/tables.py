@@ -9,6 +9,7 @@ from __future__ import annotations
 import duckdb
 
 from aeries_pipeline.warehouse.connection import table_exists
+from aeries_pipeline.warehouse.versions import make_tables
 
 FILES_COLUMNS = (
     ("file_id", "VARCHAR"),
@@ -139,11 +140,10 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
     The view of arrivals reads the requests of Aeries once they were pulled.
     """
-    for name, columns in TABLES.items():
-        body = ", ".join(f"{column} {kind}" for column, kind in columns)
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({body})")
-    current = connection.execute("SELECT current_database()").fetchone()
-    granted = table_exists(connection, "raw", "course_requests", str((current or [""])[0]))
+    found = connection.execute("SELECT current_database()").fetchone()
+    current = str(found[0]) if found else ""
+    make_tables(connection, current, TABLES)
+    granted = table_exists(connection, "raw", "course_requests", current)
     for name, query in _VIEWS.items():
         text = query.replace("{requests}", "raw.course_requests" if granted else _NO_REQUESTS)
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")

@@ -16,10 +16,20 @@ from typing import Any
 import duckdb
 from filelock import FileLock, Timeout
 
+from aeries_pipeline.warehouse.versions import (
+    SCHEMA_VERSION,
+    NewerSchemaError,
+    bring_up_to_date,
+    version_of,
+)
+
 CATALOG = "warehouse"
 """Name under which the file is attached."""
 
 SCHEMAS = ("raw", "quarantine", "core", "meta", "analytics")
+
+BACKUPS = "backups"
+"""Folder beside the file, for copies to fall back on."""
 
 PULLS_COLUMNS = (
     ("pull_id", "VARCHAR"),
@@ -101,10 +111,10 @@ class Warehouse:
                 yield CATALOG
             finally:
                 # Whatever the body left open is undone; what it committed stays.
-                with suppress(duckdb.TransactionException):
+                with suppress(duckdb.Error):
                     connection.execute("ROLLBACK")
                 connection.execute("USE memory")
-                connection.execute(f"DETACH {CATALOG}")
+                self._detach(connection)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -144,15 +154,7 @@ class Warehouse:
                 self._attach(connection)
                 connection.execute(f"CHECKPOINT {CATALOG}")
                 connection.execute(f"DETACH {CATALOG}")
-            try:
-                target.touch(mode=0o600)
-                shutil.copyfile(self.path, target)
-            except OSError as error:
-                target.unlink(missing_ok=True)
-                raise WarehouseUnusableError(
-                    f"the warehouse {self.path.name} cannot be copied to {target.parent} "
-                    f"({error.strerror}); free some disk space and try again"
-                ) from None
+            copy_file(self.path, target)
 
     def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         fresh = not self.path.exists()
@@ -172,7 +174,41 @@ class Warehouse:
             ) from None
         if fresh:
             self.path.chmod(0o600)
-        prepare(connection)
+        self._prepare(connection)
+
+    def _detach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            connection.execute(f"DETACH {CATALOG}")
+        except duckdb.Error:
+            raise WarehouseUnusableError(
+                f"the warehouse {self.path.name} could not be written to the end; what was "
+                "committed is in its log and is taken up at the next opening; free some disk "
+                "space, then do again what was under way"
+            ) from None
+
+    def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the schemas and the ledger where missing; upgrade a file of an older release."""
+        found = version_of(connection, CATALOG)
+        if found == SCHEMA_VERSION:
+            return
+        try:
+            if 0 < found < SCHEMA_VERSION:
+                self._keep_older(connection, found)
+            bring_up_to_date(connection, CATALOG, found, SCHEMAS, {"meta.pulls": PULLS_COLUMNS})
+        except NewerSchemaError as error:
+            connection.execute(f"DETACH {CATALOG}")
+            raise WarehouseUnusableError(
+                f"the warehouse {self.path.name} was written by a newer release ({error}); install "
+                "that release, or restore a backup of this one"
+            ) from None
+
+    def _keep_older(self, connection: duckdb.DuckDBPyConnection, found: int) -> None:
+        """Put a copy of the file among the backups before it is upgraded."""
+        connection.execute(f"CHECKPOINT {CATALOG}")
+        folder = private_directory(self.path.parent / BACKUPS)
+        target = folder / f"warehouse-schema-{found}.duckdb"
+        copy_file(self.path, target.with_suffix(".partial"))
+        target.with_suffix(".partial").replace(target)
 
     @contextmanager
     def open(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -213,26 +249,21 @@ def table_exists(
     return connection.execute(query, [catalog, schema, name]).fetchone() is not None
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the schemas and the ledger where missing, and the ledger's newer columns."""
-    found = connection.execute(
-        "SELECT column_name FROM duckdb_columns() "
-        "WHERE database_name = ? AND schema_name = 'meta' AND table_name = 'pulls'",
-        [CATALOG],
-    ).fetchall()
-    present = {name for (name,) in found}
-    missing = [column for column in PULLS_COLUMNS if column[0] not in present]
-    if not missing:
-        return
-    connection.execute("BEGIN")
-    for schema in SCHEMAS:
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{schema}")
-    if not present:
-        body = ", ".join(f"{name} {kind}" for name, kind in PULLS_COLUMNS)
-        connection.execute(f"CREATE TABLE {CATALOG}.meta.pulls ({body})")
-    for name, kind in missing if present else []:
-        connection.execute(f"ALTER TABLE {CATALOG}.meta.pulls ADD COLUMN {name} {kind}")
-    connection.execute("COMMIT")
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a database file that nobody writes.
+
+    Raises:
+        WarehouseUnusableError: If there is no room for it; nothing of it is left.
+    """
+    try:
+        target.touch(mode=0o600)
+        shutil.copyfile(source, target)
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        raise WarehouseUnusableError(
+            f"the warehouse {source.name} cannot be copied to {target.parent} "
+            f"({error.strerror}); free some disk space and try again"
+        ) from None
 
 
 def private_directory(path: Path) -> Path:

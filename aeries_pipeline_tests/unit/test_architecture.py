@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "catalog": set(),
     "api": set(),
     "emulator": set(),
-    "warehouse": {"catalog"},
+    "warehouse": {"catalog", "files"},
     "holiday_calendar": set(),
     "windows": {"holiday_calendar"},
     "settings": set(),
