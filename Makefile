@@ -5,12 +5,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long lint types ui emulator bench bench-accounts bench-requests docs lock clean
+.PHONY: demo test test-long lint secrets audit types ui emulator bench bench-accounts bench-requests docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
 
-test: lint types
+test: lint types secrets
 	$(BIN)/python -m pytest -m "not long" -n auto --maxprocesses 4 --dist worksteal
 
 test-long: $(VENV)/.installed $(VENV)-duckdb14/.installed
@@ -19,6 +19,14 @@ test-long: $(VENV)/.installed $(VENV)-duckdb14/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# Nothing that looks like a secret may be under version control.
+secrets: $(VENV)/.installed
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '(\.lock$$|golden/)'
+
+# Known vulnerabilities of the locked versions; asks a public list.
+audit: $(VENV)/.installed
+	$(BIN)/python .ci/audit.py
 
 types: $(VENV)/.installed
 	$(BIN)/mypy

@@ -22,6 +22,7 @@ from aeries_pipeline.automation.jobs import build_jobs
 from aeries_pipeline.automation.notices import build_notice_sensors
 from aeries_pipeline.automation.publishing import build_publish_sensor
 from aeries_pipeline.automation.pulls import build_pull_sensor
+from aeries_pipeline.automation.retention import build_prune_job
 from aeries_pipeline.automation.staleness import build_staleness_sensor
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.partitions import build_partitions
@@ -41,6 +42,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
     settings = settings or load_settings()
     partitions = build_partitions(load_roster(settings.roster))
     jobs = build_jobs()
+    prune_job, nightly = build_prune_job(settings)
     return dg.Definitions(
         assets=[
             *build_raw_assets(tuple(RESOURCES.values()), partitions),
@@ -52,7 +54,8 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
             build_operator_page(),
             build_onboarding_asset(partitions),
         ],
-        jobs=jobs,
+        jobs=[*jobs, prune_job],
+        schedules=[nightly],
         sensors=[
             build_pull_sensor(settings, jobs[:2]),
             build_staleness_sensor(settings),

@@ -17,6 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from aeries_pipeline.files import write_atomically
+
 MANIFEST = "manifest.json"
 _MAKING = ".making-"
 
@@ -93,6 +95,30 @@ def publish(scratch: Path, place: Path, manifest: Mapping[str, Any]) -> Path:
     scratch.rename(target)
     _sync(place)
     return target
+
+
+def note_rewritten(folder: Path) -> None:
+    """Bring a delivery's manifest up to date after somebody was taken out of its files.
+
+    The manifest says so from then on, and whoever compares deliveries has to
+    take it for another one than any new one.
+    """
+    path = folder / MANIFEST
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    sums = checksums(folder)
+    stated = manifest.get("files", {})
+    for name in list(stated):
+        if name not in sums:
+            del stated[name]
+        elif stated[name]["sha256"] != sums[name]:
+            content = (folder / name).read_bytes()
+            lines = content.count(b"\n")
+            changed = {"bytes": len(content), "sha256": sums[name]}
+            if "rows" in stated[name]:
+                changed["rows"] = max(lines - 1, 0)
+            stated[name] = changed
+    manifest["rewritten"] = True
+    write_atomically(path, json.dumps(manifest, indent=2) + "\n")
 
 
 def keep(place: Path, number: int) -> None:

@@ -7,12 +7,18 @@ import tempfile
 from pathlib import Path
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file's content; a reader sees the old or the new, never a part."""
+def write_atomically(path: Path, text: str, *, newline: str | None = None) -> None:
+    """Replace a file's content; a reader sees the old or the new, never a part.
+
+    Args:
+        path: The file; its mode stays.
+        text: The new content.
+        newline: As of ``open``; an empty text keeps line ends as they are.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline=newline) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -42,6 +42,7 @@ from aeries_pipeline.settled import (
     CourseRequestSettings,
     IncrementalSettings,
     PublishSettings,
+    RetentionSettings,
     SafeguardSettings,
     Settled,
 )
@@ -49,7 +50,10 @@ from aeries_pipeline.warehouse.verdict import Safeguards
 from aeries_pipeline.windows import Windows, parse_windows
 
 _CHANNELS = TypeAdapter(list[Channel])
-_TOGETHER: dict[str, type[Settled]] = {"publish": PublishSettings}
+_TOGETHER: dict[str, type[Settled]] = {
+    "publish": PublishSettings,
+    "retention": RetentionSettings,
+}
 """What is settled for all districts together, beside the notifications."""
 DISTRICT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -229,6 +233,7 @@ class Roster(Settled):
     districts: list[District] = Field(default_factory=list)
     notifications: list[Channel] = Field(default_factory=list)
     publish: PublishSettings = Field(default_factory=PublishSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
     def get(self, district_id: str) -> District:
         """Return one district.

@@ -104,6 +104,17 @@ class PublishSettings(Settled):
     readable_by_group: bool = False
 
 
+class RetentionSettings(Settled):
+    """How long what is no longer needed stays, see ``docs/operating.md``."""
+
+    landing_days: float = Field(default=30.0, ge=0, le=3650)
+    quarantine_days: float = Field(default=90.0, ge=0, le=3650)
+    deliveries_days: float = Field(default=400.0, ge=0, le=3650)
+    inbox_days: float = Field(default=120.0, ge=0, le=3650)
+    dagster_days: float = Field(default=90.0, ge=1, le=3650)
+    backups_keep: int = Field(default=7, ge=1, le=1000)
+
+
 class CourseRequestSettings(Settled):
     """How a district's course requests are read and exported, see ``docs/course-requests.md``."""
 

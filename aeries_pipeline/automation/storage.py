@@ -126,6 +126,18 @@ class QuickSqliteEventLogStorage(SqliteEventLogStorage):
         self.dispose()
         super().wipe()
 
+    def delete_events(self, run_id: str) -> None:
+        """Delete a run's events, and the file that held them."""
+        super().delete_events(run_id)
+        with self._db_lock:
+            engine = self._engines.pop(run_id, None)
+            if engine is not None:
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            path = Path(self.path_for_shard(run_id))
+            for ending in ("", "-wal", "-shm", "-journal"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
+
     def _update_asset_check_evaluation(self, event: EventLogEntry, event_id: int | None) -> None:
         """Store a verdict; only a run that has announced verdicts has a row to be filled in."""
         if self._has_announced(event.run_id):

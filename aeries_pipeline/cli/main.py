@@ -9,62 +9,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from functools import wraps
 from getpass import getuser
 from pathlib import Path
-from typing import NoReturn, ParamSpec
 
 import click
-from rich.console import Console
 
 from aeries_pipeline import __version__
 from aeries_pipeline.accounts.model import Kind
-from aeries_pipeline.api.errors import AeriesError, ConfigurationError
+from aeries_pipeline.cli.common import console, sentences, stop
+from aeries_pipeline.cli.upkeep import COMMANDS
 from aeries_pipeline.roster import load_roster
 from aeries_pipeline.settings import DEMO_PORT, load_settings
-
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
-
-def stop(message: str, status: int) -> NoReturn:
-    """Print a sentence to standard error and end."""
-    errors.print(f"[red]error:[/red] {message}", markup=True, soft_wrap=True)
-    sys.exit(status)
-
-
-P = ParamSpec("P")
-
-
-def sentences(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn expected errors into a sentence and an exit status."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        # Imported late: they load Dagster and DuckDB, and --help should be quick.
-        from aeries_pipeline.emulator.serve import PortInUseError
-        from aeries_pipeline.pulls.session import DistrictBusyError
-        from aeries_pipeline.warehouse.backup import BackupError
-        from aeries_pipeline.warehouse.connection import (
-            WarehouseBusyError,
-            WarehouseUnusableError,
-        )
-
-        try:
-            command(*args, **kwargs)
-        except ConfigurationError as error:
-            stop(str(error), 2)
-        except (
-            AeriesError,
-            BackupError,
-            DistrictBusyError,
-            WarehouseBusyError,
-            WarehouseUnusableError,
-            PortInUseError,
-        ) as error:
-            stop(str(error), 1)
-
-    return run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -382,37 +337,6 @@ def sql(query: str, published: bool) -> None:  # noqa: FBT001
 
 
 @main.command()
-@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Another folder.")
-@click.option("--list", "shows", is_flag=True, help="Show the backups instead of taking one.")
-@sentences
-def backup(to: Path | None, shows: bool) -> None:  # noqa: FBT001
-    """Copy the warehouse to backups/ of the data directory, and read the copy from end to end."""
-    from aeries_pipeline.cli.backup import backup_now, list_backups
-
-    (list_backups if shows else backup_now)(load_settings(), to, console)
-
-
-@main.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@sentences
-def restore(file: Path) -> None:
-    """Put the backup FILE in the place of the warehouse; the present one becomes a backup."""
-    from aeries_pipeline.cli.backup import restore_backup
-
-    restore_backup(load_settings(), file, console)
-
-
-@main.command("publish")
-@sentences
-def publish_now() -> None:
-    """Make the analysts' copy now, whatever the time since the last one."""
-    from aeries_pipeline.cli.publish import publish_copy
-
-    if not publish_copy(load_settings(), console):
-        sys.exit(1)
-
-
-@main.command()
 @click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--emulator", "with_emulator", is_flag=True, help="Serve the demo's districts too.")
 @sentences
@@ -426,3 +350,7 @@ def ui(port: int, with_emulator: bool) -> None:  # noqa: FBT001
     settings = load_settings()
     with serving(demo_emulator(), DEMO_PORT) if with_emulator else nullcontext():
         sys.exit(run_ui(settings, port))
+
+
+for _command in COMMANDS:
+    main.add_command(_command)

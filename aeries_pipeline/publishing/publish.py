@@ -81,6 +81,7 @@ def publish(
     *,
     moment: datetime | None = None,
     run_id: str | None = None,
+    versions: int = 2,
 ) -> Published:
     """Publish what the warehouse holds now.
 
@@ -93,6 +94,7 @@ def publish(
         roster: Says which districts analysts may see, and how.
         moment: The present, UTC without a zone; tests give another.
         run_id: The Dagster run, for the record.
+        versions: How many Parquet folders stay, the new one included.
 
     Raises:
         NothingToPublishError: If there is no warehouse yet.
@@ -127,6 +129,9 @@ def publish(
                 "bytes": (folder / DATABASE).stat().st_size,
             }
             _put_in_place(folder, place, str(row["publication_id"]), roster)
+            # An older version stays for whoever is reading it.
+            for old in sorted(place.glob(f"{_VERSION}*"))[:-versions]:
+                shutil.rmtree(old)
         row["seconds"] = round(time.monotonic() - began, 3)
         _record(warehouse, row)
     return Published(row, made.rows, place / DATABASE, place / PARQUET)
@@ -207,9 +212,6 @@ def _put_in_place(folder: Path, place: Path, name: str, roster: Roster) -> None:
     (folder / DATABASE).replace(place / DATABASE)
     link.replace(place / PARQUET)
     _sync(place)
-    # One older version stays for whoever is reading it.
-    for old in sorted(place.glob(f"{_VERSION}*"))[:-2]:
-        shutil.rmtree(old)
 
 
 def _sync(path: Path) -> None:

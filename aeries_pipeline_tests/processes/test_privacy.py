@@ -9,7 +9,7 @@ from aeries_pipeline_tests.course_requests.test_pipeline import put
 from aeries_pipeline_tests.processes.test_command_line import call
 
 NAME = "Zzyzxmarker"
-MAY_HOLD_STUDENTS = {"warehouse.duckdb", "landing", "out", "inbox"}
+MAY_HOLD_STUDENTS = {"warehouse.duckdb", "landing", "out", "inbox", "published", "backups"}
 
 
 def files_that_hold(root: Path, text: str) -> set[str]:
@@ -53,6 +53,33 @@ def test_marker_values_stay_where_they_may_be(world: World) -> None:
         put(world, content, f"{NAME}-{number}.csv")
         shown += call(world, "requests", "export", "eagle-usd").output
     assert world.warehouse.rows("SELECT count(*) FROM core.course_requests") == [(3,)]
+    for words in (
+        ["backup"],
+        ["backup", "--list"],
+        ["publish"],
+        ["prune"],
+        ["status"],
+        ["accounts", "review", "eagle-usd"],
+        ["sql", "--published", "SELECT count(*) FROM analytics.student_names"],
+        ["forget", "eagle-usd", "--student", str(student), "--yes", "--reason", "for a test"],
+    ):
+        shown += call(world, *words).output
+    with world.warehouse.open() as connection:
+        # What makes a publication fail quotes nothing of the rows either.
+        connection.execute("ALTER TABLE raw.students RENAME TO hidden")
+        connection.execute("CREATE TABLE raw.students AS FROM raw.hidden")
+        connection.execute('ALTER TABLE raw.students ALTER "Grade" TYPE VARCHAR USING "LastName"')
+    shown += call(world, "publish").output
+    assert "could not be made" in shown
+    with world.warehouse.open() as connection:
+        connection.execute("DROP TABLE raw.students")
+        connection.execute("ALTER TABLE raw.hidden RENAME TO students")
+    assert call(world, "publish").exit_code == 0
+    shown += call(
+        world, "forget", "eagle-usd", "--student", str(student), "--yes", "--although-listed",
+        "--reason", "for a test",
+    ).output  # fmt: skip
+    assert "nothing more is found" in shown
     assert NAME not in shown
     assert CERTIFICATE not in shown
     data = world.settings.data
@@ -62,8 +89,7 @@ def test_marker_values_stay_where_they_may_be(world: World) -> None:
     assert held <= MAY_HOLD_STUDENTS
     assert files_that_hold(data / "dagster", str(student)) == set()
     open_to_others = [
-        path for path in data.rglob("*") if path.is_file() and path.stat().st_mode & 0o077
-        and path.relative_to(data).parts[0] in {"out", "inbox", "landing", "warehouse.duckdb"}
-        and not path.name.endswith(".lock")
+        path for path in data.rglob("*")
+        if not path.is_symlink() and path.stat().st_mode & 0o077 and path.suffix != ".lock"
     ]  # fmt: skip
     assert open_to_others == []

@@ -33,6 +33,7 @@ from aeries_pipeline.settled import (
     CourseRequestSettings,
     IncrementalSettings,
     PublishSettings,
+    RetentionSettings,
     SafeguardSettings,
 )
 from aeries_pipeline.warehouse.outcomes import Mode
@@ -57,7 +58,20 @@ MAY_IMPORT = {
     "accounts": {"api", "catalog", "warehouse", "pulls", "roster"},
     "onboarding": {"api", "catalog", "pulls", "roster", "windows"},
     "operators": {"accounts", "catalog", "roster", "warehouse"},
-    "deliveries": set(),
+    "deliveries": {"files"},
+    "privacy": {
+        "accounts",
+        "catalog",
+        "course_requests",
+        "deliveries",
+        "files",
+        "publishing",
+        "pulls",
+        "roster",
+        "settings",
+        "settled",
+        "warehouse",
+    },
     "analytics": {"accounts", "catalog", "course_requests", "publishing", "warehouse"},
     "publishing": {
         "accounts",
@@ -95,6 +109,7 @@ MAY_IMPORT = {
     "schedule": {"roster"},
     "automation": {
         "schedule",
+        "privacy",
         "publishing",
         "course_requests",
         "files",
@@ -232,4 +247,6 @@ def test_the_pages_name_every_view_and_every_setting_of_analysts() -> None:
     page = (REPOSITORY / "docs" / "analysts.md").read_text(encoding="utf-8")
     names = {*AnalystSettings.model_fields, *PublishSettings.model_fields}
     assert not [name for name in names if f"`{name}`" not in page]
+    operating = (REPOSITORY / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert not [name for name in RetentionSettings.model_fields if f"`{name}`" not in operating]
     assert not [name for name in VIEWS_FOR_ANALYSTS if f"analytics.{name}" not in page]

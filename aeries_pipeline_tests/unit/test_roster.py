@@ -88,7 +88,7 @@ def test_all_mistakes_are_listed_at_once(tmp_path: Path) -> None:
 
 
 def test_a_certificate_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
-    secret = "477abe9e7d27439681d62f4e0de1f5e1"
+    secret = "477abe9e7d27439681d62f4e0de1f5e1"  # pragma: allowlist secret
     text = GOOD.replace("name: Eagle", f"name: Eagle\n    certificate: {secret}")
     with pytest.raises(RosterError, match="must not be in this file") as caught:
         load_roster(written(tmp_path, text))

@@ -19,7 +19,10 @@ from aeries_pipeline.api.urls import api_base
         ("https://demo.aeries.net/Aeries/API", "https://demo.aeries.net/Aeries/api/v5"),
         ("demo.aeries.net/aeries", "https://demo.aeries.net/aeries/api/v5"),
         ("http://10.0.0.8:8080/x/Login.aspx?page=1#top", "http://10.0.0.8:8080/x/api/v5"),
-        ("https://user:secret@host.org/aeries", "https://host.org/aeries/api/v5"),
+        (
+            "https://user:secret@host.org/aeries",  # pragma: allowlist secret
+            "https://host.org/aeries/api/v5",
+        ),
         (" <https://host.org/Aeries.NET/Login.ASPX> ", "https://host.org/Aeries.NET/api/v5"),
         ("https://host.org", "https://host.org/api/v5"),
         ("http://[::1]:8000/a", "http://[::1]:8000/a/api/v5"),

@@ -1,0 +1,84 @@
+"""Commands that keep an installation: publishing, backups, forgetting, retention."""
+
+from __future__ import annotations
+
+import sys
+from getpass import getuser
+from pathlib import Path
+
+import click
+
+from aeries_pipeline.cli.common import console, sentences
+from aeries_pipeline.settings import load_settings
+
+
+@click.command()
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Another folder.")
+@click.option("--list", "shows", is_flag=True, help="Show the backups instead of taking one.")
+@sentences
+def backup(to: Path | None, shows: bool) -> None:  # noqa: FBT001
+    """Copy the warehouse to backups/ of the data directory, and read the copy from end to end."""
+    from aeries_pipeline.cli.backup import backup_now, list_backups
+
+    (list_backups if shows else backup_now)(load_settings(), to, console)
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@sentences
+def restore(file: Path) -> None:
+    """Put the backup FILE in the place of the warehouse; the present one becomes a backup."""
+    from aeries_pipeline.cli.backup import restore_backup
+
+    restore_backup(load_settings(), file, console)
+
+
+@click.command("prune")
+@sentences
+def prune_now() -> None:
+    """Remove what is older than the roster's retention allows; a schedule does it every day."""
+    from aeries_pipeline.cli.privacy import prune_old
+
+    if not prune_old(load_settings(), console):
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("district")
+@click.option("--student", type=int, help="This StudentID alone; the whole district without it.")
+@click.option("--reason", required=True, help="Why, without saying of whom; kept for ever.")
+@click.option("--by", "who", default=getuser, help="Who decides; you by default.")
+@click.option("--although-listed", is_flag=True, help="Although the next pull may bring it back.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@sentences
+def forget(
+    district: str,
+    student: int | None,
+    reason: str,
+    who: str,
+    although_listed: bool,  # noqa: FBT001
+    yes: bool,  # noqa: FBT001
+) -> None:
+    """Take a student, or all of DISTRICT, out of every file, and prove it by a search."""
+    from aeries_pipeline.cli.privacy import forget_somebody
+    from aeries_pipeline.privacy.forget import Wish
+
+    what = f"everything of {district}" if student is None else f"one student of {district}"
+    if not yes:
+        click.confirm(f"Delete {what}, backups included, for ever?", abort=True)
+    wish = Wish(district, who, reason, student, although_listed)
+    if not forget_somebody(load_settings(), wish, console):
+        sys.exit(1)
+
+
+@click.command("publish")
+@sentences
+def publish_now() -> None:
+    """Make the analysts' copy now, whatever the time since the last one."""
+    from aeries_pipeline.cli.publish import publish_copy
+
+    if not publish_copy(load_settings(), console):
+        sys.exit(1)
+
+
+COMMANDS = (publish_now, backup, restore, forget, prune_now)
