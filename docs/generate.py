@@ -56,6 +56,16 @@ def graph() -> str:
     requests = ("course_requests", "alternate_course_requests")
     for name in ("schools", "courses", "students", *requests):
         lines.append(f"  {name} --> core_course_requests")
+    lines += [
+        '  analytics["analytics/..., the views"]',
+        '  published_aeries["published/aeries"]',
+        '  analysts(["analysts"])',
+        "  district --> analytics",
+        "  school --> analytics",
+        "  accounts --> analytics",
+        "  core_course_requests --> analytics",
+        "  analytics --> published_aeries -.-> analysts",
+    ]
     return "\n".join([*lines, "```"])
 
 

@@ -105,6 +105,8 @@ def materialization_metadata(resource: Resource, loaded: Loaded) -> dict[str, An
     pull = loaded.pull
     metadata: dict[str, Any] = {
         "dagster/partition_row_count": pull.rows or 0,
+        # The same once more: the UI plots what is not its own.
+        "rows": pull.rows or 0,
         "read": pull.mode.value,
         "quarantined": pull.quarantined,
         "repeated_rows": pull.duplicates,
@@ -135,6 +137,7 @@ def observation_metadata(loaded: Loaded) -> dict[str, Any]:
     pull = loaded.pull
     return {
         "dagster/partition_row_count": pull.rows or 0,
+        "rows": pull.rows or 0,
         "read": pull.mode.value,
         "seconds": round(pull.seconds, 3),
         "requests": pull.requests,

@@ -4,6 +4,7 @@ One step makes them all: the copy appears as a whole. What is in it is in
 ``publishing`` and ``analytics``.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -53,6 +54,9 @@ The analysts' copy of the warehouse: a DuckDB file and a Parquet file for each t
 """
 
 
+_LINK = re.compile(r"\[[^\]]*\]\(([^)]*)\)")
+
+
 def view_key(view: View) -> dg.AssetKey:
     """Return the asset of a view."""
     return dg.AssetKey(["analytics", view.name])
@@ -89,6 +93,8 @@ def build_published_asset() -> dg.AssetsDefinition:
                 asset_key=view_key(view),
                 metadata={
                     "dagster/row_count": done.rows[view.full_name],
+                    # The same once more: the UI plots what is not its own.
+                    "rows": done.rows[view.full_name],
                     "dagster/column_lineage": lineage_of(dictionary.lineage()[view.name]),
                     **charts.get(view.name, {}),
                 },
@@ -142,7 +148,7 @@ def _view_spec(view: View) -> dg.AssetSpec:
     keys = {key for key in map(key_of_table, tables) if key is not None}
     views = {view_key(one) for one in VIEWS.values()}
     module = next(one for one in (students, graduation, operations) if view in one.VIEWS)
-    note = f"\n\n{view.note}" if view.note else ""
+    note = f"\n\n{_LINK.sub(_named, view.note)}" if view.note else ""
     return dg.AssetSpec(
         view_key(view),
         description=f"{view.title}.{note}",
@@ -154,6 +160,7 @@ def _view_spec(view: View) -> dg.AssetSpec:
         metadata={
             **links(module, "data-dictionary.md", view.full_name),
             "dagster/column_lineage": lineage_of(dictionary.lineage()[view.name]),
+            "made_from": _made_from(view),
             "dagster/column_schema": dg.TableSchema(
                 [
                     dg.TableColumn(one.name, one.kind, description=one.meaning)
@@ -162,6 +169,20 @@ def _view_spec(view: View) -> dg.AssetSpec:
             ),
         },
     )
+
+
+def _named(match: re.Match[str]) -> str:
+    """Return a link between pages as the name of the page: in the UI it would lead nowhere."""
+    return f"`docs/{match[1]}`"
+
+
+def _made_from(view: View) -> dg.MarkdownMetadataValue:
+    """Return the lineage of each column for people; the UI shows its own to programs alone."""
+    rows = [
+        f"| `{column}` | {', '.join(f'`{one}`' for one in sources) or 'counted'} |"
+        for column, sources in dictionary.lineage()[view.name].items()
+    ]
+    return dg.MetadataValue.md("\n".join(["| column | made from |", "|---|---|", *rows]))
 
 
 def _all_of(key: dg.AssetKey) -> dg.AssetDep:
@@ -173,6 +194,7 @@ def _database_metadata(done: Published) -> dict[str, Any]:
     raw = {name: n for name, n in done.rows.items() if name.startswith("raw.")}
     return {
         "dagster/row_count": row["rows"],
+        "rows": row["rows"],
         "tables": row["tables"],
         "bytes": row["bytes"],
         "seconds": row["seconds"],

@@ -147,8 +147,10 @@ def test_a_real_daemon_loads_a_district_when_its_window_opens(make_world) -> Non
             time.sleep(3)
             if world.warehouse.has_table("raw", "graduation_status"):
                 counts = world.warehouse.rows("SELECT count(*) FROM raw.students")
-                done = counts == [(rows,)] and any(
-                    world.settings.out.glob("*/xello/*/manifest.json")
+                done = (
+                    counts == [(rows,)]
+                    and any(world.settings.out.glob("*/xello/*/manifest.json"))
+                    and (world.settings.published / "aeries.duckdb").exists()
                 )
             if done:
                 break

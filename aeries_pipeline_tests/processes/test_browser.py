@@ -1,0 +1,221 @@
+"""The UI as an engineer uses it: headless Chromium, the real webserver and daemon, real clicks."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from aeries_pipeline.automation.instance import open_instance
+from aeries_pipeline_tests.conftest import CERTIFICATE, World
+from aeries_pipeline_tests.processes.test_command_line import call
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="needs Debian's chromium and chromium-driver"
+    ),
+]
+PATIENCE = 90
+NAME = "Zzyzxmarker"
+
+
+@contextmanager
+def ui(world: World) -> Iterator[str]:
+    """Serve the UI of a world as ``aeries-pipeline ui`` does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "AERIES_DISTRICTS": str(world.settings.roster),
+        "AERIES_DATA_DIR": str(world.settings.data),
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", "aeries_pipeline.cli", "ui", "--port", str(port)],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/server_info", timeout=2)
+                break
+            except OSError:
+                assert time.monotonic() < until, "the UI did not start"
+                time.sleep(0.5)
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        try:
+            server.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+class Browser:
+    """A headless Chromium, and what one does with it."""
+
+    def __init__(self, profile: Path) -> None:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.options import Options
+        from selenium.webdriver.chrome.service import Service
+
+        options = Options()
+        options.binary_location = CHROMIUM
+        for argument in (
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--disable-dev-shm-usage", "--window-size=1600,1400", f"--user-data-dir={profile}",
+        ):  # fmt: skip
+            options.add_argument(argument)
+        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        self.clicks = 0
+
+    @property
+    def text(self) -> str:
+        """Everything that the page shows."""
+        from selenium.webdriver.common.by import By
+
+        return str(self.driver.find_element(By.TAG_NAME, "body").text)
+
+    def wait_for(self, text: str, seconds: float = PATIENCE) -> str:
+        """Wait until the page shows a text; return everything that it shows."""
+        from selenium.common.exceptions import WebDriverException
+
+        until = time.monotonic() + seconds
+        shown = ""
+        while time.monotonic() < until:
+            try:
+                shown = self.text
+            except WebDriverException:
+                shown = ""
+            if text in shown:
+                return shown
+            time.sleep(0.5)
+        raise AssertionError(f"the page never showed {text!r}, but:\n{shown[:3000]}")
+
+    def click(self, text: str, *, starts: bool = False, last: bool = False) -> None:
+        """Click on what bears a text, as soon as it can be clicked."""
+        from selenium.common.exceptions import WebDriverException
+        from selenium.webdriver.common.by import By
+
+        test = f"starts-with(normalize-space(.), '{text}')" if starts else (
+            f"normalize-space(.)='{text}'"
+        )  # fmt: skip
+        path = f"//*[{test} and not(descendant::*[{test}])]"
+        until = time.monotonic() + PATIENCE
+        while True:
+            found = [one for one in self.driver.find_elements(By.XPATH, path) if one.is_displayed()]
+            try:
+                found[-1 if last else 0].click()
+                self.clicks += 1
+            except (IndexError, WebDriverException):
+                if time.monotonic() > until:
+                    shown = f"nothing to click bears {text!r}:\n{self.text[:3000]}"
+                    raise AssertionError(shown) from None
+                time.sleep(0.5)
+            else:
+                return
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    found = Browser(tmp_path / "profile")
+    try:
+        yield found
+    finally:
+        found.driver.quit()
+
+
+@pytest.fixture
+def broken(world: World) -> World:
+    """A district after a night in which one school answered with a login page."""
+    for rows in world.site.district.rows.values():
+        for row in rows:
+            row.person.last = NAME
+    assert call(world, "sync", "eagle-usd").exit_code == 0
+    world.site.advance(1)
+    world.site.clock_offset += 86400
+    world.faults({"kind": "html", "path": "schools/994/students$"})
+    assert call(world, "sync", "eagle-usd").exit_code == 1
+    world.faults()
+    return world
+
+
+def from_the_ui(world: World) -> list[tuple[object, ...]]:
+    """Wait for a run that was launched by a click; return what it pulled."""
+    until = time.monotonic() + PATIENCE
+    with open_instance(world.settings) as instance:
+        while time.monotonic() < until:
+            runs = instance.get_runs(dg.RunsFilter(tags={"dagster/from_ui": "true"}))
+            if runs and runs[0].is_finished:
+                break
+            time.sleep(1)
+    return world.warehouse.rows(
+        "SELECT resource, school, status FROM meta.pulls WHERE run_id = ?", [runs[0].run_id]
+    )
+
+
+def test_an_engineer_sees_the_graph_materializes_a_school_and_reads_a_broken_ones_check(
+    broken: World, browser: Browser
+) -> None:
+    pages = []
+    with ui(broken) as address:
+        browser.driver.get(f"{address}/asset-groups")
+        pages.append(browser.wait_for("aeries"))
+        for group in ("accounts", "course_requests", "publish"):
+            assert group in pages[-1]
+
+        browser.driver.get(f"{address}/assets/raw/terms")
+        browser.wait_for("Latest materialization")
+        browser.click("Materialize", starts=True)
+        browser.click("Select a partition or create one")
+        browser.click("eagle-usd|993", last=True)
+        browser.click("Launch", starts=True, last=True)
+        pulled = from_the_ui(broken)
+        assert pulled == [("terms", 993, "complete")], "this school and no other"
+
+        browser.driver.get(f"{address}/assets/raw/students?view=checks")
+        browser.click("rows_did_not_collapse")
+        browser.click("Partitions", last=True)
+        browser.click("eagle-usd|994", last=True)
+        pages.append(browser.wait_for("a login page came instead of data"))
+
+        browser.driver.get(f"{address}/assets/analytics/students_now")
+        pages.append(browser.wait_for("made_from"))
+        assert "raw.students.Grade" in pages[-1]
+        assert "█" in pages[-1]
+        browser.click("Plots")
+        pages.append(browser.wait_for("rows"))
+    for page in pages:
+        assert NAME not in page
+        assert CERTIFICATE not in page
+
+
+def test_which_school_failed_last_night_and_why_takes_three_clicks(
+    broken: World, browser: Browser
+) -> None:
+    run_id = broken.warehouse.rows(
+        "SELECT run_id FROM meta.pulls WHERE status = 'failed' AND school = 994 LIMIT 1"
+    )[0][0]
+    with ui(broken) as address:
+        browser.driver.get(address)
+        browser.click("Runs")
+        browser.click(run_id[:8])
+        shown = browser.wait_for("a login page came instead of data")
+    assert "school 994" in shown
+    assert browser.clicks <= 3
