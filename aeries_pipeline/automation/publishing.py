@@ -7,6 +7,7 @@ in ``publishing.due``.
 from __future__ import annotations
 
 import json
+from datetime import UTC
 
 import dagster as dg
 
@@ -17,6 +18,7 @@ from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import Warehouse
 from aeries_pipeline.warehouse.outcomes import now
 
+AGAIN_SECONDS = 900
 UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -49,12 +51,15 @@ def build_publish_sensor(settings: Settings) -> dg.SensorDefinition:
         if busy:
             return dg.SensorResult(skip_reason="a copy is being made")
         state = read_state(Warehouse(settings.warehouse))
-        found = decide(state, settled, roster.publish.minutes, now())
+        moment = now()
+        found = decide(state, settled, roster.publish.minutes, moment)
         if not found.is_due:
             # Looked at and found current: no need to open it before it changes again.
             cursor = json.dumps(mark) if state.is_published else context.cursor
             return dg.SensorResult(skip_reason=found.reason, cursor=cursor)
-        key = f"{state.changed_at:%Y%m%dT%H%M%S.%f}/{settled}/{state.published_at}"
+        # A copy that could not be made is tried again in the next quarter of an hour.
+        slot = int(moment.replace(tzinfo=UTC).timestamp()) // AGAIN_SECONDS
+        key = f"{state.changed_at:%Y%m%dT%H%M%S.%f}/{settled}/{state.published_at}/{slot}"
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key)])
 
     return publish_changes

@@ -11,6 +11,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -89,7 +90,9 @@ def _deliveries(root: Path, before: datetime) -> int:
 def _drop(place: Path, names: Sequence[str], before: datetime) -> int:
     gone = old_ones(names, before)
     for name in gone:
-        shutil.rmtree(place / name)
+        # A pull that runs meanwhile keeps its own order there.
+        with suppress(FileNotFoundError):
+            shutil.rmtree(place / name)
     return len(gone)
 
 

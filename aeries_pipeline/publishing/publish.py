@@ -209,6 +209,8 @@ def _put_in_place(folder: Path, place: Path, name: str, roster: Roster) -> None:
     link = folder / "link"
     link.symlink_to(version.name, target_is_directory=True)
     (folder / PARQUET).rename(version)
+    # Somebody who opened the last copy for writing may have left a log, which is not this one's.
+    (place / f"{DATABASE}.wal").unlink(missing_ok=True)
     (folder / DATABASE).replace(place / DATABASE)
     link.replace(place / PARQUET)
     _sync(place)

@@ -1,6 +1,8 @@
 """What is published, of whom, and how it takes the place of the last copy."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -143,6 +145,22 @@ def test_what_fails_leaves_the_last_copy_and_says_so(full: World) -> None:
     assert "Zzyzx" not in str(caught.value)
     assert (done.database.read_bytes(), sorted(done.parquet.iterdir())) == before
     assert not [one for one in done.database.parent.iterdir() if one.name.startswith(".making-")]
+
+
+def test_what_somebody_wrote_into_the_last_copy_does_not_reach_the_next(full: World) -> None:
+    done = published(full)
+    code = (
+        "import sys, os, duckdb; c = duckdb.connect(sys.argv[1]);"
+        "c.execute(\"SET checkpoint_threshold = '1TB'\");"
+        "c.execute('CREATE TABLE raw.mine AS SELECT 1 AS a'); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(done.database)], check=True)
+    log = done.database.with_name("aeries.duckdb.wal")
+    assert log.exists(), "a log was left, as by a killed program"
+    published(full)
+    assert not log.exists()
+    found = rows(done.database, "SELECT table_name FROM duckdb_tables() WHERE table_name = 'mine'")
+    assert found == []
 
 
 def test_files_are_private_or_the_groups(full: World) -> None:
