@@ -81,4 +81,17 @@ def publish_now() -> None:
         sys.exit(1)
 
 
-COMMANDS = (publish_now, backup, restore, forget, prune_now)
+@click.command("clock")
+@click.option("--mend", is_flag=True, help="Move what lies in the future back to now.")
+@sentences
+def clock(mend: bool) -> None:  # noqa: FBT001
+    """Show whether a clock that was ahead has left moments from the future behind."""
+    from aeries_pipeline.cli.clock import mend_clock, show_clock
+
+    if mend:
+        mend_clock(load_settings(), console)
+    elif not show_clock(load_settings(), console):
+        sys.exit(1)
+
+
+COMMANDS = (clock, publish_now, backup, restore, forget, prune_now)

@@ -25,6 +25,19 @@ _TEXTS = ("stated_student", "record")
 """Columns of texts that may hold the student's id: as a file stated it, or in quarantine."""
 
 
+_FREE_TEXTS = (
+    "why",
+    "decided_by",
+    "status_reason",
+    "stop_reason",
+    "outside_window_reason",
+    "accept_shrunken_reason",
+)
+"""Columns in which a person may have named the student."""
+
+REDACTED = "[removed: it named a student who was forgotten]"
+
+
 class NotErasedError(RuntimeError):
     """The file could not be written anew; it is as it was."""
 
@@ -67,6 +80,13 @@ def _replaced(schema: str, table: str, columns: Sequence[str], person: Person | 
         f"ELSE {quoted(name)} END AS {quoted(name)}"
         for name in OTHER_KEYS
         if name in columns
+    ]
+    pattern = literal(person.pattern)
+    changes += [
+        f"CASE WHEN district = $district AND regexp_matches({quoted(name)}, {pattern}) "
+        f"THEN {literal(REDACTED)} ELSE {quoted(name)} END AS {quoted(name)}"
+        for name in _FREE_TEXTS
+        if name in columns and schema != "quarantine"
     ]
     if (schema, table) == ("meta", "pulls") and "answers" in columns:
         # The tables no longer hold what these answers held: no answer may count as unchanged.

@@ -23,7 +23,16 @@ _MARKS = {
     ),
     "core.accounts": ("student_id", ("state_student_id", "email")),
 }
-"""Columns whose values belong to one student alone, by table and its column of ids."""
+"""Columns whose values mostly belong to one student, by table and its column of ids."""
+
+_OTHERS = {
+    "raw.students": '"StudentID"',
+    "raw.contacts": '"StudentID"',
+    "core.accounts": "student_id",
+}
+"""Where the same value would be somebody else's as well."""
+
+_SPECIAL = re.compile(r"([.^$*+?{}\[\]\\|()-])")
 
 
 _IN_QUARANTINE = """
@@ -62,7 +71,7 @@ class Person:
     def pattern(self) -> str:
         """A regular expression, as Python and DuckDB read it, for the id or a mark in a text."""
         number = rf"(?:^|[^0-9A-Za-z]){self.student}(?:[^0-9A-Za-z]|$)"
-        return "|".join([number, *(re.escape(mark) for mark in sorted(self.marks))])
+        return "|".join([number, *(_SPECIAL.sub(r"\\\1", mark) for mark in sorted(self.marks))])
 
     def is_in(self, text: str) -> bool:
         """Tell whether a text is about the student."""
@@ -115,14 +124,32 @@ def _marks(
 ) -> set[str]:
     table, key, column = place
     found = connection.execute(
-        f'SELECT DISTINCT trim("{column}") FROM {table} AS mine '
+        f'SELECT DISTINCT trim("{column}") FROM {table} '
         f"WHERE district = $district AND {key} = $student "
-        f"AND length(trim(coalesce(\"{column}\", ''))) >= {_LEAST} "
-        f'AND NOT EXISTS (SELECT 1 FROM {table} AS other WHERE other."{column}" = mine."{column}" '
-        f"AND (other.district <> $district OR other.{key} <> $student))",
+        f"AND length(trim(coalesce(\"{column}\", ''))) >= {_LEAST}",
         dict(bound),
     ).fetchall()
-    return {str(value) for (value,) in found}
+    return {str(value) for (value,) in found if not _is_shared(connection, str(value), bound)}
+
+
+def _is_shared(
+    connection: duckdb.DuckDBPyConnection, mark: str, bound: Mapping[str, object]
+) -> bool:
+    """Tell whether a value stands, or is a part of one, in the row of anybody else.
+
+    An address that a family shares must not make a brother's row look like
+    the student's, nor one that is the end of somebody's longer one.
+    """
+    for table, key in _OTHERS.items():
+        if _exists(connection, table):
+            other = connection.execute(
+                f"SELECT 1 FROM {table} AS other WHERE contains(other::VARCHAR, $mark) "
+                f"AND NOT (district = $district AND {key} = $student) LIMIT 1",
+                {**bound, "mark": mark},
+            ).fetchone()
+            if other is not None:
+                return True
+    return False
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:

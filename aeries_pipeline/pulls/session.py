@@ -25,6 +25,7 @@ from aeries_pipeline.api.retry import RetryPolicy
 from aeries_pipeline.pulls.plans import Memory
 from aeries_pipeline.roster import District
 from aeries_pipeline.settings import Settings
+from aeries_pipeline.warehouse.clock import is_ahead
 from aeries_pipeline.warehouse.connection import Warehouse, private_directory
 from aeries_pipeline.warehouse.outcomes import new_id, now
 from aeries_pipeline.windows import Windows
@@ -250,7 +251,14 @@ class Session:
                 f"{wanted} was asked for; nothing was loaded; correct database_year in the roster "
                 "or ask the district to open that year for the certificate",
             )
-        last = self.last_year()
+        last, latest = self._ledger()
+        if is_ahead(latest, now()):
+            raise ConfigurationError(
+                "clock",
+                f"{self.district.id}: the ledger has moments from the future "
+                f"({latest:%Y-%m-%d %H:%M} UTC), so this machine's clock is or was wrong; nothing "
+                "was loaded; run: aeries-pipeline clock",
+            )
         if wanted is None and last is not None and last != system.database_year:
             raise ConfigurationError(
                 "year_changed",
@@ -259,11 +267,11 @@ class Session:
                 f"set database_year: {system.start_year} in the roster",
             )
 
-    def last_year(self) -> str | None:
-        """Return the year of the last complete pull, None before the first."""
-        found = self.warehouse.rows(
-            "SELECT arg_max(database_year, finished_at) FROM meta.pulls "
-            "WHERE district = ? AND status = 'complete'",
+    def _ledger(self) -> tuple[str | None, datetime | None]:
+        """Return the year of the last complete pull, and the latest end of any district's."""
+        ((year, latest),) = self.warehouse.rows(
+            "SELECT arg_max(database_year, finished_at) "
+            "FILTER (district = ? AND status = 'complete'), max(finished_at) FROM meta.pulls",
             [self.district.id],
         )
-        return found[0][0] if found else None
+        return year, latest

@@ -190,6 +190,50 @@ def test_the_same_number_in_another_district_is_somebody_else(lived_in: World) -
 
 
 @pytest.mark.long
+def test_what_a_family_shares_stays_with_the_others(lived_in: World) -> None:
+    world = lived_in
+    student = somebody(world).id
+    with world.warehouse.open() as connection:
+        mine, brother = (
+            row[0]
+            for row in connection.execute(
+                'SELECT "StudentID" FROM raw.students ORDER BY "StudentID" = ? DESC LIMIT 2',
+                [student],
+            ).fetchall()
+        )
+        assert mine == student
+        for column, value in (
+            ("StudentPersonalEmailAddress", "family@example.org"),
+            ("NetworkLoginID", "ann of the (1st) year"),
+        ):
+            connection.execute(
+                f'UPDATE raw.students SET "{column}" = ? WHERE "StudentID" = ?', [value, student]
+            )
+        connection.execute(
+            "UPDATE raw.students SET \"ParentEmailAddress\" = 'the.family@example.org' "
+            'WHERE "StudentID" = ?',
+            [brother],
+        )
+        connection.execute(
+            "INSERT INTO meta.account_decisions (district, why) VALUES ('eagle-usd', ?), "
+            "('eagle-usd', 'they moved')",
+            [f"the mother of {student} called"],
+        )
+        person = find_person(connection, "eagle-usd", student)
+    assert "family@example.org" not in person.marks
+    assert "ann of the (1st) year" in person.marks
+    done = call(world, "forget", "eagle-usd", "--student", str(student), "--yes",
+                "--although-listed", "--reason", "a reason")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    kept = world.warehouse.rows(
+        'SELECT count(*) FROM raw.students WHERE "StudentID" = ?', [brother]
+    )
+    assert kept == [(1,)]
+    whys = {why for (why,) in world.warehouse.rows("SELECT why FROM meta.account_decisions")}
+    assert whys == {"[removed: it named a student who was forgotten]", "they moved"}
+
+
+@pytest.mark.long
 def test_a_search_that_finds_something_says_where(lived_in: World) -> None:
     world = lived_in
     student = somebody(world).id

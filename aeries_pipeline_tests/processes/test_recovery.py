@@ -1,20 +1,21 @@
 """A disk that is full, a file that is damaged, two daemons, a clock that jumps: real processes."""
 
+import json
 import os
 import resource
 import subprocess
 import sys
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from aeries_pipeline.automation.instance import open_instance
 from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
 from aeries_pipeline.warehouse.backup import backups, inspect
-from aeries_pipeline.warehouse.ledger import last_complete
 from aeries_pipeline.warehouse.outcomes import now
 from aeries_pipeline_tests.conftest import World
+from aeries_pipeline_tests.course_requests.test_pipeline import put
 from aeries_pipeline_tests.dagster_layer.test_pull_sensor import a_daemon
 from aeries_pipeline_tests.processes.test_command_line import call
 from aeries_pipeline_tests.publishing.test_publish import pull_all
@@ -102,20 +103,73 @@ def test_a_damaged_warehouse_is_restored_from_a_backup(world: World) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_a_clock_that_jumped_ahead_and_back_loses_no_copy_and_no_pull(world: World) -> None:
-    pull_all(world)
-    ahead = now() + timedelta(days=400)
-    with world.warehouse.open() as connection:
-        connection.execute("UPDATE meta.pulls SET started_at = ?, finished_at = ?", [ahead, ahead])
-    assert command(world, "publish").returncode == 0
-    with world.warehouse.open() as connection:
-        connection.execute("UPDATE meta.published SET published_at = ?", [ahead])
+def test_a_clock_that_jumped_ahead_stops_pulls_until_it_is_mended(world: World) -> None:
+    assert call(world, "sync", "eagle-usd").exit_code == 0
+    student = next(row.person.id for row in world.site.district.rows[994] if not row.tag)
+    put(world, f"StudentID,CourseID\n{student},0001\n", "spring.csv")
+    call(world, "requests", "export", "eagle-usd")
+    true = moments(world)
+    jump_ahead(world, timedelta(days=400))
     world.site.advance(1)
-    done = call(world, "sync", "eagle-usd", "--full")
-    assert done.exit_code == 0, done.output
-    newest = {name for (_d, _s, name) in last_complete(world.warehouse)}
-    assert "students" in newest
-    assert call(world, "publish").exit_code == 0
+    stopped = call(world, "sync", "eagle-usd")
+    assert stopped.exit_code == 1
+    assert "the ledger has moments from the future" in stopped.output
+    shown = call(world, "clock")
+    assert shown.exit_code == 1
+    assert "clock --mend" in shown.output
+    held = world.warehouse.rows("SELECT count(*), sum(hash(a)::HUGEINT) FROM core.accounts a")
+    mended = call(world, "clock", "--mend")
+    assert mended.exit_code == 0, mended.output
+    assert "moved back by 39" in mended.output or "moved back by 400 days" in mended.output
+    assert call(world, "clock").exit_code == 0
+    assert max(moments(world)) <= now()
+    assert min(moments(world)) > min(true) - timedelta(minutes=5)
+    assert world.warehouse.rows("SELECT count(*) FROM core.accounts") == [held[0][:1]]
+    after = call(world, "sync", "eagle-usd", "--full")
+    assert after.exit_code == 0, after.output
+    assert "accounts: " in after.output
+    place = world.settings.out / "eagle-usd" / "xello"
+    newest = sorted(one.name for one in place.iterdir())[-1]
+    assert newest < f"{now() + timedelta(minutes=1):%Y%m%dT%H%M%SZ}"
+    known = world.warehouse.rows("SELECT DISTINCT export_id FROM core.course_request_exports")
+    folders = {(one.name,) for one in (world.settings.out / "eagle-usd/sss/994").iterdir()}
+    assert set(known) <= folders, "the record and the folder have one name"
+    assert call(world, "clock", "--mend").output.strip() == "nothing lies in the future"
+
+
+def moments(world: World) -> list[datetime]:
+    return [row[0] for row in world.warehouse.rows("SELECT finished_at FROM meta.pulls")]
+
+
+def jump_ahead(world: World, by: timedelta) -> None:
+    """Leave everything behind as a machine whose clock was ahead would have left it."""
+    with world.warehouse.open() as connection:
+        for table, columns in {
+            "meta.pulls": ("started_at", "finished_at"),
+            "meta.account_batches": ("computed_at",),
+            "core.account_changes": ("detected_at", "recorded_at"),
+            "core.accounts": ("first_seen_at", "last_seen_at", "state_since"),
+            "core.course_request_exports": ("exported_at",),
+            "raw.students": ("_pulled_at",),
+        }.items():
+            for column in columns:
+                connection.execute(f"UPDATE {table} SET {column} = {column} + ?", [by])
+    for place in (*world.settings.out.glob("*/xello"), *world.settings.out.glob("*/sss/994")):
+        for folder in [one for one in place.iterdir() if one.is_dir()]:
+            at = datetime.strptime(folder.name[:15], "%Y%m%dT%H%M%S") + by  # noqa: DTZ007
+            name = f"{at:%Y%m%dT%H%M%SZ}"
+            manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+            manifest["name"] = name
+            if "changes_through" in manifest:
+                through = datetime.fromisoformat(manifest["changes_through"]) + by
+                manifest["changes_through"] = through.isoformat()
+            (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+            with world.warehouse.open() as connection:
+                connection.execute(
+                    "UPDATE core.course_request_exports SET export_id = ? WHERE export_id = ?",
+                    [name, folder.name],
+                )
+            folder.rename(place / name)
 
 
 @pytest.mark.long
