@@ -193,6 +193,7 @@ def test_the_same_number_in_another_district_is_somebody_else(lived_in: World) -
 def test_what_a_family_shares_stays_with_the_others(lived_in: World) -> None:
     world = lived_in
     student = somebody(world).id
+    assert call(world, "sync", "eagle-usd", "--full").exit_code == 0
     with world.warehouse.open() as connection:
         mine, brother = (
             row[0]
