@@ -7,10 +7,9 @@ place of the old one in one step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -34,6 +33,9 @@ _FREE_TEXTS = (
     "accept_shrunken_reason",
 )
 """Columns in which a person may have named the student."""
+
+Condition = Callable[[Sequence[str]], str | None]
+"""Which rows of a table go, as SQL, by its columns; None where all stay."""
 
 REDACTED = "[removed: it named a student who was forgotten]"
 
@@ -94,14 +96,13 @@ def _replaced(schema: str, table: str, columns: Sequence[str], person: Person | 
     return f" REPLACE ({', '.join(changes)})" if changes else ""
 
 
-def _rewrite(path: Path, condition: Any, district: str, person: Person | None) -> int:  # noqa: ANN401 - a function of the columns
+def _rewrite(path: Path, condition: Condition, district: str, person: Person | None) -> int:
     fresh = path.with_name(f".{path.name}.without")
     fresh.unlink(missing_ok=True)
     removed = 0
     try:
         with duckdb.connect() as connection:
             connection.execute(f"ATTACH {literal(str(path))} AS old")
-            fresh.parent.mkdir(exist_ok=True)
             connection.execute(f"ATTACH {literal(str(fresh))} AS fresh")
             fresh.chmod(0o600)
             for (schema,) in connection.execute(
@@ -133,7 +134,7 @@ def _copy(
     connection: duckdb.DuckDBPyConnection,
     place: tuple[str, str],
     columns: Sequence[str],
-    condition: Any,  # noqa: ANN401
+    condition: Condition,
     district: str,
     person: Person | None,
 ) -> int:

@@ -27,6 +27,7 @@ from aeries_pipeline.publishing.due import changed_at
 from aeries_pipeline.publishing.tables import PUBLISHED_COLUMNS
 from aeries_pipeline.roster import District
 from aeries_pipeline.warehouse.connection import PULLS_COLUMNS
+from aeries_pipeline.warehouse.versions import make_tables
 from aeries_pipeline.warehouse.writing import insert_rows
 
 NAME = "aeries"
@@ -40,6 +41,9 @@ CORE = (
     "core.course_request_files",
     "core.course_request_exports",
 )
+RAW = {f"raw.{table.name}": columns_of(table) for one in RESOURCES.values() for table in one.tables}
+"""Columns of every raw table. One that an older release has made may lack some."""
+
 LEDGER = tuple((name, kind) for name, kind in PULLS_COLUMNS if name != "answers")
 _SIZES = ("rows", "quarantined", "duplicates", "conflicts", "changed", "removed", "missed")
 
@@ -64,9 +68,7 @@ def prepare_source(connection: duckdb.DuckDBPyConnection, catalog: str) -> datet
         When the newest of it changed.
     """
     connection.execute(f"USE {catalog}")
-    for resource in RESOURCES.values():
-        for table in resource.tables:
-            connection.execute(create_raw(table, catalog))
+    make_tables(connection, catalog, RAW)
     accounts.prepare(connection)
     requests.prepare(connection)
     make_views(connection, catalog)

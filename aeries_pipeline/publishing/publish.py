@@ -27,7 +27,7 @@ from aeries_pipeline.analytics.build import make_views
 from aeries_pipeline.analytics.dictionary import titles
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.course_requests import tables as requests
-from aeries_pipeline.publishing.contents import NAME, Contents, fill
+from aeries_pipeline.publishing.contents import NAME, RAW, Contents, fill
 from aeries_pipeline.publishing.due import fingerprint
 from aeries_pipeline.publishing.tables import PUBLISHED_COLUMNS, prepare
 from aeries_pipeline.roster import Roster
@@ -36,8 +36,10 @@ from aeries_pipeline.warehouse.connection import (
     CATALOG,
     Warehouse,
     private_directory,
+    table_exists,
 )
 from aeries_pipeline.warehouse.outcomes import new_id, now
+from aeries_pipeline.warehouse.versions import make_tables
 from aeries_pipeline.warehouse.writing import insert_rows, writing
 
 STORAGE_VERSION = "v1.4.0"
@@ -234,6 +236,8 @@ def _record(warehouse: Warehouse, row: Mapping[str, Any]) -> None:
             [[row[name] for name, _kind in PUBLISHED_COLUMNS]],
         )
         # The same views for whoever queries the warehouse by the command line.
+        present = {name: RAW[name] for name in RAW if table_exists(connection, *name.split("."))}
+        make_tables(connection, CATALOG, present)
         accounts.prepare(connection)
         requests.prepare(connection)
         make_views(connection, CATALOG)

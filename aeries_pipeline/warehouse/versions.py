@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
+from aeries_pipeline.catalog.tables import quoted
+
 SCHEMA_VERSION = 2
 """Of this release. 1 is release 0.1, which did not say so."""
 
@@ -105,9 +107,11 @@ def make_tables(
         present.setdefault(f"{schema}.{name}", set()).add(column)
     for name, columns in tables.items():
         if name not in present:
-            body = ", ".join(f"{column} {kind}" for column, kind in columns)
+            body = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns)
             connection.execute(f"CREATE TABLE {catalog}.{name} ({body})")
             continue
         for column, kind in columns:
             if column not in present[name]:
-                connection.execute(f"ALTER TABLE {catalog}.{name} ADD COLUMN {column} {kind}")
+                connection.execute(
+                    f"ALTER TABLE {catalog}.{name} ADD COLUMN {quoted(column)} {kind}"
+                )

@@ -124,7 +124,7 @@ def test_a_copy_that_does_not_come_is_told_by_the_staleness_sensor(
 
 def test_a_failed_publication_is_a_sentence(pulled: World, instance: dg.DagsterInstance) -> None:
     with pulled.warehouse.open() as connection:
-        connection.execute('ALTER TABLE raw.students RENAME COLUMN "Grade" TO lost')
+        connection.execute("ALTER TABLE raw.students ALTER \"Grade\" TYPE VARCHAR USING 'none'")
     result = run(pulled, instance)
     assert not result.success
     (failure,) = result.get_step_failure_events()

@@ -138,6 +138,22 @@ def test_a_warehouse_without_the_ledgers_newer_columns_gets_them(world: World) -
     world.warehouse.rows("SELECT decided_by FROM core.account_changes_now")
 
 
+def test_a_raw_table_without_the_catalogues_newer_fields_is_published_with_them_empty(
+    world: World,
+) -> None:
+    pull_all(world)
+    with world.warehouse.open() as connection:
+        for column in ('"NextGrade"', '"LanguageFluencyCode"'):
+            connection.execute(f"ALTER TABLE raw.students DROP COLUMN {column}")
+    done = publish(world.warehouse, world.settings, load_roster(world.settings.roster))
+    assert done.rows["analytics.students_now"] > 0
+    assert world.warehouse.rows("SELECT count(next_grade) FROM analytics.students_now") == [(0,)]
+    session_again = call(world, "sync", "eagle-usd", "--full")
+    assert session_again.exit_code == 0
+    filled = world.warehouse.rows("SELECT count(next_grade) > 0 FROM analytics.students_now")
+    assert filled == [(True,)]
+
+
 def test_a_newer_releases_warehouse_is_left_alone(world: World) -> None:
     pull_all(world)
     with world.warehouse.open() as connection:
