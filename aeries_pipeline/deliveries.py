@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from aeries_pipeline.files import write_atomically
+from aeries_pipeline.files import sync, write_atomically
 
 MANIFEST = "manifest.json"
 _MAKING = ".making-"
@@ -90,10 +89,10 @@ def publish(scratch: Path, place: Path, manifest: Mapping[str, Any]) -> Path:
         file.write("\n")
     for one in (*scratch.rglob("*"), scratch):
         one.chmod(0o700 if one.is_dir() else 0o600)
-        _sync(one)
+        sync(one)
     target = place / str(manifest["name"])
     scratch.rename(target)
-    _sync(place)
+    sync(place)
     return target
 
 
@@ -125,11 +124,3 @@ def keep(place: Path, number: int) -> None:
     """Remove all but the newest deliveries."""
     for old in deliveries(place)[:-number]:
         shutil.rmtree(old)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,10 +1,19 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, and having it reach the disk."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+
+
+def sync(path: Path) -> None:
+    """Have a file or folder reach the disk before anything that follows."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_atomically(path: Path, text: str, *, newline: str | None = None) -> None:

@@ -9,7 +9,6 @@ digests of answers stay behind.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -48,19 +47,6 @@ LEDGER = tuple((name, kind) for name, kind in PULLS_COLUMNS if name != "answers"
 _SIZES = ("rows", "quarantined", "duplicates", "conflicts", "changed", "removed", "missed")
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What was filled in.
-
-    Attributes:
-        rows: Rows by table or view, with its schema.
-        data_until: When the newest of it changed; None where nothing was ever pulled.
-    """
-
-    rows: Mapping[str, int]
-    data_until: datetime | None
-
-
 def prepare_source(connection: duckdb.DuckDBPyConnection, catalog: str) -> datetime | None:
     """Make everything in a private copy of the warehouse that queries may ask for.
 
@@ -80,8 +66,8 @@ def fill(
     source: str,
     districts: Sequence[District],
     publication: Mapping[str, Any],
-) -> Contents:
-    """Fill an attached, empty database named ``aeries``.
+) -> datetime | None:
+    """Fill an attached, empty database named ``aeries``, and tell until when it tells.
 
     Args:
         connection: Has both databases attached.
@@ -107,7 +93,7 @@ def fill(
         PUBLISHED_COLUMNS,
         [[{**publication, "data_until": until}[name] for name, _kind in PUBLISHED_COLUMNS]],
     )
-    return Contents(_rows(connection), until)
+    return until
 
 
 def _copy_raw(connection: duckdb.DuckDBPyConnection, source: str, districts: Sequence[str]) -> None:
@@ -183,10 +169,8 @@ def _count(connection: duckdb.DuckDBPyConnection, source: str, counted: Sequence
 
 def _describe(connection: duckdb.DuckDBPyConnection) -> None:
     """Comment every table, and write the data dictionary."""
-    body = ", ".join(f"{name} {kind}" for name, kind in PUBLISHED_COLUMNS)
-    connection.execute(f"CREATE TABLE meta.published ({body})")
-    body = ", ".join(f"{name} {kind}" for name, kind in DICTIONARY_COLUMNS)
-    connection.execute(f"CREATE TABLE meta.data_dictionary ({body})")
+    columns = {"meta.published": PUBLISHED_COLUMNS, "meta.data_dictionary": DICTIONARY_COLUMNS}
+    make_tables(connection, NAME, columns)
     rows = [one.row for one in entries()]
     insert_rows(connection, "meta.data_dictionary", DICTIONARY_COLUMNS, rows)
     words = titles()
@@ -202,15 +186,11 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
             comment(connection, kind, f"{schema}.{quoted(table)}", words[name], meanings)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the tables of the filled database, then the views for analysts."""
     tables = connection.execute(
         "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = ? "
         "AND schema_name <> ? ORDER BY ALL",
         [NAME, COUNTED],
     ).fetchall()
-    found = {}
-    for name in (*(name for (name,) in tables), *(view.full_name for view in VIEWS.values())):
-        schema, _, table = name.partition(".")
-        counted = connection.execute(f"SELECT count(*) FROM {schema}.{quoted(table)}").fetchone()
-        found[name] = int(counted[0]) if counted else 0
-    return found
+    return [*(name for (name,) in tables), *(view.full_name for view in VIEWS.values())]

@@ -8,12 +8,10 @@ now gets the new ones, and nobody ever waits for a lock of the pipeline.
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +25,9 @@ from aeries_pipeline.analytics.build import make_views
 from aeries_pipeline.analytics.dictionary import titles
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.course_requests import tables as requests
-from aeries_pipeline.publishing.contents import NAME, RAW, Contents, fill
+from aeries_pipeline.deliveries import clear, scratch_folder
+from aeries_pipeline.files import sync
+from aeries_pipeline.publishing.contents import NAME, RAW, fill, names
 from aeries_pipeline.publishing.due import fingerprint
 from aeries_pipeline.publishing.tables import PUBLISHED_COLUMNS, prepare
 from aeries_pipeline.roster import Roster
@@ -47,7 +47,6 @@ STORAGE_VERSION = "v1.4.0"
 
 DATABASE = f"{NAME}.duckdb"
 PARQUET = "parquet"
-_MAKING = ".making-"
 _VERSION = ".parquet-"
 
 
@@ -109,7 +108,10 @@ def publish(
         )
     began = time.monotonic()
     place = private_directory(settings.published)
-    with FileLock(private_directory(settings.locks) / "publish.lock"), _scratch(place) as folder:
+    with ExitStack() as stack:
+        stack.enter_context(FileLock(private_directory(settings.locks) / "publish.lock"))
+        clear(place)
+        folder = stack.enter_context(scratch_folder(place))
         moment = moment or now()
         row: dict[str, Any] = dict.fromkeys(name for name, _kind in PUBLISHED_COLUMNS)
         row |= {
@@ -123,11 +125,10 @@ def publish(
             "run_id": run_id,
         }
         with _saying_what_failed():
-            made = _make(warehouse, folder, roster, row)
+            row["data_until"], rows = _make(warehouse, folder, roster, row)
             row |= {
-                "data_until": made.data_until,
-                "tables": len(made.rows),
-                "rows": sum(made.rows.values()),
+                "tables": len(rows),
+                "rows": sum(rows.values()),
                 "bytes": (folder / DATABASE).stat().st_size,
             }
             _put_in_place(folder, place, str(row["publication_id"]), roster)
@@ -136,19 +137,7 @@ def publish(
                 shutil.rmtree(old)
         row["seconds"] = round(time.monotonic() - began, 3)
         _record(warehouse, row)
-    return Published(row, made.rows, place / DATABASE, place / PARQUET)
-
-
-@contextmanager
-def _scratch(place: Path) -> Iterator[Path]:
-    """Yield a hidden folder; what a killed process left of its own is removed before."""
-    for left in place.glob(f"{_MAKING}*"):
-        shutil.rmtree(left)
-    folder = Path(tempfile.mkdtemp(dir=place, prefix=_MAKING))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return Published(row, rows, place / DATABASE, place / PARQUET)
 
 
 @contextmanager
@@ -168,7 +157,10 @@ def _saying_what_failed() -> Iterator[None]:
     ) from None
 
 
-def _make(warehouse: Warehouse, folder: Path, roster: Roster, row: Mapping[str, Any]) -> Contents:
+def _make(
+    warehouse: Warehouse, folder: Path, roster: Roster, row: Mapping[str, Any]
+) -> tuple[datetime | None, dict[str, int]]:
+    """Make database and Parquet files; return until when they tell, and rows by table."""
     source = folder / "source.duckdb"
     warehouse.copy_to(source)
     target = folder / DATABASE
@@ -177,26 +169,29 @@ def _make(warehouse: Warehouse, folder: Path, roster: Roster, row: Mapping[str, 
         connection.execute(
             f"ATTACH {literal(str(target))} AS {NAME} (STORAGE_VERSION {literal(STORAGE_VERSION)})"
         )
-        made = fill(connection, "source", roster.districts, row)
-        _write_parquet(connection, made, folder / PARQUET)
+        until = fill(connection, "source", roster.districts, row)
+        rows = _write_parquet(connection, folder / PARQUET)
         connection.execute("USE memory")
         connection.execute("DETACH source")
         connection.execute(f"CHECKPOINT {NAME}")
         connection.execute(f"DETACH {NAME}")
     source.unlink()
-    return made
+    return until, rows
 
 
-def _write_parquet(connection: duckdb.DuckDBPyConnection, made: Contents, folder: Path) -> None:
+def _write_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
     folder.mkdir(mode=0o700)
     words = titles()
-    for name in made.rows:
+    rows = {}
+    for name in names(connection):
         schema, _, table = name.partition(".")
         path = literal(str(folder / f"{name}.parquet"))
-        connection.execute(
+        written = connection.execute(
             f"COPY (SELECT * FROM {schema}.{quoted(table)}) TO {path} (FORMAT parquet, "
             f"COMPRESSION zstd, KV_METADATA {{description: {literal(words[name])}}})"
-        )
+        ).fetchone()
+        rows[name] = int(written[0]) if written else 0
+    return rows
 
 
 def _put_in_place(folder: Path, place: Path, name: str, roster: Roster) -> None:
@@ -206,7 +201,7 @@ def _put_in_place(folder: Path, place: Path, name: str, roster: Roster) -> None:
     place.chmod(folder_mode)
     for one in (*folder.rglob("*"), folder):
         one.chmod(folder_mode if one.is_dir() else file_mode)
-        _sync(one)
+        sync(one)
     version = place / f"{_VERSION}{name}"
     link = folder / "link"
     link.symlink_to(version.name, target_is_directory=True)
@@ -215,15 +210,7 @@ def _put_in_place(folder: Path, place: Path, name: str, roster: Roster) -> None:
     (place / f"{DATABASE}.wal").unlink(missing_ok=True)
     (folder / DATABASE).replace(place / DATABASE)
     link.replace(place / PARQUET)
-    _sync(place)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(place)
 
 
 def _record(warehouse: Warehouse, row: Mapping[str, Any]) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import duckdb
 
+from aeries_pipeline.warehouse.connection import CATALOG
+from aeries_pipeline.warehouse.versions import make_tables
+
 PUBLISHED_COLUMNS = (
     ("publication_id", "VARCHAR"),
     ("published_at", "TIMESTAMP"),
@@ -36,5 +39,4 @@ MEANINGS = {
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the table where missing; the warehouse is the current catalog."""
-    body = ", ".join(f"{name} {kind}" for name, kind in PUBLISHED_COLUMNS)
-    connection.execute(f"CREATE TABLE IF NOT EXISTS meta.published ({body})")
+    make_tables(connection, CATALOG, {"meta.published": PUBLISHED_COLUMNS})

@@ -78,6 +78,8 @@ MAY_IMPORT = {
         "analytics",
         "catalog",
         "course_requests",
+        "deliveries",
+        "files",
         "roster",
         "settings",
         "warehouse",
