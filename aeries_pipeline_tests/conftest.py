@@ -13,8 +13,8 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from ruamel.yaml import YAML
 
-from aeries_pipeline.api.client import Timeouts
 from aeries_pipeline.api.retry import RetryPolicy
+from aeries_pipeline.api.transport import Timeouts
 from aeries_pipeline.emulator.faults import Fault
 from aeries_pipeline.emulator.serve import Shape, make_site, serving
 from aeries_pipeline.emulator.server import Emulator

@@ -2,8 +2,9 @@
 
 ``AeriesClient.get`` sends one polite request, tries again where that helps
 and returns the bytes as received together with the rows. Paging over many
-requests is in ``paging``; what a permission error means is decided here,
-because only here can the certificate be tested on an open end point.
+requests is in ``paging``, the connection itself in ``transport``; what a
+permission error means is decided here, because only here can the certificate
+be tested on an open end point.
 """
 
 from __future__ import annotations
@@ -11,12 +12,9 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import requests
-import urllib3
 
 from aeries_pipeline.api.answers import BOM, Row, error_of, rows_of
 from aeries_pipeline.api.errors import (
@@ -28,27 +26,8 @@ from aeries_pipeline.api.errors import (
 from aeries_pipeline.api.limits import Politeness
 from aeries_pipeline.api.retry import RetryPolicy, random_jitter, retry_after_seconds, wait_seconds
 from aeries_pipeline.api.secret import Certificate
+from aeries_pipeline.api.transport import Timeouts, Transport
 from aeries_pipeline.api.urls import api_base, host_of
-
-ACCEPT = "application/json, text/html, application/xhtml+xml, */*"
-_CHUNK = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long one attempt may take.
-
-    Attributes:
-        connect: Seconds until the connection stands.
-        read: Seconds between two pieces of the answer.
-        total: Seconds for one whole attempt; catches a body that drips.
-        max_bytes: Size at which an answer is given up.
-    """
-
-    connect: float = 10.0
-    read: float = 60.0
-    total: float = 240.0
-    max_bytes: int = 1 << 30
 
 
 @dataclass(slots=True)
@@ -162,8 +141,8 @@ class AeriesClient:
         self._gate = gate
         self._sleep = sleep
         self._local = threading.local()
-        self._sessions: list[requests.Session] = []
-        self._session_lock = threading.Lock()
+        self._transports: list[Transport] = []
+        self._transports_lock = threading.Lock()
         self._certificate_lock = threading.Lock()
         self._certificate_is_good: bool | None = None
 
@@ -178,10 +157,10 @@ class AeriesClient:
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        with self._session_lock:
-            for session in self._sessions:
-                session.close()
-            self._sessions.clear()
+        with self._transports_lock:
+            for transport in self._transports:
+                transport.close()
+            self._transports.clear()
 
     def get(
         self,
@@ -263,22 +242,15 @@ class AeriesClient:
             "API Security page of the district (it is case-sensitive) and check that it is Active",
         )
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.headers.update({"Accept": ACCEPT, "User-Agent": "aeries-pipeline"})
-            # Credentials of a .netrc must not travel to a district's server.
-            session.auth = _certificate_header(self._certificate)
-            # Proxies and certificate authorities of the environment, looked up
-            # once and not for every request.
-            found = session.merge_environment_settings(self.base, {}, None, None, None)
-            session.proxies, session.verify = found["proxies"], found["verify"]
-            session.trust_env = False
-            self._local.session = session
-            with self._session_lock:
-                self._sessions.append(session)
-        return session
+    def _transport(self) -> Transport:
+        """Return this thread's connection."""
+        transport: Transport | None = getattr(self._local, "transport", None)
+        if transport is None:
+            transport = Transport(self.base, self._certificate, self._timeouts)
+            self._local.transport = transport
+            with self._transports_lock:
+                self._transports.append(transport)
+        return transport
 
     def _once(
         self,
@@ -291,7 +263,7 @@ class AeriesClient:
         with self._politeness.turn():
             self._gate()
             tally.requests += 1
-            status, headers, body = self._send(path, params, what)
+            status, headers, body = self._transport().send(path, params, what)
         tally.bytes += len(body)
         if status != 200:
             asked = retry_after_seconds(headers.get("Retry-After"), datetime.now(UTC))
@@ -302,100 +274,3 @@ class AeriesClient:
             return Answer(body, None, expected)
         rows = rows_of(body, headers.get("Content-Type", ""), what)
         return Answer(body, rows, Seen(digest, len(rows)))
-
-    def _send(
-        self, path: str, params: Mapping[str, str | int], what: str
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        host = host_of(self.base)
-        deadline = time.monotonic() + self._timeouts.total
-        try:
-            with self._session().get(
-                f"{self.base}/{path}",
-                params=dict(params),
-                timeout=(self._timeouts.connect, self._timeouts.read),
-                stream=True,
-                allow_redirects=False,
-            ) as response:
-                body = b"".join(self._pieces(response, deadline, what))
-                return response.status_code, response.headers, body
-        except requests.exceptions.SSLError:
-            raise ConfigurationError(
-                "tls",
-                f"{what}: the TLS certificate of {host} is not valid for it; ask the district's "
-                "Aeries host to renew it, or correct the host name in the roster",
-            ) from None
-        except requests.exceptions.ConnectTimeout:
-            raise TransientError(
-                "connect_timeout",
-                f"{what}: no connection to {host} within {self._timeouts.connect:.0f} s; a "
-                "firewall may drop this machine's address",
-            ) from None
-        except requests.exceptions.Timeout:
-            raise TransientError(
-                "read_timeout",
-                f"{what}: {host} sent nothing for {self._timeouts.read:.0f} s; pull again later",
-            ) from None
-        except (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError):
-            raise TransientError(
-                "truncated_body",
-                f"{what}: {host} broke off in the middle of the answer; the last good data stays, "
-                "pull again later",
-            ) from None
-        except requests.exceptions.ContentDecodingError:
-            raise TransientError(
-                "bad_encoding", f"{what}: the compressed answer of {host} is damaged"
-            ) from None
-        except requests.exceptions.ConnectionError as error:
-            raise _connection_error(error, host, what) from None
-        except requests.exceptions.RequestException:
-            raise ConfigurationError(
-                "bad_request", f"{what}: no request can be made to {host}; check the url"
-            ) from None
-
-    def _pieces(self, response: requests.Response, deadline: float, what: str) -> Iterator[bytes]:
-        size = 0
-        # Small pieces, so that a body which drips is noticed in time.
-        for piece in response.iter_content(_CHUNK if response.status_code == 200 else 4096):
-            size += len(piece)
-            if size > self._timeouts.max_bytes:
-                raise TransientError("too_large", f"{what}: the answer does not end; given up")
-            if time.monotonic() > deadline:
-                raise TransientError(
-                    "slow_body",
-                    f"{what}: the answer took longer than {self._timeouts.total:.0f} s; "
-                    "pull again at a quieter hour",
-                )
-            yield piece
-
-
-def _certificate_header(
-    certificate: Certificate,
-) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    def apply(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["AERIES-CERT"] = certificate.reveal()
-        return request
-
-    return apply
-
-
-def _connection_error(
-    error: requests.exceptions.ConnectionError, host: str, what: str
-) -> AeriesError:
-    chain = repr(error)
-    if "NameResolution" in chain or "getaddrinfo" in chain:
-        return ConfigurationError(
-            "dns", f"{what}: the host name {host} does not exist; correct the url in the roster"
-        )
-    if "refused" in chain:
-        return TransientError(
-            "refused", f"{what}: {host} refuses the connection; the Aeries site may be down"
-        )
-    if "IncompleteRead" in chain or "Read timed out" in chain:
-        return TransientError(
-            "truncated_body",
-            f"{what}: {host} broke off in the middle of the answer; the last good data stays, "
-            "pull again later",
-        )
-    return TransientError(
-        "connection_lost", f"{what}: the connection to {host} was lost; pull again later"
-    )

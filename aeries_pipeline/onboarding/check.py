@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from aeries_pipeline.api.client import AeriesClient, Timeouts
+from aeries_pipeline.api.client import AeriesClient
 from aeries_pipeline.api.errors import ConfigurationError, StoppedError
 from aeries_pipeline.api.retry import RetryPolicy
+from aeries_pipeline.api.transport import Timeouts
 from aeries_pipeline.api.urls import api_base
 from aeries_pipeline.onboarding import network, site
 from aeries_pipeline.onboarding.findings import Finding, Verdict, failed, passed

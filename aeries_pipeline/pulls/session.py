@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
 
-from aeries_pipeline.api.client import AeriesClient, Tally, Timeouts
+from aeries_pipeline.api.client import AeriesClient, Tally
 from aeries_pipeline.api.errors import (
     AeriesError,
     ConfigurationError,
@@ -22,6 +22,7 @@ from aeries_pipeline.api.errors import (
     StoppedError,
 )
 from aeries_pipeline.api.retry import RetryPolicy
+from aeries_pipeline.api.transport import Timeouts
 from aeries_pipeline.pulls.plans import Memory
 from aeries_pipeline.roster import District
 from aeries_pipeline.settings import Settings

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from aeries_pipeline.api.client import Timeouts
+from aeries_pipeline.api.transport import Timeouts
 from aeries_pipeline.emulator.serve import Shape, make_site, serving
 from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.emulator.site import XELLO_GRANT
