@@ -12,11 +12,13 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from aeries_pipeline.api.answers import BOM, Row, error_of, rows_of
+from aeries_pipeline.api.elements import ABSENT, NOTHING, Elements, Wanted, elements_of
 from aeries_pipeline.api.errors import (
     AeriesError,
     ConfigurationError,
@@ -64,23 +66,42 @@ class Seen:
 
 
 class Answer:
-    """A usable answer.
+    """A usable answer. What is not known of its elements yet is read when first asked for.
 
-    Attributes:
+    Args:
         body: The bytes as received, after content decoding and without a byte-order mark,
             which DuckDB would stumble over.
+        rows: The elements, where they were parsed already.
         seen: Digest and number of elements.
+        wanted: What to keep of each element.
+        elements: What was kept.
         is_known: Whether the bytes are those of a page that was believed before.
     """
 
-    __slots__ = ("_rows", "body", "is_known", "seen")
-
-    def __init__(self, body: bytes, rows: list[Row] | None, seen: Seen | None = None) -> None:
-        """Take parsed elements; none where the page repeats one that was believed before."""
+    def __init__(
+        self,
+        body: bytes,
+        rows: list[Row] | None = None,
+        seen: Seen | None = None,
+        *,
+        wanted: Wanted = NOTHING,
+        elements: Elements | None = None,
+        is_known: bool = False,
+    ) -> None:
+        """Keep what is known."""
         self.body = body
+        self.is_known = is_known
         self._rows = rows
-        self.is_known = rows is None
-        self.seen = seen or Seen(digest_of(body), len(rows or ()))
+        self._wanted = wanted
+        self._elements = elements
+        self.seen = seen or Seen(digest_of(body), len(self.rows))
+
+    @property
+    def elements(self) -> Elements | None:
+        """What was wanted of each element; None where the body is not a list of objects."""
+        if self._elements is None:
+            self._elements = elements_of(self.body, self._wanted)
+        return self._elements
 
     @property
     def rows(self) -> list[Row]:
@@ -88,6 +109,30 @@ class Answer:
         if self._rows is None:
             self._rows = rows_of(self.body, "", "an answer that was read before")
         return self._rows
+
+    def keys(self, names: Sequence[str]) -> set[tuple[Any, ...]]:
+        """Return what tells the elements apart.
+
+        Args:
+            names: The properties that do; all of them where there are none.
+        """
+        kept = self.elements if self._rows is None else None
+        if kept is not None and names and set(names) <= set(kept.wanted.names):
+            columns = [map(_plain, kept.column(name)) for name in names]
+            return set(zip(*columns, strict=True))
+        return {_key(row, names) for row in self.rows}
+
+
+def _key(row: Row, names: Sequence[str]) -> tuple[Any, ...]:
+    if not names:
+        return tuple(sorted((name, str(value)) for name, value in row.items()))
+    return tuple(_plain(row.get(name)) for name in names)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a JSON value is any of these
+    if value is ABSENT:
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def digest_of(body: bytes) -> str:
@@ -170,6 +215,7 @@ class AeriesClient:
         what: str = "",
         tally: Tally | None = None,
         expected: Seen | None = None,
+        wanted: Wanted = NOTHING,
     ) -> Answer:
         """Return one answer, after retries where they help.
 
@@ -179,6 +225,7 @@ class AeriesClient:
             what: What is asked for, in words for messages.
             tally: Counts requests, retries and bytes.
             expected: The page that was believed last time; the same bytes are not parsed again.
+            wanted: What to keep of each element, where the answer is a list.
 
         Raises:
             AeriesError: Of the type that says what can be done about it.
@@ -190,7 +237,7 @@ class AeriesClient:
         while True:
             attempt += 1
             try:
-                answer = self._once(path, params or {}, what, tally, expected)
+                answer = self._once(path, params or {}, what, tally, expected, wanted)
             except TransientError as error:
                 wait = wait_seconds(
                     self._retry,
@@ -259,6 +306,7 @@ class AeriesClient:
         what: str,
         tally: Tally,
         expected: Seen | None = None,
+        wanted: Wanted = NOTHING,
     ) -> Answer:
         with self._politeness.turn():
             self._gate()
@@ -271,6 +319,10 @@ class AeriesClient:
         body = body.removeprefix(BOM)
         digest = digest_of(body)
         if expected is not None and digest == expected.digest:
-            return Answer(body, None, expected)
+            return Answer(body, seen=expected, wanted=wanted, is_known=True)
+        elements = elements_of(body, wanted)
+        if elements is not None:
+            seen = Seen(digest, len(elements))
+            return Answer(body, seen=seen, wanted=wanted, elements=elements)
         rows = rows_of(body, headers.get("Content-Type", ""), what)
         return Answer(body, rows, Seen(digest, len(rows)))

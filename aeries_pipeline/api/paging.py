@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from aeries_pipeline.api.answers import Row
 from aeries_pipeline.api.client import Answer
 from aeries_pipeline.api.errors import TransientError
 
@@ -42,7 +41,7 @@ class _Keys:
         return self.of(answer) <= self.all()
 
     def of(self, answer: Answer) -> set[tuple[Any, ...]]:
-        return {_key(row, self._names) for row in answer.rows}
+        return answer.keys(self._names)
 
     def all(self) -> set[tuple[Any, ...]]:
         for answer in self._waiting:
@@ -100,13 +99,3 @@ def pages(fetch: Fetch, *, size: int, key: Sequence[str], what: str) -> Iterator
             step = count
         first += count
     raise TransientError("endless_list", f"{what}: the list did not end after {MAX_PAGES} pages")
-
-
-def _key(row: Row, names: Sequence[str]) -> tuple[Any, ...]:
-    if not names:
-        return tuple(sorted((name, str(value)) for name, value in row.items()))
-    return tuple(_plain(row.get(name)) for name in names)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a JSON value is any of these
-    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import orjson
 
 from aeries_pipeline.api.client import Answer, Seen, Tally
+from aeries_pipeline.api.elements import Wanted
 from aeries_pipeline.api.errors import (
     AeriesError,
     PermanentError,
@@ -24,12 +25,13 @@ from aeries_pipeline.api.errors import (
 )
 from aeries_pipeline.api.paging import pages
 from aeries_pipeline.catalog.resource import Resource
+from aeries_pipeline.pulls.census import joined, shape_of, wanted_of
 from aeries_pipeline.pulls.landing import LandingError, partition_folder, write_page
 from aeries_pipeline.pulls.modes import LastRead, is_believed, is_worth_it
 from aeries_pipeline.pulls.plans import Feeds, Plan, reader_of
 from aeries_pipeline.pulls.session import Session, SystemInfo
 from aeries_pipeline.warehouse.outcomes import Fetched, Loaded, Mode, PullRow, now, place, place_of
-from aeries_pipeline.warehouse.shapes import Shape, survey
+from aeries_pipeline.warehouse.shapes import Shape
 from aeries_pipeline.warehouse.tables import Landed
 from aeries_pipeline.warehouse.verdict import Status
 
@@ -157,10 +159,10 @@ class _Landing:
 
     target: Target
     landed: list[Path] = field(default_factory=list)
-    shape: Shape | None = field(default_factory=Shape)
+    shapes: list[Shape | None] = field(default_factory=list)
     records: int = 0
 
-    def add(self, body: bytes, rows: Sequence[dict[str, object]]) -> None:
+    def add(self, answer: Answer) -> None:
         """Write a page.
 
         Raises:
@@ -170,16 +172,15 @@ class _Landing:
         folder = partition_folder(
             session.settings.landing, session.district.id, resource.name, self.target.school
         )
-        self.landed.append(write_page(folder / session.pull_id, len(self.landed) + 1, body))
-        seen = survey(resource, rows)
-        self.shape = self.shape.joined(seen) if self.shape and seen else None
-        self.records += len(rows)
+        self.landed.append(write_page(folder / session.pull_id, len(self.landed) + 1, answer.body))
+        self.shapes.append(shape_of(resource, answer))
+        self.records += answer.seen.records
 
     def files(self, draft: PullRow) -> Landed:
         """Return what was written."""
         return Landed(
             draft.district, draft.school, draft.pull_id, draft.started_at,
-            tuple(self.landed), self.records, self.shape,
+            tuple(self.landed), self.records, joined(self.shapes),
         )  # fmt: skip
 
 
@@ -197,7 +198,7 @@ def _list(target: Target, draft: PullRow, tally: Tally) -> Outcome:
             same.append(answer)
             continue
         for earlier in (*same, answer):
-            landing.add(earlier.body, earlier.rows)
+            landing.add(earlier)
         same.clear()
     draft = replace(
         draft, reader=reader_of(target.resource), answers=tuple(str(page) for page in seen)
@@ -206,7 +207,7 @@ def _list(target: Target, draft: PullRow, tally: Tally) -> Outcome:
         missed = 0 if last.mode is Mode.CHANGES else None
         return _as_before(replace(draft, missed=missed, removed=missed), last, Mode.UNCHANGED)
     for earlier in same:
-        landing.add(earlier.body, earlier.rows)
+        landing.add(earlier)
     return Fetched(landing.files(draft), draft)
 
 
@@ -216,6 +217,7 @@ def _answers(target: Target, tally: Tally, known: Sequence[Seen]) -> Iterator[An
     what = _what(target)
     # The n-th request is expected to bring the n-th page again.
     expected = iter(known)
+    wanted = wanted_of(resource)
 
     def ask(window: dict[str, str | int]) -> Answer:
         return session.client.get(
@@ -224,6 +226,7 @@ def _answers(target: Target, tally: Tally, known: Sequence[Seen]) -> Iterator[An
             what=what,
             tally=tally,
             expected=next(expected, None),
+            wanted=wanted,
         )
 
     paging = resource.paging
@@ -267,8 +270,7 @@ def _changes(target: Target, draft: PullRow, tally: Tally) -> Outcome | None:
     if not is_believed(target.resource, len(keys), removed):
         return None
     landing = _Landing(target)
-    body, rows = _joined(found)
-    landing.add(body, rows)
+    landing.add(_joined(found, wanted_of(target.resource)))
     tally.pages += 1
     return Fetched(landing.files(draft), replace(draft, removed=removed), keys=keys)
 
@@ -305,7 +307,9 @@ def _of_school(target: Target, answer: Answer) -> Record:
     return orjson.dumps(mine), mine
 
 
-def _joined(found: Sequence[Record]) -> Record:
+def _joined(found: Sequence[Record], wanted: Wanted) -> Answer:
     """Return the records as one list, each as it came: some answers are lists, some are not."""
     bodies = [body.strip().removeprefix(b"[").removesuffix(b"]") for body, rows in found if rows]
-    return b"[" + b",".join(bodies) + b"]", [row for _body, rows in found for row in rows]
+    whole = b"[" + b",".join(bodies) + b"]"
+    rows = [row for _body, rows in found for row in rows]
+    return Answer(whole, rows, wanted=wanted)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aeries_pipeline.catalog.fields import Field
+from aeries_pipeline.catalog.fields import Field, Kind
 from aeries_pipeline.catalog.resource import Resource, Table
 from aeries_pipeline.catalog.tables import literal, quoted
-from aeries_pipeline.warehouse.shapes import NO_NAMES, Shape, spellings, unknown_names
+from aeries_pipeline.warehouse.shapes import NO_NAMES, Shape, unknown_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +39,37 @@ def present(resource: Resource, table: Table, shapes: Sequence[Shape]) -> Presen
     )
 
 
-def text_select(files: Sequence[str], table: Table, names: Present) -> str:
-    """Return the query for every field as text, with ``_part``, ``_page`` and ``_extra``.
+def text_select(files: Sequence[str], table: Table, names: Present, *, typed: bool = False) -> str:
+    """Return the query for every field, with ``_part``, ``_page`` and ``_extra``.
 
     Args:
         files: Paths, listed in the table ``files`` as well.
         table: What the rows are meant for.
         names: What the files carry; other fields are NULL.
+        typed: Whether numbers are read as numbers and truth values as JSON, not as
+            text; then ``_values`` tells how many of what was read of a row is not NULL.
     """
-    unknown = names.unknown
-    outer = [name for name in spellings(table.outer) if name in names.outer]
-    columns = [(name, "VARCHAR") for name in sorted(outer)]
-    columns += [(name, "JSON") for name in sorted(unknown & names.outer)]
-    picks = [f"{_text_of(one, names.outer, 's.')} AS {quoted(one.name)}" for one in table.outer]
-    extras = [f"s.{quoted(name)}" for name in sorted(unknown & names.outer)]
+    outer = _columns(table.outer, names.outer, names.unknown, typed=typed)
+    inner = _columns(table.inner, names.inner, names.unknown, typed=typed)
+    columns = list(outer.items())
+    picks = [_pick(one, names.outer, "s.", typed=typed) for one in table.outer]
+    extras = [f"s.{quoted(name)}" for name in sorted(names.unknown & names.outer)]
+    counted = [f"s.{quoted(name)}" for name in outer]
     source = "s"
     if table.nested and table.nested in names.outer and names.inner:
-        inside = [name for name in spellings(table.inner) if name in names.inner]
-        shape = [(name, "VARCHAR") for name in sorted(inside)]
-        shape += [(name, "JSON") for name in sorted(unknown & names.inner)]
-        columns.append((table.nested, f"STRUCT({_struct(shape)})[]"))
-        picks += [
-            f"{_text_of(one, names.inner, 'e.')} AS {quoted(one.name)}" for one in table.inner
+        columns.append((table.nested, f"STRUCT({_struct(inner.items())})[]"))
+        picks += [_pick(one, names.inner, "e.", typed=typed) for one in table.inner]
+        extras += [
+            f"e.{quoted(name)}" for name in sorted((names.unknown & names.inner) - names.outer)
         ]
-        extras += [f"e.{quoted(name)}" for name in sorted((unknown & names.inner) - names.outer)]
+        counted = [f"e.{quoted(name)}" for name in inner]
         source = f"(SELECT *, unnest(s.{quoted(table.nested)}) AS e FROM s) s"
     elif table.nested:
-        picks += [f"NULL::VARCHAR AS {quoted(one.name)}" for one in table.inner]
+        picks += [_pick(one, NO_NAMES, "e.", typed=typed) for one in table.inner]
         source = "(SELECT * FROM s LIMIT 0) s"
+    if typed:
+        total = " + ".join(f"({one} IS NOT NULL)::INTEGER" for one in counted)
+        picks.append(f"{total or 0} AS _values")
     shape_sql = ", ".join(
         f"{literal(name)}: {literal(kind)}" for name, kind in columns or [("_", "VARCHAR")]
     )
@@ -79,6 +82,25 @@ def text_select(files: Sequence[str], table: Table, names: Present) -> str:
     )
 
 
+def _columns(
+    fields: Sequence[Field], present: frozenset[str], unknown: frozenset[str], *, typed: bool
+) -> dict[str, str]:
+    """Return what is read, by the spelling that came, with its type."""
+    found = {
+        name: _type_of(one, typed=typed)
+        for one in fields
+        for name in (one.name, *one.aliases)
+        if name in present
+    }
+    return dict(sorted(found.items())) | dict.fromkeys(sorted(unknown & present), "JSON")
+
+
+def _type_of(one: Field, *, typed: bool) -> str:
+    if typed and one.kind in {Kind.INTEGER, Kind.DECIMAL}:
+        return "DOUBLE"
+    return "JSON" if typed and one.kind is Kind.BOOLEAN else "VARCHAR"
+
+
 def _packed(extras: Sequence[str]) -> str:
     """Return the SQL of one JSON object with the unknown properties that have a value."""
     if not extras:
@@ -88,11 +110,12 @@ def _packed(extras: Sequence[str]) -> str:
     return f"CASE WHEN {given} THEN json_object({packed}) END"
 
 
-def _text_of(one: Field, names: frozenset[str], prefix: str) -> str:
-    """Return the SQL of a field's text, under whichever spelling came."""
-    spelled = [name for name in (one.name, *one.aliases) if name in names]
-    texts = [f"{prefix}{quoted(name)}" for name in spelled] or ["NULL"]
-    return f"coalesce({', '.join(texts)}, NULL)" if len(texts) > 1 else f"{texts[0]}::VARCHAR"
+def _pick(one: Field, present: frozenset[str], prefix: str, *, typed: bool) -> str:
+    """Return the SQL of a field, under whichever spelling came."""
+    spelled = [f"{prefix}{quoted(name)}" for name in (one.name, *one.aliases) if name in present]
+    kind = _type_of(one, typed=typed)
+    value = f"coalesce({', '.join(spelled)})" if len(spelled) > 1 else (*spelled, "NULL")[0]
+    return f"{value}::{kind} AS {quoted(one.name)}"
 
 
 def _struct(columns: Iterable[tuple[str, str]]) -> str:

@@ -17,6 +17,7 @@ import duckdb
 from aeries_pipeline.catalog.fields import Field
 from aeries_pipeline.catalog.resource import Resource, Table
 from aeries_pipeline.catalog.tables import literal
+from aeries_pipeline.warehouse.members import Members
 
 NO_NAMES: frozenset[str] = frozenset()
 
@@ -63,20 +64,24 @@ class Shape:
         names: Properties that any element carries.
         rows: Rows that each table gets, by its name.
         inner: Properties of the elements of each flattened array, by table.
+        members: What was counted where the properties are those of the first
+            element and presumed of all others; None where all were looked at.
     """
 
     records: int = 0
     names: frozenset[str] = NO_NAMES
     rows: Mapping[str, int] = field(default_factory=dict)
     inner: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    members: Members | None = None
 
     def joined(self, other: Shape) -> Shape:
-        """Return the shape of this page and another one together."""
+        """Return the shape of this page and another one together; both presumed, or neither."""
         return Shape(
             self.records + other.records,
             self.names | other.names,
             {name: self.rows.get(name, 0) + n for name, n in other.rows.items()},
             {name: self.inner.get(name, NO_NAMES) | names for name, names in other.inner.items()},
+            self.members + other.members if self.members and other.members else None,
         )
 
 

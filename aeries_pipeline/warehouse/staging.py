@@ -1,24 +1,29 @@
 """From landing files to typed, validated rows in memory.
 
-The quick way reads, casts and checks the files of many partitions in one pass
-over their bytes. Every partition in which anything is amiss, be it one value or
-one repeated key, is read again the careful way. Nothing here touches the
-warehouse file.
+The quick ways read, cast and check the files of many partitions in one pass over
+their bytes: as they are typed where the client has counted what they hold
+(``counted``), as text where it has looked at each element. Every partition in
+which anything is amiss, be it one value or one repeated key, is read again the
+careful way. Nothing here touches the warehouse file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import reduce
+from pathlib import Path
 
 import duckdb
+import orjson
 import pyarrow as pa
 
 from aeries_pipeline.catalog.resource import KeySource, Resource, Table
 from aeries_pipeline.catalog.schemas import faults
 from aeries_pipeline.catalog.tables import quoted, suspect_sql, value_sql
 from aeries_pipeline.warehouse.careful import frames, read_carefully
+from aeries_pipeline.warehouse.counted import read_counted
 from aeries_pipeline.warehouse.reading import Present, present, text_select
-from aeries_pipeline.warehouse.shapes import Drift, Shape, drift_of, survey_files
+from aeries_pipeline.warehouse.shapes import Drift, Shape, drift_of, survey, survey_files
 from aeries_pipeline.warehouse.tables import (
     Counts,
     Landed,
@@ -50,20 +55,26 @@ def stage(
     """
     _register(connection, landed)
     shapes = _shapes(connection, resource, landed, quickly=quickly)
-    drift = {part: drift_of(resource, shapes.get(part, Shape())) for part in range(len(landed))}
     counts: dict[str, dict[int, Counts]] = {}
     for table in resource.tables:
         mine = counts[table.name] = {part: Counts() for part in range(len(landed))}
         names = present(resource, table, list(shapes.values()))
         _make_tables(connection, table)
-        quick = [part for part, shape in shapes.items() if table.name in shape.rows]
-        doubtful = set(range(len(landed))) - set(quick)
+        counted = {part: shape for part, shape in shapes.items() if shape.members is not None}
+        doubtful = set(range(len(landed)))
+        if counted:
+            doubtful -= _read_counted(connection, landed, table, names, counted)
+            shapes |= _looked_at(connection, resource, landed, doubtful & set(counted))
+            names = present(resource, table, list(shapes.values()))
+        quick = [part for part in sorted(doubtful) if table.name in shapes[part].rows]
         if quick:
+            doubtful -= set(quick)
             doubtful |= _read_quickly(connection, landed, table, names, (quick, shapes))
         if doubtful:
             read_carefully(connection, _files(landed, doubtful), table, names, mine)
         _count(connection, table, mine)
     records = {part: shape.records for part, shape in shapes.items()}
+    drift = {part: drift_of(resource, shapes[part]) for part in range(len(landed))}
     _note_other_schools(connection, resource, drift)
     return Staged(records, drift, counts)
 
@@ -109,6 +120,7 @@ def _shapes(
     }
     rest = set(range(len(landed))) - set(known)
     if rest:
+        known |= dict.fromkeys(rest, Shape())
         known |= survey_files(connection, resource, _files(landed, rest))
     return known
 
@@ -121,12 +133,54 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     columns = ", ".join(f"{quoted(one.name)} {one.sql_type}" for one in table.stored)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {good_table(table)} "
-        f"(_part INTEGER, _extra JSON, _suspect BOOLEAN, {columns})"
+        f"(_part INTEGER, _extra JSON, _suspect BOOLEAN, {columns}, "
+        "_values INTEGER, _booleans INTEGER)"
     )
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {bad_table(table)} "
         "(_part INTEGER, reason VARCHAR, record JSON)"
     )
+
+
+def _read_counted(
+    connection: duckdb.DuckDBPyConnection,
+    landed: Sequence[Landed],
+    table: Table,
+    names: Present,
+    shapes: Mapping[int, Shape],
+) -> set[int]:
+    """Fill ``good_*`` with the partitions in which nothing is amiss, and return them."""
+    fine = read_counted(connection, _files(landed, shapes), table, names, shapes)
+    if fine:
+        fine -= _repeating(connection, table) | _refused_by_pandera(connection, table)
+    _remove(connection, table, set(shapes) - fine)
+    return fine
+
+
+def _looked_at(
+    connection: duckdb.DuckDBPyConnection,
+    resource: Resource,
+    landed: Sequence[Landed],
+    parts: Collection[int],
+) -> dict[int, Shape]:
+    """Return the shapes of partitions by a look at each element of their files."""
+    known: dict[int, Shape] = {}
+    for part in parts:
+        pages = [_page(resource, page) for page in landed[part].pages]
+        if None not in pages:
+            known[part] = reduce(Shape.joined, filter(None, pages), Shape())
+    rest = set(parts) - set(known)
+    if rest:
+        known |= dict.fromkeys(rest, Shape())
+        known |= survey_files(connection, resource, _files(landed, rest))
+    return known
+
+
+def _page(resource: Resource, page: Path) -> Shape | None:
+    try:
+        return survey(resource, orjson.loads(page.read_bytes()))
+    except orjson.JSONDecodeError:
+        return None  # DuckDB, which must read it, tells what is wrong.
 
 
 def _read_quickly(
@@ -144,31 +198,37 @@ def _read_quickly(
     wrong = [sql for one in table.stored if (sql := suspect_sql(one, quoted(one.name)))]
     connection.execute(
         f"INSERT INTO {good} SELECT _part, _extra, {' OR '.join(wrong) or 'false'}, "
-        f"{', '.join(values)} FROM ({text_select(files, table, names)})"
+        f"{', '.join(values)}, NULL, NULL FROM ({text_select(files, table, names)})"
     )
-    found = {
-        part
-        for (part,) in connection.execute(
-            f"SELECT DISTINCT _part FROM {good} WHERE _suspect"
-        ).fetchall()
-    }
-    rows = dict(connection.execute(f"SELECT _part, count(*) FROM {good} GROUP BY _part").fetchall())
+    counted = connection.execute(
+        f"SELECT _part, count(*), bool_or(_suspect) FROM {good} GROUP BY _part"
+    ).fetchall()
+    found = {part for part, _rows, suspect in counted if suspect}
+    rows = {part: n for part, n, _suspect in counted}
     # Two parsers have counted; where they differ, the careful way decides.
     found |= {part for part in parts if rows.get(part, 0) != shapes[part].rows[table.name]}
-    if table.key_source is not KeySource.NONE:
-        key = ", ".join(quoted(name) for name in table.key)
-        found |= {
-            part
-            for (part,) in connection.execute(
-                f"SELECT DISTINCT _part FROM (SELECT _part FROM {good} GROUP BY _part, {key} "
-                "HAVING count(*) > 1)"
-            ).fetchall()
-        }
-    found |= _refused_by_pandera(connection, table)
-    if found:
-        listed = ", ".join(map(str, sorted(found)))
-        connection.execute(f"DELETE FROM {good} WHERE _part IN ({listed})")
+    found |= _repeating(connection, table) | _refused_by_pandera(connection, table)
+    found &= set(parts)
+    _remove(connection, table, found)
     return found
+
+
+def _repeating(connection: duckdb.DuckDBPyConnection, table: Table) -> set[int]:
+    """Return the partitions in which a key comes more than once."""
+    if table.key_source is KeySource.NONE:
+        return set()
+    key = ", ".join(quoted(name) for name in table.key)
+    rows = connection.execute(
+        f"SELECT DISTINCT _part FROM (SELECT _part FROM {good_table(table)} "
+        f"GROUP BY _part, {key} HAVING count(*) > 1)"
+    ).fetchall()
+    return {part for (part,) in rows}
+
+
+def _remove(connection: duckdb.DuckDBPyConnection, table: Table, parts: Collection[int]) -> None:
+    if parts:
+        listed = ", ".join(map(str, sorted(parts)))
+        connection.execute(f"DELETE FROM {good_table(table)} WHERE _part IN ({listed})")
 
 
 def _refused_by_pandera(connection: duckdb.DuckDBPyConnection, table: Table) -> set[int]:

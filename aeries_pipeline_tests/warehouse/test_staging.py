@@ -1,7 +1,8 @@
-"""The quick way from files to rows is held to the careful one."""
+"""The quick ways from files to rows are held to the careful one."""
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aeries_pipeline.api.client import Answer
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain, Resource
+from aeries_pipeline.pulls.census import is_counted, joined, shape_of, wanted_of
 from aeries_pipeline.warehouse.outcomes import now
 from aeries_pipeline.warehouse.shapes import Shape, survey
 from aeries_pipeline.warehouse.staging import stage
 from aeries_pipeline.warehouse.tables import Landed, Staged, bad_table, good_table
 from aeries_pipeline_tests.unit.test_catalog import sample
 
+Look = Callable[[Resource, list[dict[str, Any]]], Shape | None]
 NAMES = ["students", "classes", "transcripts", "graduation_status", "staff", "schools", "courses"]
 ODD = st.one_of(
     st.none(),
@@ -68,19 +72,25 @@ def elements(draw: st.DrawFn, resource: Resource) -> list[dict[str, Any]]:
     return rows + draw(st.lists(st.sampled_from(rows), max_size=2) if rows else st.just([]))
 
 
-def landed(folder: Path, resource: Resource, parts: list[list[list[dict]]], mark: str) -> list:
-    """Write the pages of each partition, with the shape that the client would have seen."""
+def counted(resource: Resource, page: list[dict]) -> Shape | None:
+    """Return the shape that the client would have found of a page."""
+    return shape_of(resource, Answer(orjson.dumps(page), wanted=wanted_of(resource)))
+
+
+def landed(
+    folder: Path, resource: Resource, parts: list[list[list[dict]]], look: Look = counted
+) -> list[Landed]:
+    """Write the pages of each partition, with their shape by one way of looking at them."""
     found = []
     for place, pages in enumerate(parts):
-        paths, shape = [], Shape()
+        paths = []
         for number, page in enumerate(pages):
-            path = folder / f"{mark}-{place}-{number}.json"
+            path = folder / f"{place}-{number}.json"
             path.write_bytes(orjson.dumps(page))
             paths.append(path)
-            seen = survey(resource, page)
-            shape = shape.joined(seen) if shape and seen else None
         school = 990 + place if resource.grain is Grain.SCHOOL else None
         records = sum(len(page) for page in pages)
+        shape = joined([look(resource, page) for page in pages])
         found.append(Landed("d", school, "p", now(), tuple(paths), records, shape))
     return found
 
@@ -108,10 +118,12 @@ def outcome(resource: Resource, parts: list[Landed], *, quickly: bool) -> dict[s
 
 def hold(resource: Resource, parts: list[list[list[dict]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        files = landed(Path(folder), resource, parts, "x")
+        quickest = outcome(resource, landed(Path(folder), resource, parts), quickly=True)
+        files = landed(Path(folder), resource, parts, survey)
         quick = outcome(resource, files, quickly=True)
         careful = outcome(resource, files, quickly=False)
     assert quick == careful
+    assert quickest == careful
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,5 +158,43 @@ def test_a_clean_answer_takes_the_quick_way(
 
     monkeypatch.setattr("aeries_pipeline.warehouse.staging.read_carefully", careful)
     resource = RESOURCES[name]
-    files = landed(tmp_path, resource, [[sample(name)]], "clean")
-    assert outcome(resource, files, quickly=True)[f"good {name}"]
+    for look in (counted, survey):
+        files = landed(tmp_path, resource, [[sample(name)]], look)
+        assert outcome(resource, files, quickly=True)[f"good {name}"]
+
+
+@pytest.mark.parametrize("name", [one.name for one in RESOURCES.values() if is_counted(one)])
+def test_a_counted_answer_is_not_looked_at(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(*_: object) -> None:
+        raise AssertionError("looked at although it was counted")
+
+    monkeypatch.setattr("aeries_pipeline.warehouse.staging.survey", look)
+    monkeypatch.setattr("aeries_pipeline.warehouse.staging.survey_files", look)
+    monkeypatch.setattr("aeries_pipeline.pulls.census.survey", look)
+    resource = RESOURCES[name]
+    rows = sample(name)
+    new = [{**row, "SomethingNew": number} for number, row in enumerate(rows)]
+    for page in (rows, new) if resource.nested is None else (rows,):
+        found = outcome(resource, landed(tmp_path, resource, [[page]]), quickly=True)
+        assert len(found[f"good {name}"]) == found["counts"][name][0].rows > 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Grade": True},
+        {"SomethingNew": 1},
+        {"SomethingNew": None},
+        {"SomethingNew": {"a": None}},
+        {"LastName": ":n"},
+        {"Grade": 9.5},
+        {"Grade": ""},
+    ],
+)
+def test_what_only_a_later_element_has_is_not_missed(change: dict[str, Any]) -> None:
+    resource = RESOURCES["students"]
+    rows = [numbered(resource, number) for number in range(3)]
+    without = {name: value for name, value in rows[2].items() if name != "MiddleName"}
+    hold(resource, [[[rows[0], rows[1] | change, without]], [[rows[0]]]])
