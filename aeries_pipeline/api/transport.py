@@ -21,7 +21,8 @@ from aeries_pipeline.api.secret import Certificate
 from aeries_pipeline.api.urls import host_of
 
 ACCEPT = "application/json, text/html, application/xhtml+xml, */*"
-_CHUNK = 256 * 1024
+_PIECE = 256 * 1024
+_LARGEST_PIECE = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Transport:
         self._host = host_of(base)
         self._timeouts = timeouts
         self._adapter = HTTPAdapter()
+        self._piece = _PIECE
         self._cookies = requests.cookies.RequestsCookieJar()
         with requests.Session() as session:
             found = session.merge_environment_settings(base, {}, None, None, None)
@@ -149,8 +151,8 @@ class Transport:
 
     def _pieces(self, response: requests.Response, deadline: float, what: str) -> Iterator[bytes]:
         size = 0
-        # Small pieces, so that a body which drips is noticed in time.
-        for piece in response.iter_content(_CHUNK if response.status_code == 200 else 4096):
+        began = time.monotonic()
+        for piece in response.iter_content(self._piece if response.status_code == 200 else 4096):
             size += len(piece)
             if size > self._timeouts.max_bytes:
                 raise TransientError("too_large", f"{what}: the answer does not end; given up")
@@ -161,6 +163,10 @@ class Transport:
                     "pull again at a quieter hour",
                 )
             yield piece
+        # Large pieces cost least; they are small enough to take about a second, so that
+        # a body which drips is noticed in time.
+        rate = size / max(time.monotonic() - began, 0.001)
+        self._piece = int(min(max(rate, _PIECE), _LARGEST_PIECE))
 
 
 def _connection_error(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-_PIECE = 1 << 17
+_PIECE = 1 << 20
 _QUOTE, _COLON, _ESCAPE, _NULL, _TRUE, _FALSE = b'":\\ntf'
 _BLANK = ord(" ")
 
@@ -69,18 +69,20 @@ def members_of(body: bytes, names: Collection[str], presumed: int = 0) -> Member
     text = np.frombuffer(body, np.uint8)
     total = nulls = booleans = 0
     ends_of_names = _Ends(names)
-    # Pieces small enough for the processor's cache; each looks one byte back and two ahead.
+    # In pieces, which bounds the memory; each looks one byte back and two ahead.
     for start in range(1, max(1, len(text) - 2), _PIECE):
         piece = text[start - 1 : start + _PIECE + 2]
-        ends = (piece[1:-2] == _QUOTE) & (piece[2:-1] == _COLON)
-        first = piece[3:][ends]
-        if first.size and (first.min() <= _BLANK or (piece[:-3][ends] == _ESCAPE).any()):
+        ends = np.flatnonzero((piece[1:-2] == _QUOTE) & (piece[2:-1] == _COLON))
+        if not ends.size:
+            continue
+        first = piece[ends + 3]
+        if first.min() <= _BLANK or (piece[ends] == _ESCAPE).any():
             return None
-        empty = first == _NULL
-        if empty.any() and not ends_of_names.have(body, np.flatnonzero(ends)[empty] + start):
+        empty = ends[first == _NULL]
+        if empty.size and not ends_of_names.have(body, empty + start):
             return None
-        total += first.size
-        nulls += int(np.count_nonzero(empty))
+        total += ends.size
+        nulls += empty.size
         booleans += int(np.count_nonzero((first == _TRUE) | (first == _FALSE)))
     return Members(total - nulls, booleans, nulls, presumed)
 
