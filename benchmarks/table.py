@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +94,13 @@ class Server:
         roster = self.folder / "districts.json"
         command = [sys.executable, str(HERE / "ways.py"), way, names, str(roster), str(folder)]
         return _json_of([*command, *flags])
+
+    def again(self, way: str, data: str) -> Found:
+        """Run one way on a copy of a folder, so that the same night can be run once more."""
+        copy = self.folder / "again"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.folder / data, copy, ignore=shutil.ignore_patterns("landing"))
+        return self.run(way, data="again")
 
     def other(self, python: str, script: str, *flags: str) -> Found:
         """Run one of the usual tools."""
@@ -217,22 +224,40 @@ def nights(wanted: Wanted) -> Rows:
             for share in shares:
                 server.post("touch", {"share": share, "later": A_DAY})
                 server.warm()
-                rows.append(_night(server, words, share, len(whole)))
+                # The records that feeds name are asked for one by one: these answers as well.
+                server.again("pull", f"pull-{len(whole)}")
+                pairs = [_night(server, len(whole)) for _ in range(wanted.rounds)]
+                rows.append(_compared_nights(pairs, words, share))
+                for way in ("pull", "dagster"):
+                    server.run(way, data=f"{way}-{len(whole)}")
     return rows
 
 
-def _night(server: Server, words: str, share: float, mark: int) -> dict[str, str]:
-    night = server.run("pull", data=f"pull-{mark}")
-    full = server.run("pull", "--full")
-    run = server.run("dagster", data=f"dagster-{mark}")
-    full_run = server.run("dagster", "--full")
-    fed = [sum(one["by_resource"][name] for name in FED) for one in (night, full)]
+def _night(server: Server, mark: int) -> dict[str, tuple[Found, Found]]:
+    """Run a night and a whole pull, side by side, both ways."""
+    return {
+        way: (server.again(way, f"{way}-{mark}"), server.run(way, "--full"))
+        for way in ("pull", "dagster")
+    }
+
+
+def _compared_nights(
+    pairs: Sequence[Mapping[str, tuple[Found, Found]]], words: str, share: float
+) -> dict[str, str]:
+    def middle(way: str, cost: Callable[[Found], float]) -> str:
+        return f"{_middle([cost(one[way][0]) / cost(one[way][1]) for one in pairs]):.0%}"
+
+    night, full = pairs[0]["pull"]
+    run, full_run = pairs[0]["dagster"]
     return {
         "students changed": f"{share:.0%}",
         "settings": words,
-        "of a full pull": f"{night['seconds'] / full['seconds']:.0%}",
-        "where feeds exist": f"{fed[0] / fed[1]:.0%}",
-        "through Dagster": f"{run['seconds'] / full_run['seconds']:.0%}",
+        "seconds": f"{_middle([one['pull'][0]['seconds'] for one in pairs]):.1f}",
+        "of a full pull": middle("pull", lambda one: one["seconds"]),
+        "where feeds exist": middle(
+            "pull", lambda one: sum(one["by_resource"][name] for name in FED)
+        ),
+        "through Dagster": middle("dagster", lambda one: one["seconds"]),
         "bytes": f"{night['bytes'] / full['bytes']:.1%}",
         "requests": f"{night['requests']:,}",
         "events": f"{run['events']:,} of {full_run['events']:,}",

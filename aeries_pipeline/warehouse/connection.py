@@ -8,6 +8,7 @@ happen elsewhere, without the lock. Analysts read a published copy.
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ CATALOG = "warehouse"
 
 SCHEMAS = ("raw", "quarantine", "core", "meta", "analytics")
 
-LONGEST_LOG = 256 * 1024
+LONGEST_LOG = 512 * 1024
 """Bytes of what was committed that may wait in DuckDB's log beside the file.
 
 Folding the log into the file costs more than the short writes of a quiet night
@@ -97,6 +98,8 @@ class Warehouse:
         """Remember where it is; nothing is opened yet."""
         self.path = path
         self._wait = wait_seconds
+        self._memory: duckdb.DuckDBPyConnection | None = None
+        self._memory_lock = threading.Lock()
 
     @contextmanager
     def attached(self, connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
@@ -113,7 +116,11 @@ class Warehouse:
             WarehouseUnusableError: If DuckDB cannot open the file.
         """
         with self.locked():
-            self._attach(connection)
+            try:
+                self._attach(connection)
+            except BaseException:
+                self._let_go()
+                raise
             try:
                 yield CATALOG
             finally:
@@ -193,12 +200,20 @@ class Warehouse:
                 if log.stat().st_size > LONGEST_LOG:
                     connection.execute(f"CHECKPOINT {CATALOG}")
             connection.execute(f"DETACH {CATALOG}")
-        except duckdb.Error:
+        except (duckdb.Error, OSError):
+            self._let_go()
             raise WarehouseUnusableError(
                 f"the warehouse {self.path.name} could not be written to the end; what was "
                 "committed is in its log and is taken up at the next opening; free some disk "
                 "space, then do again what was under way"
             ) from None
+
+    def _let_go(self) -> None:
+        """Close the DuckDB that is kept, in which the file may still be attached."""
+        with self._memory_lock:
+            if self._memory is not None:
+                self._memory.close()
+                self._memory = None
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the schemas and the ledger where missing; upgrade a file of an older release."""
@@ -230,9 +245,20 @@ class Warehouse:
 
         Meant for short reads and writes; the lock is held all the while.
         """
-        with duckdb.connect() as connection, self.attached(connection) as catalog:
+        with self._cursor() as connection, self.attached(connection) as catalog:
             connection.execute(f"USE {catalog}")
             yield connection
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection to the one DuckDB that is kept for short reads and writes.
+
+        It holds nothing but the file while that is attached; to start one for
+        each opening costs as much as most of them do.
+        """
+        with self._memory_lock:
+            if self._memory is None:
+                self._memory = duckdb.connect()
+            return self._memory.cursor()
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """Return the rows of one query."""
