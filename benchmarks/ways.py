@@ -63,10 +63,13 @@ def floor(district: District, settings: Settings) -> Found:
 
     def fetch(job: tuple[str, int, str]) -> int:
         name, place, path = job
-        answer = session.get(f"{district.url}/api/v5/{path}?DatabaseYear=2026", timeout=300)
-        answer.raise_for_status()
-        (folder / f"{name}-{place}.json").write_bytes(answer.content)
-        return len(answer.content)
+        url = f"{district.url}/api/v5/{path}?DatabaseYear=2026"
+        with session.get(url, timeout=300, stream=True) as answer:
+            answer.raise_for_status()
+            # In large pieces: what requests does by itself takes twice as long.
+            body = b"".join(answer.iter_content(4 * 1024 * 1024))
+        (folder / f"{name}-{place}.json").write_bytes(body)
+        return len(body)
 
     with ThreadPoolExecutor(district.max_concurrent_requests) as pool:
         size = sum(pool.map(fetch, jobs_of(district)))
