@@ -29,13 +29,6 @@ CATALOG = "warehouse"
 
 SCHEMAS = ("raw", "quarantine", "core", "meta", "analytics")
 
-LONGEST_LOG = 512 * 1024
-"""Bytes of what was committed that may wait in DuckDB's log beside the file.
-
-Folding the log into the file costs more than the short writes of a quiet night
-and more than reading so much of it at the next opening.
-"""
-
 BACKUPS = "backups"
 """Folder beside the file, for copies to fall back on."""
 
@@ -173,7 +166,6 @@ class Warehouse:
     def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         fresh = not self.path.exists()
         try:
-            connection.execute("PRAGMA disable_checkpoint_on_shutdown")
             connection.execute(
                 f"ATTACH '{str(self.path).replace(chr(39), chr(39) * 2)}' AS {CATALOG}"
             )
@@ -192,15 +184,9 @@ class Warehouse:
         self._prepare(connection)
 
     def _detach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        log = self.path.with_name(self.path.name + ".wal")
         try:
-            if log.exists():
-                # It is made by DuckDB, and stays for the next opening while it is short.
-                log.chmod(0o600)
-                if log.stat().st_size > LONGEST_LOG:
-                    connection.execute(f"CHECKPOINT {CATALOG}")
             connection.execute(f"DETACH {CATALOG}")
-        except (duckdb.Error, OSError):
+        except duckdb.Error:
             self._let_go()
             raise WarehouseUnusableError(
                 f"the warehouse {self.path.name} could not be written to the end; what was "

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from aeries_pipeline.warehouse.connection import LONGEST_LOG, Warehouse, WarehouseUnusableError
+from aeries_pipeline.warehouse.connection import Warehouse, WarehouseUnusableError
 from aeries_pipeline.warehouse.writing import insert_rows, writing
 
 COLUMNS = (
@@ -73,33 +73,6 @@ def test_any_other_error_undoes_everything_and_passes(warehouse: Warehouse) -> N
     with pytest.raises(KeyError):
         delete_and(warehouse, wrong_elsewhere)
     assert len(warehouse.rows("SELECT * FROM core.kept")) == 2
-
-
-def test_what_a_short_write_committed_is_in_the_log_and_there_for_everybody(
-    warehouse: Warehouse,
-) -> None:
-    warehouse.rows("SELECT 1 FROM meta.pulls")
-    with warehouse.open() as connection:
-        connection.execute("CREATE TABLE meta.short (n INTEGER)")
-        connection.execute("INSERT INTO meta.short VALUES (7)")
-    log = warehouse.path.with_name(warehouse.path.name + ".wal")
-    assert log.stat().st_mode & 0o777 == 0o600
-    assert Warehouse(warehouse.path).rows("SELECT n FROM meta.short") == [(7,)]
-    with duckdb.connect(str(warehouse.path), read_only=True) as another:
-        assert another.execute("SELECT n FROM meta.short").fetchall() == [(7,)]
-
-
-def test_a_long_log_is_folded_into_the_file(warehouse: Warehouse) -> None:
-    log = warehouse.path.with_name(warehouse.path.name + ".wal")
-    warehouse.rows("SELECT 1 FROM meta.pulls")
-    for number in range(3):
-        with warehouse.open() as connection:
-            connection.execute(
-                f"CREATE TABLE meta.long{number} AS "
-                "SELECT repeat(range::VARCHAR, 50) FROM range(9000)"
-            )
-        assert not log.exists() or log.stat().st_size <= LONGEST_LOG
-    assert warehouse.rows("SELECT count(*) FROM meta.long0") == [(9000,)]
 
 
 def test_a_file_that_could_not_be_opened_is_not_kept_open(
