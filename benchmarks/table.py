@@ -158,6 +158,7 @@ class Wanted:
     others: str | None
     schools: int
     students: int
+    defaults: bool
 
 
 Rows = list[dict[str, str]]
@@ -181,7 +182,8 @@ def county(wanted: Wanted) -> Rows:
         python = wanted.others
         ways["dlt 1.31, Parquet, parallel"] = lambda server: server.other(python, "with_dlt")
         ways["dagster-duckdb-pandas, sample"] = lambda server: server.other(python, "with_pandas")
-        ways[ONCE] = lambda server: server.other(python, "with_dlt", "--defaults")
+        if wanted.defaults:
+            ways[ONCE] = lambda server: server.other(python, "with_dlt", "--defaults")
     found: dict[str, list[Found]] = {name: [] for name in ways}
     with serving(wanted.port, schools=wanted.schools, students=wanted.students) as server:
         server.warm()
@@ -370,9 +372,14 @@ def main() -> None:
     parser.add_argument("--others", help="the Python that has dlt and dagster-duckdb-pandas")
     parser.add_argument("--schools", type=int, default=50)
     parser.add_argument("--students", type=int, default=50_000)
+    parser.add_argument(
+        "--defaults", action="store_true", help="dlt with its defaults as well, for ten minutes"
+    )
     parser.add_argument("--results", type=Path, default=HERE / "results.json")
     given = parser.parse_args()
-    wanted = Wanted(given.rounds, given.port, given.others, given.schools, given.students)
+    wanted = Wanted(
+        given.rounds, given.port, given.others, given.schools, given.students, given.defaults
+    )
     kept = json.loads(given.results.read_text()) if given.results.exists() else {}
     for name in given.only.split(","):
         title, part = PARTS[name]
