@@ -80,7 +80,10 @@ class Shape:
             self.records + other.records,
             self.names | other.names,
             {name: self.rows.get(name, 0) + n for name, n in other.rows.items()},
-            {name: self.inner.get(name, NO_NAMES) | names for name, names in other.inner.items()},
+            {
+                name: self.inner.get(name, NO_NAMES) | other.inner.get(name, NO_NAMES)
+                for name in (*self.inner, *other.inner)
+            },
             self.members + other.members if self.members and other.members else None,
         )
 

@@ -198,3 +198,17 @@ def test_what_only_a_later_element_has_is_not_missed(change: dict[str, Any]) -> 
     rows = [numbered(resource, number) for number in range(3)]
     without = {name: value for name, value in rows[2].items() if name != "MiddleName"}
     hold(resource, [[[rows[0], rows[1] | change, without]], [[rows[0]]]])
+
+
+def test_a_page_of_empty_arrays_takes_nothing_from_the_page_before(tmp_path: Path) -> None:
+    resource = RESOURCES["transcripts"]
+    row = numbered(resource, 1)
+    row["CourseGrades"] = [
+        {name: value for name, value in one.items() if name != "Hours"}
+        for one in row["CourseGrades"]
+    ]
+    empty = numbered(resource, 2) | {"CourseGrades": []}
+    for pages in ([[row], [empty]], [[empty], [row]]):
+        hold(resource, [pages])
+        found = outcome(resource, landed(tmp_path, resource, [pages]), quickly=True)
+        assert found["drift"][0].missing == ["Hours"]
