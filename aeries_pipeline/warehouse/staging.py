@@ -119,10 +119,20 @@ def _shapes(
         part: one.shape for part, one in enumerate(landed) if quickly and one.shape is not None
     }
     rest = set(range(len(landed))) - set(known)
-    if rest:
-        known |= dict.fromkeys(rest, Shape())
-        known |= survey_files(connection, resource, _files(landed, rest))
-    return known
+    return known | _surveyed(connection, resource, landed, rest)
+
+
+def _surveyed(
+    connection: duckdb.DuckDBPyConnection,
+    resource: Resource,
+    landed: Sequence[Landed],
+    parts: Collection[int],
+) -> dict[int, Shape]:
+    """Return the shapes of partitions as DuckDB sees them, empty ones included."""
+    if not parts:
+        return {}
+    found = survey_files(connection, resource, _files(landed, parts))
+    return dict.fromkeys(parts, Shape()) | found
 
 
 def _files(landed: Sequence[Landed], parts: Collection[int]) -> list[str]:
@@ -169,11 +179,7 @@ def _looked_at(
         pages = [_page(resource, page) for page in landed[part].pages]
         if None not in pages:
             known[part] = reduce(Shape.joined, filter(None, pages), Shape())
-    rest = set(parts) - set(known)
-    if rest:
-        known |= dict.fromkeys(rest, Shape())
-        known |= survey_files(connection, resource, _files(landed, rest))
-    return known
+    return known | _surveyed(connection, resource, landed, set(parts) - set(known))
 
 
 def _page(resource: Resource, page: Path) -> Shape | None:
