@@ -17,6 +17,7 @@ import dagster as dg
 from filelock import FileLock
 from ruamel.yaml import YAML
 
+from aeries_pipeline.automation.queue import DistrictRunCoordinator
 from aeries_pipeline.automation.storage import QuickSqliteStorage, batch_events
 from aeries_pipeline.files import write_atomically
 from aeries_pipeline.settings import Settings
@@ -32,6 +33,10 @@ INSTANCE: dict[str, Any] = {
         "free_slots_after_run_end_seconds": 300,
     },
     "run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False},
+    "run_coordinator": {
+        "module": DistrictRunCoordinator.__module__,
+        "class": DistrictRunCoordinator.__name__,
+    },
     "concurrency": {
         "runs": {
             "max_concurrent_runs": 4,
@@ -48,6 +53,7 @@ INSTANCE: dict[str, Any] = {
 """Telemetry off, one run for each district at a time, retries only after a crash."""
 
 _STORAGES = {"storage", "run_storage", "event_log_storage", "schedule_storage"}
+_QUEUES = {"run_coordinator", "run_queue"}
 
 
 def prepare_home(settings: Settings) -> Path:
@@ -63,9 +69,15 @@ def prepare_home(settings: Settings) -> Path:
     home = private_directory(settings.dagster_home).absolute()
     path = home / "dagster.yaml"
     kept = YAML(typ="safe").load(path.read_text(encoding="utf-8")) if path.exists() else INSTANCE
-    if not path.exists() or not _STORAGES & set(kept):
+    # A home of an earlier release gets what it does not name itself.
+    added: dict[str, Any] = {}
+    if not _STORAGES & set(kept):
+        added["storage"] = storage_in(home)
+    if not _QUEUES & set(kept):
+        added["run_coordinator"] = INSTANCE["run_coordinator"]
+    if added or not path.exists():
         text = StringIO()
-        YAML().dump(kept | {"storage": storage_in(home)}, text)
+        YAML().dump(kept | added, text)
         write_atomically(path, text.getvalue())
     os.environ["DAGSTER_HOME"] = str(home)
     return home

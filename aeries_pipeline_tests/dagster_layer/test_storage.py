@@ -10,6 +10,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from aeries_pipeline.automation.instance import open_instance
+from aeries_pipeline.automation.queue import DistrictRunCoordinator
 from aeries_pipeline.automation.storage import QuickSqliteEventLogStorage
 from aeries_pipeline_tests.conftest import World
 from aeries_pipeline_tests.dagster_layer.test_raw_assets import run
@@ -104,5 +105,15 @@ def test_a_home_of_an_earlier_version_goes_on_with_its_files(world: World) -> No
         before = run(world, instance, "terms").run_id
     with open_instance(world.settings) as instance:
         assert isinstance(instance.event_log_storage, QuickSqliteEventLogStorage)
+        assert isinstance(instance.run_coordinator, DistrictRunCoordinator)
         assert instance.get_run_by_id(before).is_success
         assert instance.get_materialized_partitions(dg.AssetKey(["raw", "terms"]))
+
+
+def test_a_queue_that_somebody_chose_is_kept(world: World) -> None:
+    home = world.settings.dagster_home
+    home.mkdir(parents=True)
+    (home / "dagster.yaml").write_text("run_queue:\n  max_concurrent_runs: 2\n")
+    with open_instance(world.settings) as instance:
+        assert not isinstance(instance.run_coordinator, DistrictRunCoordinator)
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2

@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from aeries_pipeline.automation.instance import open_instance
+from aeries_pipeline.assets.resources import DISTRICT_TAG
+from aeries_pipeline.automation.instance import open_instance, prepare_home
+from aeries_pipeline.automation.pulls import OPENING_TAG
+from aeries_pipeline.cli.ui import WORKSPACE
 from aeries_pipeline_tests.conftest import CERTIFICATE, World
 from aeries_pipeline_tests.processes.test_command_line import call
 
@@ -27,7 +30,7 @@ pytestmark = [
         not (CHROMIUM and DRIVER), reason="needs Debian's chromium and chromium-driver"
     ),
 ]
-PATIENCE = 90
+PATIENCE = 180
 NAME = "Zzyzxmarker"
 
 
@@ -156,17 +159,47 @@ def broken(world: World) -> World:
     return world
 
 
-def from_the_ui(world: World) -> list[tuple[object, ...]]:
-    """Wait for a run that was launched by a click; return what it pulled."""
+def stop_the_sensor(world: World) -> None:
+    """Stop the sensor of the pull windows, as an engineer does who wants no other runs."""
+    home = prepare_home(world.settings)
+    workspace = home / "workspace.yaml"
+    workspace.write_text(WORKSPACE, encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "-m", "dagster", "sensor", "stop", "pull_windows", "-w", str(workspace)],
+        env={
+            **os.environ,
+            "AERIES_DISTRICTS": str(world.settings.roster),
+            "AERIES_DATA_DIR": str(world.settings.data),
+        },
+        cwd=home, check=True, capture_output=True,
+    )  # fmt: skip
+
+
+def materialize_a_school(browser: Browser, address: str) -> None:
+    """Materialize the terms of one school by clicks, as a person does."""
+    browser.driver.get(f"{address}/assets/raw/terms")
+    browser.wait_for("Latest materialization")
+    browser.click("Materialize", starts=True)
+    browser.click("Select a partition or create one")
+    browser.click("eagle-usd|993", last=True)
+    browser.click("Launch", starts=True, last=True)
+
+
+def from_the_ui(instance: dg.DagsterInstance) -> dg.RunRecord:
+    """Wait for the end of a run that was launched by a click."""
     until = time.monotonic() + PATIENCE
-    with open_instance(world.settings) as instance:
-        while time.monotonic() < until:
-            runs = instance.get_runs(dg.RunsFilter(tags={"dagster/from_ui": "true"}))
-            if runs and runs[0].is_finished:
-                break
-            time.sleep(1)
+    while time.monotonic() < until:
+        found = instance.get_run_records(dg.RunsFilter(tags={"dagster/from_ui": "true"}))
+        if found and found[0].dagster_run.is_finished:
+            return found[0]
+        time.sleep(1)
+    raise AssertionError(f"the run of the click did not end: {found}")
+
+
+def pulled_by(world: World, run: dg.DagsterRun) -> list[tuple[object, ...]]:
+    """Return what a run pulled."""
     return world.warehouse.rows(
-        "SELECT resource, school, status FROM meta.pulls WHERE run_id = ?", [runs[0].run_id]
+        "SELECT resource, school, status FROM meta.pulls WHERE run_id = ?", [run.run_id]
     )
 
 
@@ -174,19 +207,15 @@ def test_an_engineer_sees_the_graph_materializes_a_school_and_reads_a_broken_one
     broken: World, browser: Browser
 ) -> None:
     pages = []
-    with ui(broken) as address:
+    stop_the_sensor(broken)
+    with ui(broken) as address, open_instance(broken.settings) as instance:
         browser.driver.get(f"{address}/asset-groups")
         pages.append(browser.wait_for("aeries"))
         for group in ("accounts", "course_requests", "publish"):
             assert group in pages[-1]
 
-        browser.driver.get(f"{address}/assets/raw/terms")
-        browser.wait_for("Latest materialization")
-        browser.click("Materialize", starts=True)
-        browser.click("Select a partition or create one")
-        browser.click("eagle-usd|993", last=True)
-        browser.click("Launch", starts=True, last=True)
-        pulled = from_the_ui(broken)
+        materialize_a_school(browser, address)
+        pulled = pulled_by(broken, from_the_ui(instance).dagster_run)
         assert pulled == [("terms", 993, "complete")], "this school and no other"
 
         browser.driver.get(f"{address}/assets/raw/students?view=checks")
@@ -219,3 +248,30 @@ def test_which_school_failed_last_night_and_why_takes_three_clicks(
         shown = browser.wait_for("a login page came instead of data")
     assert "school 994" in shown
     assert browser.clicks <= 3
+
+
+def test_what_is_materialized_while_the_district_is_pulled_waits_for_its_end(
+    world: World, browser: Browser
+) -> None:
+    assert call(world, "sync", "eagle-usd").exit_code == 0
+    world.faults({"kind": "latency", "path": "schools/99[0-9]/", "seconds": 2.0})
+    with ui(world) as address, open_instance(world.settings) as instance:
+        until = time.monotonic() + PATIENCE
+        while not scheduled(instance):
+            assert time.monotonic() < until, "the sensor started nothing"
+            time.sleep(0.2)
+        materialize_a_school(browser, address)
+        mine = from_the_ui(instance)
+        theirs = scheduled(instance)
+    assert pulled_by(world, mine.dagster_run) == [("terms", 993, "complete")]
+    assert mine.dagster_run.tags[DISTRICT_TAG] == "eagle-usd"
+    last = max(one.end_time for one in theirs if one.end_time)
+    assert mine.create_timestamp.timestamp() < last, "the click came while the pull went on"
+    assert mine.start_time >= last
+    assert all(one.dagster_run.is_success for one in theirs)
+
+
+def scheduled(instance: dg.DagsterInstance) -> Sequence[dg.RunRecord]:
+    """Return the runs that the sensor of the pull windows started."""
+    found = instance.get_run_records()
+    return [one for one in found if OPENING_TAG in one.dagster_run.tags]
