@@ -23,7 +23,7 @@ from aeries_pipeline.catalog.tables import quoted, suspect_sql, value_sql
 from aeries_pipeline.warehouse.careful import frames, read_carefully
 from aeries_pipeline.warehouse.counted import read_counted
 from aeries_pipeline.warehouse.reading import Present, present, text_select
-from aeries_pipeline.warehouse.shapes import Drift, Shape, drift_of, survey, survey_files
+from aeries_pipeline.warehouse.shapes import NO_NAMES, Drift, Shape, drift_of, survey, survey_files
 from aeries_pipeline.warehouse.tables import (
     Counts,
     Landed,
@@ -58,14 +58,13 @@ def stage(
     counts: dict[str, dict[int, Counts]] = {}
     for table in resource.tables:
         mine = counts[table.name] = {part: Counts() for part in range(len(landed))}
-        names = present(resource, table, list(shapes.values()))
         _make_tables(connection, table)
         counted = {part: shape for part, shape in shapes.items() if shape.members is not None}
         doubtful = set(range(len(landed)))
         if counted:
-            doubtful -= _read_counted(connection, landed, table, names, counted)
+            doubtful -= _read_counted(connection, resource, landed, table, counted)
             shapes |= _looked_at(connection, resource, landed, doubtful & set(counted))
-            names = present(resource, table, list(shapes.values()))
+        names = present(resource, table, list(shapes.values()))
         quick = [part for part in sorted(doubtful) if table.name in shapes[part].rows]
         if quick:
             doubtful -= set(quick)
@@ -154,17 +153,39 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 def _read_counted(
     connection: duckdb.DuckDBPyConnection,
+    resource: Resource,
     landed: Sequence[Landed],
     table: Table,
-    names: Present,
     shapes: Mapping[int, Shape],
 ) -> set[int]:
     """Fill ``good_*`` with the partitions in which nothing is amiss, and return them."""
-    fine = read_counted(connection, _files(landed, shapes), table, names, shapes)
+    fine: set[int] = set()
+    for alike in _of_the_same_names(table, shapes):
+        names = present(resource, table, list(alike.values()))
+        fine |= read_counted(connection, _files(landed, alike), table, names, alike)
     if fine:
         fine -= _repeating(connection, table) | _refused_by_pandera(connection, table)
     _remove(connection, table, set(shapes) - fine)
     return fine
+
+
+def _of_the_same_names(table: Table, shapes: Mapping[int, Shape]) -> list[dict[int, Shape]]:
+    """Group partitions by the properties that are presumed of their rows.
+
+    Read with the columns of another one, a partition would seem to hold what was
+    presumed of it where a later element has a property that its first one lacks,
+    which its drift then would not tell. One without rows goes with any.
+    """
+    groups: dict[frozenset[str], dict[int, Shape]] = {}
+    empty: dict[int, Shape] = {}
+    for part, shape in shapes.items():
+        names = shape.inner.get(table.name, NO_NAMES) if table.nested else shape.names
+        mine = groups.setdefault(names, {}) if shape.rows[table.name] else empty
+        mine[part] = shape
+    if not groups:
+        return [empty]
+    first, *others = groups.values()
+    return [first | empty, *others]
 
 
 def _looked_at(

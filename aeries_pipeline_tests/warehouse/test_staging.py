@@ -200,6 +200,23 @@ def test_what_only_a_later_element_has_is_not_missed(change: dict[str, Any]) -> 
     hold(resource, [[[rows[0], rows[1] | change, without]], [[rows[0]]]])
 
 
+def test_what_only_a_later_element_has_is_no_drift_beside_a_partition_that_has_it() -> None:
+    courses = RESOURCES["courses"]
+    whole, later, odd = (numbered(courses, number) for number in range(3))
+    odd["SomethingNew"] = None
+    del odd["AcademicWeight"]
+    hold(courses, [[[whole]], [[odd, later]]])
+
+
+def test_what_only_a_later_line_has_is_no_drift_beside_a_partition_that_has_it() -> None:
+    transcripts = RESOURCES["transcripts"]
+    student = numbered(transcripts, 1)
+    later = student["CourseGrades"][0]
+    odd = later | {"SequenceNumber": 77, "SomethingNew": None}
+    del odd["Hours"]
+    hold(transcripts, [[[student]], [[student | {"CourseGrades": [odd, later]}]]])
+
+
 def test_a_page_of_empty_arrays_takes_nothing_from_the_page_before(tmp_path: Path) -> None:
     resource = RESOURCES["transcripts"]
     row = numbered(resource, 1)
