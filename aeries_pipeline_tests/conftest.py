@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -116,6 +119,16 @@ def write_roster(path: Path, entries: list[dict[str, Any]], **top: Any) -> None:
 
 
 MakeWorld = Callable[..., World]
+
+
+def end(process: subprocess.Popen[Any], sign: signal.Signals = signal.SIGTERM) -> None:
+    """End a process that leads a group, by force where it takes its time."""
+    os.killpg(process.pid, sign)
+    try:
+        process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=60)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import dagster as dg
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from aeries_pipeline.automation.queue import DistrictRunCoordinator
+from aeries_pipeline.automation.run_queue import DistrictRunCoordinator
 from aeries_pipeline.automation.storage import QuickSqliteStorage, batch_events
 from aeries_pipeline.files import write_atomically
 from aeries_pipeline.settings import Settings

@@ -1,7 +1,6 @@
 """The sensor that starts pulls, on a real instance and by a real daemon."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from aeries_pipeline.assembly import build_defs
 from aeries_pipeline.automation.instance import open_instance
 from aeries_pipeline.automation.jobs import build_jobs, pull_job
 from aeries_pipeline.automation.pulls import build_pull_sensor
-from aeries_pipeline_tests.conftest import World
+from aeries_pipeline_tests.conftest import World, end
 from aeries_pipeline_tests.dagster_layer.test_raw_assets import QUIET
 
 # Runs of a test end in its present, so the night that the sensor sees lies after all of them.
@@ -188,5 +187,4 @@ def a_daemon(world: World) -> Iterator[None]:
     try:
         yield
     finally:
-        os.killpg(daemon.pid, signal.SIGTERM)
-        daemon.wait(timeout=30)
+        end(daemon)

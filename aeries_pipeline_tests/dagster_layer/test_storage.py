@@ -10,7 +10,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from aeries_pipeline.automation.instance import open_instance
-from aeries_pipeline.automation.queue import DistrictRunCoordinator
+from aeries_pipeline.automation.run_queue import DistrictRunCoordinator
 from aeries_pipeline.automation.storage import QuickSqliteEventLogStorage
 from aeries_pipeline_tests.conftest import World
 from aeries_pipeline_tests.dagster_layer.test_raw_assets import run

@@ -19,7 +19,7 @@ from aeries_pipeline.assets.resources import DISTRICT_TAG
 from aeries_pipeline.automation.instance import open_instance, prepare_home
 from aeries_pipeline.automation.pulls import OPENING_TAG
 from aeries_pipeline.cli.ui import WORKSPACE
-from aeries_pipeline_tests.conftest import CERTIFICATE, World
+from aeries_pipeline_tests.conftest import CERTIFICATE, World, end
 from aeries_pipeline_tests.processes.test_command_line import call
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -62,11 +62,7 @@ def ui(world: World) -> Iterator[str]:
                 time.sleep(0.5)
         yield address
     finally:
-        os.killpg(server.pid, signal.SIGINT)
-        try:
-            server.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
+        end(server, signal.SIGINT)
 
 
 class Browser:

@@ -15,7 +15,7 @@ from socket import socket
 import dagster as dg
 import pytest
 
-from aeries_pipeline_tests.conftest import CERTIFICATE, World
+from aeries_pipeline_tests.conftest import CERTIFICATE, World, end
 from aeries_pipeline_tests.dagster_layer.test_raw_assets import observed, run, verdicts
 
 REPOSITORY = Path(__file__).parents[2]
@@ -129,5 +129,4 @@ def test_the_pull_sensor_and_the_daemon_work_on_postgres(make_world, home: Path)
                 finished = {one.job_name for one in instance.get_runs() if one.is_success}
         assert world.warehouse.rows("SELECT count(*) FROM raw.students") != [(0,)]
     finally:
-        os.killpg(process.pid, 15)
-        process.wait(60)
+        end(process)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aeries_pipeline.automation.queue import district_tag
+from aeries_pipeline.automation.run_queue import district_tag
 
 PARTITION = "dagster/partition"
 START = "dagster/asset_partition_range_start"
