@@ -6,19 +6,28 @@ the order of the roster, so that a district is one unbroken range and one run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
 )
 
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.roster import District, Roster
 
+DISTRICT_TAG = "aeries/district"
+"""Tag of a run that is about one district; at most one of these goes on at a time."""
+
 _BAR = "|"
+_PARTITION_TAGS = (
+    PARTITION_NAME_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    ASSET_PARTITION_RANGE_END_TAG,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +107,13 @@ def by_district(keys: Iterable[str]) -> dict[str, list[int]]:
         if school is not None:
             schools.append(school)
     return found
+
+
+def districts_of(tags: Mapping[str, str]) -> list[str]:
+    """Return the districts that a run's tags name, the one it is tagged with first.
+
+    Of a range over several districts, those of its ends.
+    """
+    named = [tags[DISTRICT_TAG]] if DISTRICT_TAG in tags else []
+    named += [split(tags[name])[0] for name in _PARTITION_TAGS if name in tags]
+    return list(dict.fromkeys(named))

@@ -24,7 +24,7 @@ from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.emulator.site import Site
 from aeries_pipeline.pulls.session import PullOptions, Session
 from aeries_pipeline.roster import District, load_roster
-from aeries_pipeline.settings import Settings
+from aeries_pipeline.settings import DATA_VARIABLE, ROSTER_VARIABLE, Settings
 from aeries_pipeline.warehouse.connection import Warehouse
 
 CERTIFICATE = "Marker0Certificate0Marker0000001"
@@ -73,6 +73,14 @@ class World:
     url: str
     settings: Settings
     open_sessions: list[Session] = field(default_factory=list)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What tells another process where this installation is."""
+        return {
+            ROSTER_VARIABLE: str(self.settings.roster),
+            DATA_VARIABLE: str(self.settings.data),
+        }
 
     @property
     def warehouse(self) -> Warehouse:

@@ -20,7 +20,6 @@ from aeries_pipeline.warehouse.connection import Warehouse
 OUTSIDE_WINDOW_TAG = "aeries/outside_window"
 ACCEPT_SHRUNKEN_TAG = "aeries/accept_shrunken"
 FULL_TAG = "aeries/full"
-DISTRICT_TAG = "aeries/district"
 
 
 class WarehouseResource(DuckDBResource):

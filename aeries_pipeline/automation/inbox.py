@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from aeries_pipeline.assets.course_requests import REQUESTS
-from aeries_pipeline.assets.resources import DISTRICT_TAG
 from aeries_pipeline.automation.jobs import TAKE_REQUESTS
 from aeries_pipeline.course_requests.inbox import FOLDER, waiting_files
+from aeries_pipeline.partitions import DISTRICT_TAG
 from aeries_pipeline.roster import load_roster
 from aeries_pipeline.settings import Settings
 

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG, PARTITION_NAME_TAG
 
-from aeries_pipeline.assets.resources import DISTRICT_TAG
 from aeries_pipeline.notices.deliver import tell_channels
 from aeries_pipeline.notices.notice import Line
-from aeries_pipeline.partitions import split
+from aeries_pipeline.partitions import districts_of, split
 from aeries_pipeline.roster import load_roster
 from aeries_pipeline.settings import Settings
 
@@ -63,8 +61,7 @@ def tell(settings: Settings, lines: list[Line], run_id: str | None) -> dg.SkipRe
 
 def district_of(run: dg.DagsterRun) -> str:
     """Return the district that a run is about; empty where its tags do not say."""
-    key = run.tags.get(PARTITION_NAME_TAG) or run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or ""
-    return run.tags.get(DISTRICT_TAG) or split(key)[0]
+    return next(iter(districts_of(run.tags)), "")
 
 
 def failures_of(run: dg.DagsterRun, events: Sequence[dg.DagsterEvent]) -> list[Line]:

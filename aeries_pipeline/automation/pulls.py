@@ -10,17 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-    PRIORITY_TAG,
-)
+from dagster._core.storage.tags import PRIORITY_TAG
 
-from aeries_pipeline.assets.resources import DISTRICT_TAG
 from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
 from aeries_pipeline.catalog.registry import of_grain
 from aeries_pipeline.catalog.resource import Grain
-from aeries_pipeline.partitions import range_tags, school_key, split
+from aeries_pipeline.partitions import DISTRICT_TAG, districts_of, range_tags, school_key
 from aeries_pipeline.roster import District, load_roster
 from aeries_pipeline.schedule import Attempt, CutOff, Outcome, Stage, Start, decide
 from aeries_pipeline.settings import Settings
@@ -165,11 +160,8 @@ def _busy(instance: dg.DagsterInstance) -> set[str]:
     """Return the districts with a run that has not ended, however it was started."""
     found: set[str] = set()
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)):
-        if DISTRICT_TAG in run.tags:
-            found.add(run.tags[DISTRICT_TAG])
-        for tag in (PARTITION_NAME_TAG, ASSET_PARTITION_RANGE_START_TAG):
-            if run.job_name in {PULL_DISTRICT, PULL_SCHOOLS} and tag in run.tags:
-                found.add(split(run.tags[tag])[0])
+        if DISTRICT_TAG in run.tags or run.job_name in {PULL_DISTRICT, PULL_SCHOOLS}:
+            found.update(districts_of(run.tags))
     return found
 
 

@@ -12,20 +12,8 @@ from collections.abc import Mapping
 
 import dagster as dg
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
 
-from aeries_pipeline.assets.resources import DISTRICT_TAG
-from aeries_pipeline.partitions import split
-
-_PARTITION_TAGS = (
-    PARTITION_NAME_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    ASSET_PARTITION_RANGE_END_TAG,
-)
+from aeries_pipeline.partitions import DISTRICT_TAG, districts_of
 
 
 class DistrictRunCoordinator(QueuedRunCoordinator):
@@ -56,5 +44,5 @@ def district_tag(tags: Mapping[str, str]) -> dict[str, str]:
     """
     if DISTRICT_TAG in tags:
         return {}
-    districts = {split(tags[name])[0] for name in _PARTITION_TAGS if name in tags}
-    return {DISTRICT_TAG: districts.pop()} if len(districts) == 1 else {}
+    districts = districts_of(tags)
+    return {DISTRICT_TAG: districts[0]} if len(districts) == 1 else {}

@@ -8,10 +8,10 @@ from rich.console import Console
 from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
 from aeries_pipeline.assembly import build_defs
 from aeries_pipeline.assets.accounts import ACCOUNTS, CHANGES
-from aeries_pipeline.assets.resources import DISTRICT_TAG
 from aeries_pipeline.assets.xello import XELLO_FILES
 from aeries_pipeline.automation.instance import open_instance
 from aeries_pipeline.automation.jobs import ACCOUNTS_AND_FILES
+from aeries_pipeline.partitions import DISTRICT_TAG
 from aeries_pipeline.roster import load_roster
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import Warehouse

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from aeries_pipeline.assembly import build_defs
-from aeries_pipeline.assets.resources import DISTRICT_TAG
 from aeries_pipeline.automation.instance import open_instance
 from aeries_pipeline.automation.jobs import EXPORT_REQUESTS, TAKE_REQUESTS
 from aeries_pipeline.cli.accounts import QUIET
@@ -20,7 +19,7 @@ from aeries_pipeline.course_requests.inbox import drop_in, inbox_of, waiting_fil
 from aeries_pipeline.course_requests.model import Reason, State
 from aeries_pipeline.course_requests.sentences import SENTENCES, STATES
 from aeries_pipeline.course_requests.verdicts import NONE_REJECTED
-from aeries_pipeline.partitions import range_tags, school_keys
+from aeries_pipeline.partitions import DISTRICT_TAG, range_tags, school_keys
 from aeries_pipeline.roster import District, load_roster
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.sss.deliver import last_folder

@@ -19,7 +19,6 @@ from aeries_pipeline.assembly import build_defs
 from aeries_pipeline.assets.accounts import CHANGES
 from aeries_pipeline.assets.resources import (
     ACCEPT_SHRUNKEN_TAG,
-    DISTRICT_TAG,
     FULL_TAG,
     OUTSIDE_WINDOW_TAG,
 )
@@ -31,7 +30,7 @@ from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.cli.accounts import QUIET, compute_accounts
 from aeries_pipeline.cli.publish import publish_if_due
 from aeries_pipeline.cli.requests import failures, follow_requests, tell_requests
-from aeries_pipeline.partitions import range_tags, school_key, school_keys
+from aeries_pipeline.partitions import DISTRICT_TAG, range_tags, school_key, school_keys
 from aeries_pipeline.progress import watching
 from aeries_pipeline.pulls.run import Progress as Step
 from aeries_pipeline.pulls.session import window_is_closed

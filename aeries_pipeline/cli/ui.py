@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from aeries_pipeline.automation.instance import prepare_home
 from aeries_pipeline.settings import DATA_VARIABLE, ROSTER_VARIABLE, Settings
@@ -17,17 +18,23 @@ load_from:
 """
 
 
+def write_workspace(settings: Settings) -> Path:
+    """Write the workspace file into the Dagster home of a data directory, and return it."""
+    path = prepare_home(settings) / "workspace.yaml"
+    path.write_text(WORKSPACE, encoding="utf-8")
+    return path
+
+
 def run_ui(settings: Settings, port: int) -> int:
     """Run ``dagster dev`` until it is stopped and return its exit status."""
+    workspace = write_workspace(settings)
+    home = workspace.parent
     environment = {
         **os.environ,
-        "DAGSTER_HOME": str(prepare_home(settings)),
+        "DAGSTER_HOME": str(home),
         ROSTER_VARIABLE: str(settings.roster),
         DATA_VARIABLE: str(settings.data),
     }
-    home = prepare_home(settings)
-    workspace = home / "workspace.yaml"
-    workspace.write_text(WORKSPACE, encoding="utf-8")
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-w", str(workspace)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     try:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -16,6 +15,7 @@ from aeries_pipeline.assembly import build_defs
 from aeries_pipeline.automation.instance import open_instance
 from aeries_pipeline.automation.jobs import build_jobs, pull_job
 from aeries_pipeline.automation.pulls import build_pull_sensor
+from aeries_pipeline.cli.ui import write_workspace
 from aeries_pipeline_tests.conftest import World, end
 from aeries_pipeline_tests.dagster_layer.test_raw_assets import QUIET
 
@@ -167,21 +167,14 @@ def test_a_real_daemon_loads_a_district_when_its_window_opens(make_world) -> Non
 def a_daemon(world: World) -> Iterator[None]:
     """Run Dagster's daemon on a world's roster and data."""
     with open_instance(world.settings):
-        home = os.environ["DAGSTER_HOME"]
-    workspace = Path(home) / "workspace.yaml"
-    workspace.write_text(
-        "load_from:\n  - python_module:\n      module_name: aeries_pipeline.definitions\n"
-        "      location_name: aeries_pipeline\n",
-        encoding="utf-8",
-    )
+        workspace = write_workspace(world.settings)
     environment = {
         **os.environ,
-        "AERIES_DISTRICTS": str(world.settings.roster),
-        "AERIES_DATA_DIR": str(world.settings.data),
+        **world.variables,
     }
     daemon = subprocess.Popen(
         [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)],
-        env=environment, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment, cwd=workspace.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
     try:

@@ -15,10 +15,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from aeries_pipeline.assets.resources import DISTRICT_TAG
-from aeries_pipeline.automation.instance import open_instance, prepare_home
+from aeries_pipeline.automation.instance import open_instance
 from aeries_pipeline.automation.pulls import OPENING_TAG
-from aeries_pipeline.cli.ui import WORKSPACE
+from aeries_pipeline.cli.ui import write_workspace
+from aeries_pipeline.partitions import DISTRICT_TAG
 from aeries_pipeline_tests.conftest import CERTIFICATE, World, end
 from aeries_pipeline_tests.processes.test_command_line import call
 
@@ -42,8 +42,7 @@ def ui(world: World) -> Iterator[str]:
         port = free.getsockname()[1]
     environment = {
         **os.environ,
-        "AERIES_DISTRICTS": str(world.settings.roster),
-        "AERIES_DATA_DIR": str(world.settings.data),
+        **world.variables,
     }
     server = subprocess.Popen(
         [sys.executable, "-m", "aeries_pipeline.cli", "ui", "--port", str(port)],
@@ -157,17 +156,14 @@ def broken(world: World) -> World:
 
 def stop_the_sensor(world: World) -> None:
     """Stop the sensor of the pull windows, as an engineer does who wants no other runs."""
-    home = prepare_home(world.settings)
-    workspace = home / "workspace.yaml"
-    workspace.write_text(WORKSPACE, encoding="utf-8")
+    workspace = write_workspace(world.settings)
     subprocess.run(
         [sys.executable, "-m", "dagster", "sensor", "stop", "pull_windows", "-w", str(workspace)],
         env={
             **os.environ,
-            "AERIES_DISTRICTS": str(world.settings.roster),
-            "AERIES_DATA_DIR": str(world.settings.data),
+            **world.variables,
         },
-        cwd=home, check=True, capture_output=True,
+        cwd=workspace.parent, check=True, capture_output=True,
     )  # fmt: skip
 
 

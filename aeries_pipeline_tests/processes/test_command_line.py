@@ -17,8 +17,7 @@ from aeries_pipeline_tests.conftest import World
 
 def call(world: World, *arguments: str) -> Result:
     environment = {
-        "AERIES_DISTRICTS": str(world.settings.roster),
-        "AERIES_DATA_DIR": str(world.settings.data),
+        **world.variables,
         "COLUMNS": "200",
     }
     return CliRunner().invoke(main, arguments, env=environment, catch_exceptions=False)

@@ -18,8 +18,7 @@ from aeries_pipeline_tests.conftest import World, roster_entry, write_roster
 def start(world: World, *arguments: str) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
-        "AERIES_DISTRICTS": str(world.settings.roster),
-        "AERIES_DATA_DIR": str(world.settings.data),
+        **world.variables,
     }
     return subprocess.Popen(
         [sys.executable, "-m", "aeries_pipeline.cli", "sync", *arguments],

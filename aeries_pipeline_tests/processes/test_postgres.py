@@ -79,8 +79,7 @@ def home(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def sync(world: World, home: Path) -> "subprocess.CompletedProcess[str]":
     environment = {
         **os.environ,
-        "AERIES_DISTRICTS": str(world.settings.roster),
-        "AERIES_DATA_DIR": str(world.settings.data),
+        **world.variables,
         "DAGSTER_HOME": str(home),
     }
     return subprocess.run(
@@ -109,8 +108,7 @@ def test_the_pull_sensor_and_the_daemon_work_on_postgres(make_world, home: Path)
     world = make_world(roster={"pull_window": "any time"})
     environment = {
         **os.environ,
-        "AERIES_DISTRICTS": str(world.settings.roster),
-        "AERIES_DATA_DIR": str(world.settings.data),
+        **world.variables,
     }
     command = [sys.executable, "-m", "dagster", "dev", "-m", "aeries_pipeline.definitions"]
     command += ["-h", "127.0.0.1", "-p", str(_free_port())]

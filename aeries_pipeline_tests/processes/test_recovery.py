@@ -30,8 +30,7 @@ def command(
     """
     environment = {
         **os.environ,
-        "AERIES_DISTRICTS": str(world.settings.roster),
-        "AERIES_DATA_DIR": str(world.settings.data),
+        **world.variables,
         "COLUMNS": "300",
     }
 
