@@ -1,5 +1,6 @@
 """The sensor that starts pulls, on a real instance and by a real daemon."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import EmptyWorkspaceTarget
+from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
 from aeries_pipeline.assembly import build_defs
 from aeries_pipeline.automation.instance import open_instance
@@ -80,6 +84,18 @@ def test_a_run_that_has_not_ended_holds_the_sensor_back(make_world) -> None:
         instance.create_run_for_job(job, tags={"dagster/partition": "eagle-usd|994"})
         told = tick(world, instance)
     assert told.skip_reason.skip_message == "eagle-usd: a run is under way"
+
+
+def test_a_run_that_was_never_queued_holds_the_sensor_back_for_minutes_only(make_world) -> None:
+    world = make_world(roster=WINDOW)
+    with open_instance(world.settings) as instance:
+        # A web server was killed between making the run of a click and queueing it.
+        lost = dg.DagsterRun("pull_schools", tags={"dagster/partition": "eagle-usd|994"})
+        instance.run_storage.add_historical_run(lost, datetime.now(UTC) - timedelta(minutes=4))
+        assert tick(world, instance).skip_reason.skip_message == "eagle-usd: a run is under way"
+        with WorkspaceProcessContext(instance, EmptyWorkspaceTarget()) as daemon:
+            list(execute_run_monitoring_iteration(daemon, logging.getLogger(__name__)))
+        assert len(tick(world, instance).run_requests) == 2
 
 
 def test_a_passing_failure_is_tried_again_for_the_schools_that_failed(make_world) -> None:
