@@ -1,7 +1,7 @@
 """Pull windows: the times at which a district allows its server to be read.
 
-Pure arithmetic on aware datetimes, and the reading of the words in which
-districts state their windows. Whether a pull is due is not decided here.
+Pure arithmetic on aware datetimes. The words in which districts state their
+windows are read in ``window_words``. Whether a pull is due is not decided here.
 
 A window belongs to the day on which it opens and may cross midnight. It is
 wall-clock time of the district: a minute is inside when the clock on the wall
@@ -19,11 +19,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aeries_pipeline.holiday_calendar import CALIFORNIA, holidays_of
+from aeries_pipeline.window_words.grammar import read_words
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL = frozenset(range(7))
-_WEEKDAYS = frozenset(range(5))
-_WEEKEND = frozenset({5, 6})
 _MIDNIGHT = 24 * 60
 _HORIZON_DAYS = 400
 _ANY_YEAR = 2026
@@ -224,7 +223,8 @@ def parse_windows(
     except ValueError:
         raise ValueError("blackout_dates: use dates such as 2026-12-24") from None
     if isinstance(stated, str):
-        windows, without_holidays = _from_words(stated)
+        spans, without_holidays = read_words(stated, zone)
+        windows = tuple(Window(days, opens, closes) for days, opens, closes in spans)
         if without_holidays:
             holidays = holidays or CALIFORNIA
     else:
@@ -274,155 +274,3 @@ def _day(word: str) -> int | None:
         return {"m": 0, "w": 2, "f": 4}[word]
     found = [n for n, name in enumerate(names) if len(word) >= 2 and name.startswith(word)]
     return found[0] if len(found) == 1 else None
-
-
-_TIME = (
-    r"(?:(?P<{0}h>\d{{1,2}})(?::(?P<{0}m>\d{{2}}))?\s*(?P<{0}ap>[ap]m)?|(?P<{0}w>midnight|noon))"
-)
-_SPAN = re.compile(
-    r"(?:from|between)?\s*"
-    + _TIME.format("o")
-    + r"\s*(?:-|to|until|till|through|and)\s*"
-    + _TIME.format("c")
-    + r"(?:\s*(?:next day|the next morning))?$"
-)
-_AFTER = re.compile(r"(?:after|from|starting at)\s*" + _TIME.format("o") + r"(?:\s*on)?$")
-_BEFORE = re.compile(r"(?:before|until|till)\s*" + _TIME.format("c") + "$")
-_DAY_WORDS = {
-    "weekend": _WEEKEND,
-    "weekday": _WEEKDAYS,
-    "weeknight": _WEEKDAYS,
-    "school night": frozenset({6, 0, 1, 2, 3}),
-    "daily": _ALL,
-    "every day": _ALL,
-    "everyday": _ALL,
-    "every night": _ALL,
-    "nightly": _ALL,
-    "nights": _ALL,
-    "all week": _ALL,
-    "7 days a week": _ALL,
-}
-_DAY_NAME = (
-    "(?:mon|tues?|wed|thu|thurs?|fri|sat|sun|monday|tuesday|wednesday|thursday|friday|saturday"
-    "|sunday)s?|[mwf]|tu|th|sa|su"
-)
-_DASHES = {0x2013: "-", 0x2014: "-"}
-_ALWAYS = re.compile(r"(any ?time|always|all day|24/7|24 hours( a day)?|whenever|no restrictions?)")
-
-
-def _from_words(words: str) -> tuple[tuple[Window, ...], bool]:
-    text = re.sub(r"\s+", " ", words.lower().translate(_DASHES)).strip(" .")
-    text = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text)
-    text, holidays = re.subn(
-        r",?\s*\(?(?:except|excluding|not on|but not)\s+(?:on\s+)?holidays\)?", "", text
-    )
-    text = re.sub(r"\b(only|please|best|pacific( time)?|pst|pdt|pt|at)\b", " ", text)
-    windows: list[Window] = []
-    previous: frozenset[int] | None = None
-    for clause in _clauses(text):
-        days, rest = _take_days(clause)
-        if days is None and not windows:
-            days = _ALL
-        span = _span(rest, words, days or previous or _ALL)
-        windows.append(span)
-        previous = span.days
-    return tuple(windows), bool(holidays)
-
-
-def _clauses(text: str) -> list[str]:
-    """Cut at every joint behind which a new window begins."""
-    found: list[str] = []
-    for piece in re.split(r"\s*[;,/&]\s*(?!7)|\s+(?:and|or|plus)\s+", text):
-        if not (piece := piece.strip()):
-            continue
-        # A piece of days alone, as in "sat and sun 8pm-2am", belongs to the next.
-        if found and _take_days(found[-1]) and not re.search(_HAS_TIME, found[-1]):
-            found[-1] = f"{found[-1]} + {piece}"
-        elif found and re.search(r"between\s*\S+( [ap]m)?$", found[-1]):
-            found[-1] = f"{found[-1]} and {piece}"
-        else:
-            found.append(piece)
-    return found
-
-
-_HAS_TIME = re.compile(r"\d|midnight|noon|" + _ALWAYS.pattern)
-
-
-def _take_days(clause: str) -> tuple[frozenset[int] | None, str]:
-    days: set[int] = set()
-    rest = clause
-    for word, meaning in sorted(_DAY_WORDS.items(), key=lambda item: -len(item[0])):
-        rest, hits = re.subn(rf"\b(?:on\s+|the\s+)*{word}s?\b", " ", rest)
-        if hits:
-            days |= meaning
-    name = _DAY_NAME
-
-    def a_range(match: re.Match[str]) -> str:
-        first, last = _day(match[1]), _day(match[2])
-        if first is None or last is None:
-            return match[0]
-        days.update((first + step) % 7 for step in range((last - first) % 7 + 1))
-        return " "
-
-    rest = re.sub(rf"\b({name})\b\.?\s*(?:-|to|through|thru)\s*\b({name})\b\.?", a_range, rest)
-
-    def a_day(match: re.Match[str]) -> str:
-        number = _day(match[1])
-        if number is None:
-            return match[0]
-        days.add(number)
-        return " "
-
-    rest = re.sub(rf"\b({name})\b\.?", a_day, rest)
-    rest = re.sub(r"\s+", " ", rest.replace("+", " ")).strip(" :,.")
-    return (frozenset(days) if days else None), re.sub(r"^on\b\s*|\s*\bon$", "", rest).strip()
-
-
-def _span(rest: str, words: str, days: frozenset[int]) -> Window:
-    if not rest or _ALWAYS.fullmatch(rest):
-        if not rest and days == _ALL:
-            raise ValueError(f"'{words}' says no time; write 'any time' where there is no limit")
-        return Window(days, 0, _MIDNIGHT)
-    if match := _SPAN.match(rest):
-        return _chosen(_readings(match), words, days)
-    if match := _AFTER.match(rest):
-        return _chosen([(o, _MIDNIGHT) for o in _minutes(match, "o")], words, days)
-    if match := _BEFORE.match(rest):
-        return _chosen([(0, c) for c in _minutes(match, "c")], words, days)
-    raise ValueError(
-        f"'{words}' cannot be read; write for example 'weekdays 8pm - 2am', or the structured "
-        f"form {Window(_WEEKDAYS, 1200, 1560).structured}"
-    )
-
-
-def _minutes(match: re.Match[str], which: str) -> list[int]:
-    """Return the minutes of the day that a time may mean: one, or two."""
-    if word := match[f"{which}w"]:
-        return [720] if word == "noon" else ([0] if which == "o" else [_MIDNIGHT])
-    hour, minute, half = int(match[f"{which}h"]), int(match[f"{which}m"] or 0), match[f"{which}ap"]
-    if hour > 24 or minute > 59 or (half and not 1 <= hour <= 12):
-        raise ValueError(f"'{match[0].strip()}' is not a time of day")
-    if half:
-        return [(hour % 12 + (12 if half == "pm" else 0)) * 60 + minute]
-    # With two digits before a colon, or past noon, it is the 24-hour clock.
-    if hour > 12 or hour == 0 or (match[f"{which}m"] and len(match[f"{which}h"]) == 2):
-        return [hour * 60 + minute]
-    return [hour % 12 * 60 + minute, (hour % 12 + 12) * 60 + minute]
-
-
-def _readings(match: re.Match[str]) -> list[tuple[int, int]]:
-    opens, closes = _minutes(match, "o"), _minutes(match, "c")
-    if len(opens) == 1 and len(closes) == 1:
-        return [(opens[0], closes[0])]
-    return [(o, c) for o in opens for c in closes]
-
-
-def _chosen(readings: list[tuple[int, int]], words: str, days: frozenset[int]) -> Window:
-    windows = [_window(days, opens, closes) for opens, closes in readings]
-    if len(windows) > 1:
-        shown = " or ".join(f"{window} = {window.structured}" for window in windows)
-        raise ValueError(
-            f"'{words}' can be read in {len(windows)} ways: {shown}; write am or pm, or take one "
-            "of the structured forms as pull_window"
-        )
-    return windows[0]

@@ -43,6 +43,7 @@ def test_the_three_facts_of_an_email() -> None:
         ("any time", "any time"),
         ("Times: M-F 22:00-05:00", "M-F 22:00-05:00"),
         ("  - weeknights after 6pm", "weeknights after 6pm"),
+        ("You can pull daily 1am to 4am", "You can pull daily 1am to 4am"),
         ("I will call you at 5", None),
     ],
 )
@@ -53,7 +54,7 @@ def test_times_are_found_where_a_line_is_a_window(line: str, times: str | None) 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("You can pull daily 1am to 4am", "or give them as --window"),
+        ("You can pull daily 1 to 4", "or give them as --window"),
         (f"{CERTIFICATE}\nabcdefghijklmnopqrstuvwxyz012345", "2 texts that may be a certificate"),
         ("https://a.example/aeries https://b.example/aeries", "names 2 addresses"),
         ("Best times to pull: 1-4", "read"),
