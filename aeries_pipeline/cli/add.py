@@ -13,6 +13,7 @@ from aeries_pipeline.api.errors import ConfigurationError
 from aeries_pipeline.api.secret import Certificate
 from aeries_pipeline.files import write_atomically
 from aeries_pipeline.onboarding.entry import Facts, make_entry, read_email
+from aeries_pipeline.onboarding.letters import text_of
 from aeries_pipeline.roster import DISTRICT_ID, load_roster, read_roster, with_district
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.warehouse.connection import private_directory
@@ -87,9 +88,9 @@ def _facts(new: NewDistrict) -> Facts:
     if new.email is None:
         return Facts(new.url, new.window, None)
     try:
-        text = new.email.read_text(encoding="utf-8")
+        text = text_of(new.email.read_bytes())
         return read_email(text, new.zone, url=new.url, times=new.window)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigurationError(
             "bad_email", f"the e-mail {new.email} cannot be read ({type(error).__name__})"
         ) from None

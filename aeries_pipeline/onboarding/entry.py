@@ -14,14 +14,15 @@ from typing import Any
 
 from aeries_pipeline.api.errors import ConfigurationError
 from aeries_pipeline.api.secret import Certificate
-from aeries_pipeline.windows import parse_windows
+from aeries_pipeline.onboarding.letters import addresses, cleaned, without_addresses
+from aeries_pipeline.onboarding.times import times_of
 
-_URL = re.compile(r"https?://[^\s<>\"')\]]+", re.IGNORECASE)
 _BARE_URL = re.compile(
     r"(?<![@\w/])(?:[\w-]+\.)+[a-z]{2,}/[^\s<>\"')\]]*aeries[^\s<>\"')\]]*", re.I
 )
 _TOKEN = re.compile(r"(?<![\w/.@+-])[A-Za-z0-9]{24,64}(?![\w/@+-])")
-_TIMES = re.compile(r"\b(time|times|window|pull|hours?|schedule|when)\b", re.IGNORECASE)
+_GLUED = re.compile(r"(?i)\.(?:aspx|php)\w|(?=\w*\d)(?=\w*[a-z])[0-9a-z]{16}")
+_FEWEST = 32  # a certificate of Aeries has 32 or 33 characters; less may be a piece of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,22 @@ def read_email(text: str, zone: str, *, url: str | None = None, times: str | Non
         ConfigurationError: If two different certificates or addresses stand in
             it, or its times cannot be read, or in two ways. No secret is repeated.
     """
-    urls = list(dict.fromkeys(_trimmed(found) for found in _URL.findall(text)))
+    text = cleaned(text)
+    urls = addresses(text)
     aeries = [url for url in urls if "aeries" in url.lower()] or urls
     if not aeries:
-        aeries = list(dict.fromkeys(_trimmed(found) for found in _BARE_URL.findall(text)))
+        aeries = list(dict.fromkeys(found.rstrip(".,;:!?") for found in _BARE_URL.findall(text)))
     if url is None and len(aeries) > 1:
         raise ConfigurationError(
             "two_urls", f"the e-mail names {len(aeries)} addresses; give the right one as --url"
         )
-    rest = _URL.sub(" ", text)
+    if url is None and any(_GLUED.search(found) for found in aeries):
+        raise ConfigurationError(
+            "unclear_url",
+            "the address in the e-mail runs into other text; give the address as --url, and take "
+            "it out of the file",
+        )
+    rest = _put_together(without_addresses(text))
     tokens = {
         token
         for token in _TOKEN.findall(rest)
@@ -74,36 +82,32 @@ def read_email(text: str, zone: str, *, url: str | None = None, times: str | Non
         )
     certificate = Certificate(tokens.pop()) if tokens else None
     found = url or (aeries[0] if aeries else None)
-    return Facts(found, times or _times(rest, zone), certificate)
+    return Facts(found, times or times_of(_TOKEN.sub(" ", rest), zone), certificate)
 
 
-def _trimmed(url: str) -> str:
-    return url.rstrip(".,;:!?")
+def _put_together(text: str) -> str:
+    """Join a certificate that a line break or spaces have cut.
 
-
-def _times(text: str, zone: str) -> str | None:
-    """Return the first line that is a window, with or without words before a colon."""
-    refusal: ValueError | None = None
-    for line in text.splitlines():
-        stated = line.strip(" \t>*-•.")
-        _, colon, after = stated.partition(":")
-        candidates = [stated]
-        if colon and not re.search(r"\d$", stated.partition(":")[0]):
-            candidates.insert(0, after.strip())
-        for candidate in filter(None, candidates):
-            try:
-                parse_windows(candidate, zone)
-            except ValueError as error:
-                # A line about times that reads two ways must not be passed over.
-                if _TIMES.search(line) and "read" in str(error):
-                    refusal = refusal or error
-            else:
-                return candidate
-    if refusal is not None:
-        raise ConfigurationError(
-            "unclear_times", f"the times of the e-mail: {refusal}; or give them as --window"
+    A piece that is long enough already is left as it is, so that a number on
+    the next line is never joined to it.
+    """
+    piece = re.compile(
+        r"(?<![\w/.@+-])([0-9A-Za-z]{6,31})=?[ \t]*(?:\r?\n[ \t]*| )([0-9A-Za-z]{2,31})(?!\S)"
+    )
+    place = 0
+    while match := piece.search(text, place):
+        first, second = match[1], match[2]
+        is_cut = all(re.search(r"\d", part) for part in (first, second)) and (
+            re.search(r"[A-Za-z]", first) is not None
         )
-    return None
+        one_line = "\n" not in match[0]
+        is_hex = re.fullmatch(r"[0-9A-Fa-f]+", first + second) is not None
+        if not is_cut or len(first) >= _FEWEST or (one_line and not is_hex):
+            place = match.start(2)
+            continue
+        text = text[: match.start()] + first + second + text[match.end() :]
+        place = match.start()
+    return text
 
 
 def make_entry(
