@@ -21,19 +21,25 @@ from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.accounts.tables import account_of
 from aeries_pipeline.catalog.tables import literal
 
-_WHITE = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)"
+_WHITE = " || ".join(f"chr({n})" for n in (9, 10, 11, 12, 13, 32, 160, 8199, 8239, 12288))
+
+
+def _date(column: str) -> str:
+    """Return SQL for a date, NULL where no school means it: Python knows no year 0 or 10000."""
+    return f'CASE WHEN year("{column}") BETWEEN 1900 AND 2100 THEN CAST("{column}" AS DATE) END'
+
 
 _ROWS = """
 SELECT "StudentID" AS student_id, CAST("SchoolCode" AS INTEGER) AS school,
        "StudentNumber" AS student_number,
        trim(coalesce("InactiveStatusCode", ''), {white}) AS code,
        _pulled_at AS pulled_at, _pull_id AS pull_id,
-       CAST("SchoolEnterDate" AS DATE) AS entered, CAST("SchoolLeaveDate" AS DATE) AS left_on,
+       {entered} AS entered, {left_on} AS left_on,
        coalesce("AttendanceProgramCodePrimary", '') AS program,
        coalesce("NextSchoolCode", 0) AS next_school, coalesce("NextGrade", 0) AS next_grade,
        coalesce("OldStudentID", 0) AS old_student_id, "Grade" AS grade,
-       "FirstName" AS first_name, "LastName" AS last_name, coalesce("Gender", '') AS gender,
-       CAST("Birthdate" AS DATE) AS birthdate,
+       coalesce("FirstName", '') AS first_name, coalesce("LastName", '') AS last_name,
+       coalesce("Gender", '') AS gender, {birthdate} AS birthdate,
        nullif("StudentEmailAddress", '') AS email, nullif("StateStudentID", '') AS state_student_id
 FROM raw.students
 WHERE district = {district} AND ("SchoolCode" = school OR "SchoolCode" = {inactive_school})
@@ -250,6 +256,9 @@ def _names(
     return {
         "district": literal(district),
         "white": _WHITE,
+        "entered": _date("SchoolEnterDate"),
+        "left_on": _date("SchoolLeaveDate"),
+        "birthdate": _date("Birthdate"),
         "inactive_school": policy.inactive_school,
         "active": codes({"", *policy.active_codes}),
         "awaited": codes(policy.pre_enrolled_codes),

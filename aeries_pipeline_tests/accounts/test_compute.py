@@ -470,3 +470,39 @@ def check_filter(ward: Ward, policy: Any) -> None:
             )
             assert quiet or student in chosen
             assert decision.waiting in {"", *WAITING}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *((name, "NULL") for name in (
+            "FirstName", "LastName", "Gender", "Birthdate", "StudentEmailAddress", "StateStudentID",
+            "NextSchoolCode", "NextGrade", "SchoolEnterDate", "SchoolLeaveDate",
+            "AttendanceProgramCodePrimary", "OldStudentID", "Grade",
+        )),
+        *((name, f"'{day}'") for name in ("Birthdate", "SchoolEnterDate", "SchoolLeaveDate")
+          for day in ("0001-01-01 (BC)", "10000-01-01", "9999-12-31")),
+        ("InactiveStatusCode", "chr(160)"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("known", [True, False])
+def test_one_value_of_one_student_stops_nobody(
+    ward: Ward, column: str, value: str, known: bool
+) -> None:
+    everybody = everyone()
+    others = [row for row in everybody if row["StudentID"] != 7]
+    ward.night(0, everybody if known else others)
+    ward.night(1, [dict(row, Grade=11) if row["StudentID"] == 8 else row for row in everybody])
+    with ward.warehouse.open() as connection:
+        connection.execute(f'UPDATE raw.students SET "{column}" = {value} WHERE "StudentID" = 7')
+        connection.execute("DELETE FROM core.account_changes WHERE student_id IN (7, 8)")
+        connection.execute("UPDATE core.accounts SET grade = 3 WHERE student_id = 8")
+        if not known:
+            connection.execute("DELETE FROM core.accounts WHERE student_id = 7")
+    outcome = ward.compute()
+    assert not outcome.rejected
+    assert "deactivate" not in outcome.applied
+    active = ward.warehouse.rows("SELECT student_id FROM core.accounts WHERE state = 'active'")
+    assert len(active) == 100
+    grades = ward.warehouse.rows("SELECT grade FROM core.accounts WHERE student_id = 8")
+    assert grades == [(11,)]
