@@ -14,7 +14,7 @@ from typing import Any
 
 from aeries_pipeline.api.errors import ConfigurationError
 from aeries_pipeline.api.secret import Certificate
-from aeries_pipeline.onboarding.letters import addresses, cleaned, without_addresses
+from aeries_pipeline.onboarding.letters import LEFT_OUT, addresses, cleaned, without_addresses
 from aeries_pipeline.onboarding.times import times_of
 
 _BARE_URL = re.compile(
@@ -82,7 +82,7 @@ def read_email(text: str, zone: str, *, url: str | None = None, times: str | Non
         )
     certificate = Certificate(tokens.pop()) if tokens else None
     found = url or (aeries[0] if aeries else None)
-    return Facts(found, times or times_of(_TOKEN.sub(" ", rest), zone), certificate)
+    return Facts(found, times or times_of(_TOKEN.sub(LEFT_OUT, rest), zone), certificate)
 
 
 def _put_together(text: str) -> str:

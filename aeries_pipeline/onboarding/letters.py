@@ -12,12 +12,16 @@ from email.message import EmailMessage
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, unquote, urlsplit
 
+LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
+"""Stands where an address or a certificate stood, so that its label does not take other lines."""
+
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _HEADER = re.compile(rb"(?:[A-Za-z][\w-]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*\r?\n)+\r?\n")
 _BLOCKS = {"p", "div", "br", "li", "tr", "table", "h1", "h2", "h3", "blockquote"}
 _HEADER_LINE = re.compile(
     r"\s*>*\s*\*?(from|sent|to|cc|bcc|subject|date|reply-to)\*?:", re.IGNORECASE
 )
+_OLDER = re.compile(r"(?im)^\s*(?:-{2,}\s*(?:original|forwarded) message.*|on .{6,80} wrote:)\s*$")
 _URL = re.compile(r"https?://[^\s<>\"')\]]+", re.IGNORECASE)
 
 
@@ -88,6 +92,8 @@ def _html_text(page: str) -> str:
 def cleaned(text: str) -> str:
     """Take out what cannot be seen, header lines and older mails below the answer."""
     text = _INVISIBLE.sub("", text).replace("\u00a0", " ").replace("\u202f", " ")
+    above = _OLDER.split(text, maxsplit=1)[0]
+    text = above if re.search(r"[0-9A-Za-z]{24}", above) else text
     lines = [line for line in text.splitlines() if not _HEADER_LINE.match(line)]
     own = [line for line in lines if not line.lstrip().startswith(">")]
     if re.search(r"[0-9A-Za-z]{24}", "\n".join(own)):
@@ -103,7 +109,9 @@ def addresses(text: str) -> list[str]:
 
 def without_addresses(text: str) -> str:
     """Return the text without addresses, with the full stop that may end a sentence kept."""
-    return _URL.sub(lambda match: " . " if match[0].endswith(".") else " ", text)
+    return _URL.sub(
+        lambda match: f" {LEFT_OUT} . " if match[0].endswith(".") else f" {LEFT_OUT} ", text
+    )
 
 
 def unwrapped(url: str) -> str:

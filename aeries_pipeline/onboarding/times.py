@@ -16,14 +16,20 @@ from aeries_pipeline.windows import Windows, parse_windows
 
 _BULLET = re.compile(r"^\s*(?:(?:[-*\u2022\u00b7>]|\d{1,2}[.)])\s+)+")
 _SENTENCE = re.compile(r"(?<![ap]\.m)(?<![ap]m)[.!?]\s+(?=[A-Z])")
+# Only a label of these words says that what follows is allowed: "blackout times" is none.
+_LABEL_WORDS = (
+    r"(?:the|our|your|best|preferred|ideal|good|pull|pulls|pulling|sync|data|times?|windows?|schedule"
+    r"|to|for|of|xello|aeries|api|nightly)"
+)
 _LABEL = re.compile(
-    r"^(?P<label>[^:]{0,80}?\b(?:times?|windows?|pull(?:s|ing)?|sync|schedule)\b[^:\d]{0,30}?)"
-    r"(?:\s*:\s*|\s+[-\u2013\u2014]\s+|\s+(?:is|are|would be)\s+)(?P<rest>.*)$",
+    rf"(?:^|(?<=[,;] )|(?<=\band ))(?P<label>(?:{_LABEL_WORDS}\s+){{0,9}}{_LABEL_WORDS})"
+    r"\s*(?::|\s[-\u2013\u2014]\s|(?P<verb>\b(?:is|are|would be)\b)|$)\s*(?P<rest>.*)$",
     re.IGNORECASE,
 )
-_BARE_LABEL = re.compile(
-    r"^(?P<label>(?:best|preferred)? ?(?:times?|window|hours)):?$", re.IGNORECASE
-)
+_SURE_LABEL = re.compile(r"\b(?:best|preferred|ideal|good|pull(?:s|ing)?|sync)\b", re.IGNORECASE)
+_LABEL_KEY = re.compile(r"\b(?:times?|windows?|pull(?:s|ing)?|sync|schedule)\b", re.IGNORECASE)
+_OTHER_LABEL = re.compile(r"^[^:]{1,80}?(?::|\s[-\u2013\u2014]\s|\b(?:is|are)\b)\s*(?P<rest>.+)$")
+_INVITES = re.compile(r"\b(?P<rest>(?:you (?:can|may)|please) pull\b.*)$", re.IGNORECASE)
 _FORBIDS = re.compile(r"^(?:please\s+)?(?:do not|don['\u2019]t|never|avoid)\b", re.IGNORECASE)
 _DOUBT = re.compile(r"\b(?:not|never|no|avoid|except|but|unless)\b|n['\u2019]t\b", re.IGNORECASE)
 _OFFICE = re.compile(
@@ -33,7 +39,7 @@ _OFFICE = re.compile(
 )
 _CLOCK = re.compile(r"\d\s*[ap]\.?m?\b|\d:\d\d|\bnoon\b|\bmidnight\b", re.IGNORECASE)
 _ABOUT = re.compile(r"\b(times?|window|pull|hours?|schedule|when)\b", re.IGNORECASE)
-_MONDAY = datetime(2026, 9, 14, 7, tzinfo=UTC)
+_MONDAY = datetime(2026, 9, 14, 7, tzinfo=UTC)  # midnight in California
 
 
 @dataclass(slots=True)
@@ -69,47 +75,59 @@ def times_of(text: str, zone: str) -> str | None:
 
 def _read_line(line: str, following: list[str], zone: str, found: _Found) -> int:
     """Sort one sentence in; returns how many lines were used."""
-    stated = _BULLET.sub("", line).strip(" \t.!")
+    # A cell of a table is a label.
+    line = re.sub(r"\s*[|\t]\s*", ": ", line.strip(" \t|"), count=1)
+    stated = _BULLET.sub("", line).strip(" \t.!?|")
     if not stated:
         return 1
     if _FORBIDS.match(stated):
         return _read_forbidden(stated, following, zone, found)
     if _OFFICE.search(stated) and "outside" not in stated.lower():
         return 1
-    match = _LABEL.match(stated) or _BARE_LABEL.match(stated)
-    if match and _CLOCK.search(match["label"]):
-        match = None
-    if match is None:
-        _read_plain(stated, zone, found)
-        return 1
-    return _read_labelled(stated, match, following, zone, found)
+    match = _LABEL.search(stated)
+    if (
+        match
+        and _LABEL_KEY.search(match["label"])
+        and (match["rest"] or stated.endswith(":") or (match.start() == 0 and following))
+    ):
+        is_sure = _SURE_LABEL.search(match["label"]) is not None
+        if is_sure or not match["verb"]:
+            return _read_labelled(stated, match, following, zone, found)
+    _read_plain(stated, zone, found)
+    if stated.endswith(":"):
+        # Words that are not understood introduce the lines below.
+        block = _block(following)
+        found.doubtful += [one for one in block if _reads(one, zone) is not None]
+        return 1 + len(block)
+    return 1
 
 
 def _read_labelled(
     stated: str, match: re.Match[str], following: list[str], zone: str, found: _Found
 ) -> int:
-    rest = match.groupdict().get("rest", "") or ""
-    used = 1
-    if not rest.strip():
+    rest, used = match["rest"].strip(), 1
+    if not rest:
         block = _block(following)
         used += len(block)
         rest = "; ".join(block)
     if not rest:
         return used
-    if _DOUBT.search(match["label"]):
-        if _CLOCK.search(rest):
-            found.unclear.append(stated)
-    elif _reads(rest, zone) is not None:
-        found.allowed.append(rest)
-    elif _reads(stated, zone) is not None:
-        found.allowed.append(stated)
-    elif _CLOCK.search(rest) or _about_times(match["label"]) or _ways(rest, zone):
+    windows = _reads(rest, zone)
+    if _DOUBT.search(stated[: match.start()]):
+        found.unclear.append(stated)
+    elif windows is not None:
+        is_sure = _SURE_LABEL.search(match["label"]) is not None
+        place = found.allowed if is_sure or not _in_school_hours(windows) else found.doubtful
+        place.append(rest)
+    elif _CLOCK.search(rest) or _SURE_LABEL.search(match["label"]) or _ways(rest, zone):
         found.unclear.append(rest)
     return used
 
 
-def _about_times(label: str) -> bool:
-    return bool(re.search(r"\b(?:best|preferred) times?\b|\btimes?\s+to\s+pull\b", label, re.I))
+def _in_school_hours(windows: Windows) -> bool:
+    """Tell whether a window in hours is open in a school's day: it may be somebody's hours."""
+    moments = (_MONDAY + timedelta(days=d, hours=h) for d in range(5) for h in range(9, 15))
+    return not windows.is_always and any(windows.contains(one) for one in moments)
 
 
 def _block(following: list[str]) -> list[str]:
@@ -144,18 +162,18 @@ def _read_forbidden(stated: str, following: list[str], zone: str, found: _Found)
 
 
 def _read_plain(stated: str, zone: str, found: _Found) -> None:
-    _, colon, after = stated.partition(":")
-    for candidate in (
-        [after.strip()] if colon and not _CLOCK.search(stated.partition(":")[0] + ":00") else []
-    ) + [stated]:
-        if not candidate or re.fullmatch(r"[\d\s./\u2013-]+", candidate):
-            continue
-        if _reads(candidate, zone) is not None and not _DOUBT.search(
-            stated[: -len(candidate) or None]
-        ):
-            found.allowed.append(candidate)
-            return
-    if _ABOUT.search(stated) and (_CLOCK.search(stated) or _ways(stated, zone)):
+    if re.fullmatch(r"[\d\s./\u2013-]+", stated):
+        return
+    windows = _reads(stated, zone)
+    invited = _INVITES.search(stated)
+    if windows is not None:
+        (found.doubtful if _in_school_hours(windows) else found.allowed).append(stated)
+    elif invited and _reads(invited["rest"], zone) is not None:
+        is_plain = not _DOUBT.search(stated)
+        (found.allowed if is_plain else found.unclear).append(invited["rest"])
+    elif (other := _OTHER_LABEL.match(stated)) and _reads(other["rest"], zone) is not None:
+        found.doubtful.append(other["rest"])
+    elif _ABOUT.search(stated) and (_CLOCK.search(stated) or _ways(stated, zone)):
         found.doubtful.append(stated)
 
 
@@ -185,6 +203,8 @@ def _decided(found: _Found, zone: str) -> str | None:
         (words,) = readings.values()
         if any(_overlap(words, other, zone) for other in found.forbidden):
             raise _refusal("it forbids times that it also allows")
+        if any(_both_open(words, other, zone) for other in found.doubtful):
+            raise _refusal("it names other times as well, and does not say whether to allow them")
         return words
     if found.doubtful:
         raise _refusal(_reason(found.doubtful[0], zone))
@@ -197,6 +217,14 @@ def _overlap(allowed: str, forbidding: str, zone: str) -> bool:
     may, left = parse_windows(allowed, zone), parse_windows(forbidding, zone)
     moments = (_MONDAY + timedelta(minutes=5 * n) for n in range(7 * 288))
     return any(may.contains(one) and not left.contains(one) for one in moments)
+
+
+def _both_open(allowed: str, doubtful: str, zone: str) -> bool:
+    may, other = parse_windows(allowed, zone), _reads(doubtful, zone)
+    if other is None or other.is_always or may.is_always:
+        return False
+    moments = (_MONDAY + timedelta(minutes=5 * n) for n in range(7 * 288))
+    return any(may.contains(one) and other.contains(one) for one in moments)
 
 
 def _reason(words: str, zone: str) -> str:
