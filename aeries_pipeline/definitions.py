@@ -2,7 +2,7 @@
 
 import os
 
-from aeries_pipeline.assembly import build_defs
+from aeries_pipeline.orchestration.assembly import build_defs
 
 # What a run writes is about children: nobody else on the machine reads it, the
 # log beside an open database file included.

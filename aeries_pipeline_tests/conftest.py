@@ -16,16 +16,16 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from ruamel.yaml import YAML
 
-from aeries_pipeline.api.retry import RetryPolicy
-from aeries_pipeline.api.transport import Timeouts
+from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.emulator.faults import Fault
 from aeries_pipeline.emulator.serve import Shape, make_site, serving
 from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.emulator.site import Site
-from aeries_pipeline.pulls.session import PullOptions, Session
-from aeries_pipeline.roster import District, load_roster
+from aeries_pipeline.ingest.api.retry import RetryPolicy
+from aeries_pipeline.ingest.api.transport import Timeouts
+from aeries_pipeline.ingest.session import PullOptions, Session
 from aeries_pipeline.settings import DATA_VARIABLE, ROSTER_VARIABLE, Settings
-from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.stores.connection import Warehouse
 
 CERTIFICATE = "Marker0Certificate0Marker0000001"
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from aeries_pipeline.course_requests.compute import compute
 from aeries_pipeline.course_requests.intake import take
+from aeries_pipeline.course_requests.sss.deliver import export
 from aeries_pipeline.course_requests.tables import prepare
-from aeries_pipeline.roster import District
-from aeries_pipeline.sss.deliver import export
-from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.outcomes import now
+from aeries_pipeline.districts.roster import District
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.outcomes import now
 
 A_STUDENT = 6
 A_SCHOOL = 2000

@@ -25,18 +25,18 @@ import dagster as dg
 import duckdb
 import requests
 
-from aeries_pipeline.assembly import build_defs
-from aeries_pipeline.automation.instance import open_instance
-from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS, pull_job
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.cli.accounts import QUIET
-from aeries_pipeline.partitions import range_tags, school_keys
-from aeries_pipeline.pulls.run import pull_resource
-from aeries_pipeline.pulls.session import PullOptions, Session
-from aeries_pipeline.roster import District, load_roster
+from aeries_pipeline.districts.roster import District, load_roster
+from aeries_pipeline.ingest.pull import pull_resource
+from aeries_pipeline.ingest.session import PullOptions, Session
+from aeries_pipeline.orchestration.assembly import build_defs
+from aeries_pipeline.orchestration.automation.instance import open_instance
+from aeries_pipeline.orchestration.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS, pull_job
+from aeries_pipeline.orchestration.partitions import range_tags, school_keys
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.stores.connection import Warehouse
 
 NAMES = [name for name, one in RESOURCES.items() if not one.optional]
 Found = dict[str, Any]

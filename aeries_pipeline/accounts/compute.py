@@ -37,10 +37,10 @@ from aeries_pipeline.accounts.tables import (
     prepare,
     row_of,
 )
-from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import Warehouse, table_exists
-from aeries_pipeline.warehouse.outcomes import new_id, now
-from aeries_pipeline.warehouse.writing import insert_rows, writing
+from aeries_pipeline.districts.roster import District
+from aeries_pipeline.stores.connection import Warehouse, table_exists
+from aeries_pipeline.stores.outcomes import new_id, now
+from aeries_pipeline.stores.transaction import insert_rows, writing
 
 WITHDRAWN = "withdrawn: the newest pulls no longer ask for it"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from aeries_pipeline.accounts.model import Standing
-from aeries_pipeline.roster import District
+from aeries_pipeline.districts.roster import District
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from datetime import datetime
 
 from aeries_pipeline.accounts.holds import Hold, read_holds
 from aeries_pipeline.accounts.tables import prepare
-from aeries_pipeline.api.errors import ConfigurationError
-from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.outcomes import new_id, now
+from aeries_pipeline.districts.errors import ConfigurationError
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.outcomes import new_id, now
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from aeries_pipeline.accounts.model import ACCOUNT_FIELDS, Account, State
-from aeries_pipeline.warehouse.versions import make_tables
+from aeries_pipeline.stores.versions import make_tables
 
 ACCOUNTS_COLUMNS = (
     ("district", "VARCHAR"),

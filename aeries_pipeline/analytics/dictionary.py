@@ -15,15 +15,15 @@ from typing import Any
 
 from aeries_pipeline.accounts import columns as account_columns
 from aeries_pipeline.accounts import tables as accounts
+from aeries_pipeline.analytics.publishing import tables as published
 from aeries_pipeline.analytics.registry import VIEWS
 from aeries_pipeline.analytics.view import Grain
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import PROVENANCE
 from aeries_pipeline.course_requests import columns_of_table as request_columns
 from aeries_pipeline.course_requests import tables as requests
-from aeries_pipeline.publishing import tables as published
-from aeries_pipeline.warehouse.connection import PULLS_COLUMNS
-from aeries_pipeline.warehouse.meanings import PULLS
+from aeries_pipeline.stores.connection import PULLS_COLUMNS
+from aeries_pipeline.stores.ledger_columns import PULLS
 
 DICTIONARY_COLUMNS = (
     ("schema_name", "VARCHAR"),

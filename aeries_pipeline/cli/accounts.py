@@ -6,15 +6,15 @@ import dagster as dg
 from rich.console import Console
 
 from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
-from aeries_pipeline.assembly import build_defs
-from aeries_pipeline.assets.accounts import ACCOUNTS, CHANGES
-from aeries_pipeline.assets.xello import XELLO_FILES
-from aeries_pipeline.automation.instance import open_instance
-from aeries_pipeline.automation.jobs import ACCOUNTS_AND_FILES
-from aeries_pipeline.partitions import DISTRICT_TAG
-from aeries_pipeline.roster import load_roster
+from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.orchestration.assembly import build_defs
+from aeries_pipeline.orchestration.assets.accounts import ACCOUNTS, CHANGES
+from aeries_pipeline.orchestration.assets.xello import XELLO_FILES
+from aeries_pipeline.orchestration.automation.instance import open_instance
+from aeries_pipeline.orchestration.automation.jobs import ACCOUNTS_AND_FILES
+from aeries_pipeline.orchestration.partitions import DISTRICT_TAG
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.stores.connection import Warehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from aeries_pipeline.api.errors import ConfigurationError
-from aeries_pipeline.api.secret import Certificate
-from aeries_pipeline.files import write_atomically
-from aeries_pipeline.onboarding.entry import Facts, make_entry, read_email
-from aeries_pipeline.onboarding.letters import text_of
-from aeries_pipeline.roster import DISTRICT_ID, load_roster, read_roster, with_district
+from aeries_pipeline.districts.errors import ConfigurationError
+from aeries_pipeline.districts.roster import DISTRICT_ID, load_roster, read_roster, with_district
+from aeries_pipeline.districts.secret import Certificate
+from aeries_pipeline.operations.onboarding.entry import Facts, make_entry, read_email
+from aeries_pipeline.operations.onboarding.letters import text_of
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.warehouse.connection import private_directory
+from aeries_pipeline.stores.connection import private_directory
+from aeries_pipeline.stores.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from aeries_pipeline.deliveries import deliveries
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.warehouse.backup import backups, check_backup, restore, take_backup
-from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.stores.backup import backups, check_backup, restore, take_backup
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.deliveries import deliveries
 
 
 def backup_now(settings: Settings, to: Path | None, console: Console) -> None:

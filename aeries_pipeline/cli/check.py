@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from aeries_pipeline.onboarding.check import check
-from aeries_pipeline.onboarding.findings import Finding, Verdict, is_good
-from aeries_pipeline.onboarding.message import message
-from aeries_pipeline.pulls.session import take_district
-from aeries_pipeline.roster import load_roster
+from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.ingest.session import take_district
+from aeries_pipeline.operations.onboarding.check import check
+from aeries_pipeline.operations.onboarding.findings import Finding, Verdict, is_good
+from aeries_pipeline.operations.onboarding.message import message
 from aeries_pipeline.settings import Settings
 
 _MARKS = {

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aeries_pipeline.deliveries import MANIFEST, free_name
-from aeries_pipeline.files import write_atomically
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.warehouse.clock import furthest, is_ahead, mend
-from aeries_pipeline.warehouse.connection import Warehouse, WarehouseUnusableError
-from aeries_pipeline.warehouse.outcomes import now
-from aeries_pipeline.warehouse.writing import writing
+from aeries_pipeline.stores.clock import furthest, is_ahead, mend
+from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.stores.deliveries import MANIFEST, free_name
+from aeries_pipeline.stores.files import write_atomically
+from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.transaction import writing
 
 _STAMP = re.compile(r"(\d{8}T\d{6})Z(.*)")
 _MOMENTS = ("changes_through", "made_at")

@@ -9,7 +9,7 @@ from typing import NoReturn, ParamSpec
 
 from rich.console import Console
 
-from aeries_pipeline.api.errors import AeriesError, ConfigurationError
+from aeries_pipeline.districts.errors import AeriesError, ConfigurationError
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -30,13 +30,16 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         # Imported late: they load Dagster and DuckDB, and --help should be quick.
+        from aeries_pipeline.analytics.publishing.publish import (
+            NothingToPublishError,
+            NotPublishedError,
+        )
         from aeries_pipeline.emulator.serve import PortInUseError
-        from aeries_pipeline.privacy.erase import NotErasedError
-        from aeries_pipeline.privacy.forget import NotForgottenError
-        from aeries_pipeline.publishing.publish import NothingToPublishError, NotPublishedError
-        from aeries_pipeline.pulls.session import DistrictBusyError
-        from aeries_pipeline.warehouse.backup import BackupError
-        from aeries_pipeline.warehouse.connection import (
+        from aeries_pipeline.ingest.session import DistrictBusyError
+        from aeries_pipeline.operations.privacy.erase import NotErasedError
+        from aeries_pipeline.operations.privacy.forget import NotForgottenError
+        from aeries_pipeline.stores.backup import BackupError
+        from aeries_pipeline.stores.connection import (
             WarehouseBusyError,
             WarehouseUnusableError,
         )

@@ -12,13 +12,13 @@ from rich.table import Table
 from aeries_pipeline.cli.publish import publish_copy
 from aeries_pipeline.cli.requests import take_file
 from aeries_pipeline.cli.sync import Request, sync_district
+from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.emulator.planner import planner_export
 from aeries_pipeline.emulator.serve import demo_emulator, serving
 from aeries_pipeline.emulator.server import Emulator
-from aeries_pipeline.roster import load_roster
 from aeries_pipeline.settings import DEMO_PORT, DEMO_ROSTER, Settings
-from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.outcomes import now
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.outcomes import now
 
 DAYS = 3
 

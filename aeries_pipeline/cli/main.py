@@ -18,7 +18,7 @@ from aeries_pipeline import __version__
 from aeries_pipeline.accounts.model import Kind
 from aeries_pipeline.cli.common import console, sentences, stop
 from aeries_pipeline.cli.upkeep import COMMANDS
-from aeries_pipeline.roster import load_roster
+from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.settings import DEMO_PORT, load_settings
 
 

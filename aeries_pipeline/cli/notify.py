@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from aeries_pipeline.notices.deliver import deliver
-from aeries_pipeline.notices.notice import Notice
-from aeries_pipeline.roster import load_roster
+from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.operations.notices.deliver import deliver
+from aeries_pipeline.operations.notices.notice import Notice
 from aeries_pipeline.settings import Settings
 
 TEST = Notice(

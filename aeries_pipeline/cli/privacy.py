@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from aeries_pipeline.assembly import build_defs
-from aeries_pipeline.automation.instance import open_instance
-from aeries_pipeline.automation.retention import build_prune_job
 from aeries_pipeline.cli.accounts import QUIET, compute_accounts
 from aeries_pipeline.cli.requests import failures, follow_requests
-from aeries_pipeline.privacy.forget import Wish, forget
-from aeries_pipeline.roster import load_roster
+from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.operations.privacy.forget import Wish, forget
+from aeries_pipeline.orchestration.assembly import build_defs
+from aeries_pipeline.orchestration.automation.instance import open_instance
+from aeries_pipeline.orchestration.automation.retention import build_prune_job
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.ledger import last_good
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.ledger import last_good
 
 
 def forget_somebody(settings: Settings, wish: Wish, console: Console) -> bool:

@@ -7,17 +7,17 @@ from typing import Any
 import dagster as dg
 from rich.console import Console
 
-from aeries_pipeline.assembly import build_defs
-from aeries_pipeline.assets.published import PUBLISHED
-from aeries_pipeline.automation.instance import open_instance
-from aeries_pipeline.automation.jobs import PUBLISH
+from aeries_pipeline.analytics.publishing.due import decide, fingerprint, read_state
 from aeries_pipeline.cli.accounts import QUIET
 from aeries_pipeline.cli.requests import failures
-from aeries_pipeline.publishing.due import decide, fingerprint, read_state
-from aeries_pipeline.roster import load_roster
+from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.orchestration.assembly import build_defs
+from aeries_pipeline.orchestration.assets.published import PUBLISHED
+from aeries_pipeline.orchestration.automation.instance import open_instance
+from aeries_pipeline.orchestration.automation.jobs import PUBLISH
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.outcomes import now
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.outcomes import now
 
 
 def publish_copy(settings: Settings, console: Console) -> bool:

@@ -11,19 +11,19 @@ import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
-from aeries_pipeline.assembly import build_defs
-from aeries_pipeline.automation.instance import open_instance
-from aeries_pipeline.automation.jobs import EXPORT_REQUESTS, TAKE_REQUESTS
 from aeries_pipeline.cli.accounts import QUIET
+from aeries_pipeline.course_requests.checks import NONE_REJECTED
 from aeries_pipeline.course_requests.inbox import drop_in, inbox_of, waiting_files
 from aeries_pipeline.course_requests.model import Reason, State
 from aeries_pipeline.course_requests.sentences import SENTENCES, STATES
-from aeries_pipeline.course_requests.verdicts import NONE_REJECTED
-from aeries_pipeline.partitions import DISTRICT_TAG, range_tags, school_keys
-from aeries_pipeline.roster import District, load_roster
+from aeries_pipeline.course_requests.sss.deliver import last_folder
+from aeries_pipeline.districts.roster import District, load_roster
+from aeries_pipeline.orchestration.assembly import build_defs
+from aeries_pipeline.orchestration.automation.instance import open_instance
+from aeries_pipeline.orchestration.automation.jobs import EXPORT_REQUESTS, TAKE_REQUESTS
+from aeries_pipeline.orchestration.partitions import DISTRICT_TAG, range_tags, school_keys
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.sss.deliver import last_folder
-from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.stores.connection import Warehouse
 
 
 def take_file(settings: Settings, district_id: str, file: Path, console: Console) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from aeries_pipeline.api.errors import ConfigurationError
-from aeries_pipeline.files import write_atomically
-from aeries_pipeline.pulls.session import PullOptions, Session
-from aeries_pipeline.pulls.verdicts import teaching_schools
-from aeries_pipeline.roster import load_roster, with_schools
+from aeries_pipeline.districts.errors import ConfigurationError
+from aeries_pipeline.districts.roster import load_roster, with_schools
+from aeries_pipeline.ingest.checks import teaching_schools
+from aeries_pipeline.ingest.session import PullOptions, Session
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.files import write_atomically
 
 
 def sync_roster(

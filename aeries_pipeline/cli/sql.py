@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.warehouse.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
 
 
 class BadQueryError(Exception):

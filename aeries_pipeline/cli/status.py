@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from aeries_pipeline.operators.page import ordered, summary
-from aeries_pipeline.operators.status import DistrictStatus, read_status
-from aeries_pipeline.roster import load_roster
+from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.operations.status.page import ordered, summary
+from aeries_pipeline.operations.status.read import DistrictStatus, read_status
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.stores.connection import Warehouse
 
 
 def show_status(settings: Settings, console: Console) -> None:

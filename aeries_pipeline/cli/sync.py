@@ -14,30 +14,35 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from aeries_pipeline.api.errors import ConfigurationError, StoppedError
-from aeries_pipeline.assembly import build_defs
-from aeries_pipeline.assets.accounts import CHANGES
-from aeries_pipeline.assets.resources import (
-    ACCEPT_SHRUNKEN_TAG,
-    FULL_TAG,
-    OUTSIDE_WINDOW_TAG,
-)
-from aeries_pipeline.assets.xello import XELLO_FILES
-from aeries_pipeline.automation.instance import open_instance
-from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS, pull_job
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.cli.accounts import QUIET, compute_accounts
 from aeries_pipeline.cli.publish import publish_if_due
 from aeries_pipeline.cli.requests import failures, follow_requests, tell_requests
-from aeries_pipeline.partitions import DISTRICT_TAG, range_tags, school_key, school_keys
-from aeries_pipeline.progress import watching
-from aeries_pipeline.pulls.run import Progress as Step
-from aeries_pipeline.pulls.session import window_is_closed
-from aeries_pipeline.roster import District, load_roster
+from aeries_pipeline.districts.errors import ConfigurationError, StoppedError
+from aeries_pipeline.districts.roster import District, load_roster
+from aeries_pipeline.ingest.progress import watching
+from aeries_pipeline.ingest.pull import Progress as Step
+from aeries_pipeline.ingest.session import window_is_closed
+from aeries_pipeline.orchestration.assembly import build_defs
+from aeries_pipeline.orchestration.assets.accounts import CHANGES
+from aeries_pipeline.orchestration.assets.resources import (
+    ACCEPT_SHRUNKEN_TAG,
+    FULL_TAG,
+    OUTSIDE_WINDOW_TAG,
+)
+from aeries_pipeline.orchestration.assets.xello import XELLO_FILES
+from aeries_pipeline.orchestration.automation.instance import open_instance
+from aeries_pipeline.orchestration.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS, pull_job
+from aeries_pipeline.orchestration.partitions import (
+    DISTRICT_TAG,
+    range_tags,
+    school_key,
+    school_keys,
+)
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.ledger import last_good
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.ledger import last_good
 
 
 @dataclass(frozen=True, slots=True)

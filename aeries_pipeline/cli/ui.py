@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aeries_pipeline.automation.instance import prepare_home
+from aeries_pipeline.orchestration.automation.instance import prepare_home
 from aeries_pipeline.settings import DATA_VARIABLE, ROSTER_VARIABLE, Settings
 
 WORKSPACE = """\

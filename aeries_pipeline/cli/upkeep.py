@@ -61,7 +61,7 @@ def forget(
 ) -> None:
     """Take a student, or all of DISTRICT, out of every file, and prove it by a search."""
     from aeries_pipeline.cli.privacy import forget_somebody
-    from aeries_pipeline.privacy.forget import Wish
+    from aeries_pipeline.operations.privacy.forget import Wish
 
     what = f"everything of {district}" if student is None else f"one student of {district}"
     if not yes:

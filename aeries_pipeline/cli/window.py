@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from aeries_pipeline.api.errors import ConfigurationError
-from aeries_pipeline.roster import District
+from aeries_pipeline.districts.errors import ConfigurationError
+from aeries_pipeline.districts.roster import District
 
 
 def moment_of(district: District, at: str | None) -> datetime:

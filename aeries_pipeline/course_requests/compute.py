@@ -32,10 +32,10 @@ from aeries_pipeline.course_requests.model import (
 )
 from aeries_pipeline.course_requests.rules import decide
 from aeries_pipeline.course_requests.tables import OF_YEAR, prepare
-from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.outcomes import now
-from aeries_pipeline.warehouse.writing import writing
+from aeries_pipeline.districts.roster import District
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.transaction import writing
 
 
 @dataclass(frozen=True, slots=True)

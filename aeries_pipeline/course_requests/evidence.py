@@ -18,7 +18,7 @@ from aeries_pipeline.accounts.evidence import picture_of
 from aeries_pipeline.accounts.model import Standing
 from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.course_requests.model import Course, District, Student, StudentRow
-from aeries_pipeline.warehouse.connection import table_exists
+from aeries_pipeline.stores.connection import table_exists
 
 _NEVER = 10**9
 _UNSET = 0

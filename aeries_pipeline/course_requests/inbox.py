@@ -19,9 +19,9 @@ from filelock import FileLock
 
 from aeries_pipeline.course_requests.intake import Taken, take
 from aeries_pipeline.course_requests.report import failed_report, taken_report
-from aeries_pipeline.files import write_atomically
-from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import Warehouse, private_directory
+from aeries_pipeline.districts.roster import District
+from aeries_pipeline.stores.connection import Warehouse, private_directory
+from aeries_pipeline.stores.files import write_atomically
 
 FOLDER = "course_requests"
 PROCESSED = "processed"

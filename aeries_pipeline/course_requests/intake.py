@@ -19,9 +19,9 @@ from aeries_pipeline.course_requests.columns import Received, received
 from aeries_pipeline.course_requests.model import MAX_COURSE_ID, Reason
 from aeries_pipeline.course_requests.reading import UnreadableFileError, read_sheet
 from aeries_pipeline.course_requests.tables import FILES_COLUMNS, REQUESTS_COLUMNS, prepare
-from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.writing import insert_rows, writing
+from aeries_pipeline.districts.roster import District
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.transaction import insert_rows, writing
 
 SCHEMA = pa.DataFrameSchema(
     {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aeries_pipeline.course_requests.intake import Taken
 from aeries_pipeline.course_requests.model import Reason, State, Warn
 from aeries_pipeline.course_requests.sentences import SENTENCES, STATES, WARNINGS
-from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.districts.roster import District
+from aeries_pipeline.stores.connection import Warehouse
 
 
 def failed_report(district: District, name: str, found: Taken) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import duckdb
 
-from aeries_pipeline.warehouse.connection import table_exists
-from aeries_pipeline.warehouse.versions import make_tables
+from aeries_pipeline.stores.connection import table_exists
+from aeries_pipeline.stores.versions import make_tables
 
 FILES_COLUMNS = (
     ("file_id", "VARCHAR"),

@@ -16,11 +16,11 @@ from aeries_pipeline.accounts.model import Account, Standing, State, StudentRow
 from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import create_quarantine, create_raw
-from aeries_pipeline.roster import District
-from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline.warehouse.load import record
-from aeries_pipeline.warehouse.outcomes import PullRow
-from aeries_pipeline.warehouse.verdict import Status
+from aeries_pipeline.districts.roster import District
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.judge import Status
+from aeries_pipeline.stores.load import record
+from aeries_pipeline.stores.outcomes import PullRow
 
 FIRST = datetime(2026, 10, 1, 20, 0)
 DAY = timedelta(days=1)

@@ -9,8 +9,8 @@ import pytest
 
 from aeries_pipeline.accounts.compute import Computed, compute
 from aeries_pipeline.catalog.registry import RESOURCES
-from aeries_pipeline.pulls.run import pull_resource
-from aeries_pipeline.warehouse.outcomes import Mode
+from aeries_pipeline.ingest.pull import pull_resource
+from aeries_pipeline.stores.outcomes import Mode
 from aeries_pipeline_tests.accounts.test_days import active, approve_everything, assert_truth
 from aeries_pipeline_tests.conftest import FAST, World
 

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aeries_pipeline.accounts import candidates
+from aeries_pipeline.accounts.checks import QUESTIONS, WAITING, answers
 from aeries_pipeline.accounts.compute import _Batch, _merged_into, _picture
 from aeries_pipeline.accounts.decide import decide
 from aeries_pipeline.accounts.model import ACCOUNT_FIELDS
 from aeries_pipeline.accounts.policy import policy_of
 from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
 from aeries_pipeline.accounts.tables import ACCOUNTS_COLUMNS, VIEWS
-from aeries_pipeline.accounts.verdicts import QUESTIONS, WAITING, answers
-from aeries_pipeline.api.errors import ConfigurationError
+from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline_tests.accounts.builders import SCHOOLS, Ward, night
 
 

@@ -10,7 +10,7 @@ from aeries_pipeline.accounts.compute import Computed, compute
 from aeries_pipeline.accounts.review import Wish, say, waiting
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.emulator.days import ROLLOVER_DAY
-from aeries_pipeline.pulls.run import pull_resource
+from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline_tests.conftest import World
 
 

@@ -16,9 +16,9 @@ from aeries_pipeline.course_requests.compute import compute
 from aeries_pipeline.course_requests.intake import take, validate
 from aeries_pipeline.course_requests.model import Reason
 from aeries_pipeline.course_requests.reading import UnreadableFileError
-from aeries_pipeline.sss.deliver import export
-from aeries_pipeline.warehouse.connection import Warehouse
-from aeries_pipeline_tests.sss.test_golden import DISTRICT, MOMENT, stock
+from aeries_pipeline.course_requests.sss.deliver import export
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline_tests.course_requests.sss.test_golden import DISTRICT, MOMENT, stock
 
 STUDENTS = ["99300007", "99300008", "99400001", "99400002", "99400003", "99400004", "5", "x", ""]
 COURSES = ["0315", "0608", "0630", "0001", "0777", "315", "TOOLONG", "=1", ""]

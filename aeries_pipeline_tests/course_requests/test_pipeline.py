@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.course_requests.checks import ARRIVED, answers
 from aeries_pipeline.course_requests.compute import Computed, compute
 from aeries_pipeline.course_requests.inbox import (
     FAILED,
@@ -26,11 +27,10 @@ from aeries_pipeline.course_requests.inbox import (
 )
 from aeries_pipeline.course_requests.intake import Taken
 from aeries_pipeline.course_requests.model import Reason, State
-from aeries_pipeline.course_requests.verdicts import ARRIVED, answers
+from aeries_pipeline.course_requests.sss.deliver import Export, export, write_unplaced
 from aeries_pipeline.emulator.district import Row
-from aeries_pipeline.pulls.run import pull_resource
-from aeries_pipeline.sss.deliver import Export, export, write_unplaced
-from aeries_pipeline.warehouse.outcomes import now
+from aeries_pipeline.ingest.pull import pull_resource
+from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline_tests.conftest import FAST, MakeWorld, World
 
 GRANTED = {"resources": ["course_requests", "alternate_course_requests", "sections"]}

@@ -18,8 +18,8 @@ from aeries_pipeline.emulator.serve import Shape, make_site, serving
 from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.emulator.site import DEMO_CERTIFICATE, XELLO_GRANT, Site
 from aeries_pipeline.emulator.switches import Switches
+from aeries_pipeline_tests.catalog.test_catalog import sample
 from aeries_pipeline_tests.conftest import CERTIFICATE, World
-from aeries_pipeline_tests.unit.test_catalog import sample
 
 PATHS = {
     "schools": "schools",

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
 from aeries_pipeline.cli.main import main
-from aeries_pipeline.roster import load_roster
+from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline_tests.conftest import World
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aeries_pipeline.catalog.registry import RESOURCES
-from aeries_pipeline.warehouse.connection import Warehouse
+from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline_tests.conftest import World, roster_entry, write_roster
 
 

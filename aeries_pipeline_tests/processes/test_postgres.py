@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 
 from aeries_pipeline_tests.conftest import CERTIFICATE, World, end
-from aeries_pipeline_tests.dagster_layer.test_raw_assets import observed, run, verdicts
+from aeries_pipeline_tests.orchestration.test_raw_assets import observed, run, verdicts
 
 REPOSITORY = Path(__file__).parents[2]
 BINARIES = Path("/usr/lib/postgresql/15/bin")

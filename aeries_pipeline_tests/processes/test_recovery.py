@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from aeries_pipeline.automation.instance import open_instance
-from aeries_pipeline.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
-from aeries_pipeline.warehouse.backup import backups, inspect
-from aeries_pipeline.warehouse.outcomes import now
+from aeries_pipeline.orchestration.automation.instance import open_instance
+from aeries_pipeline.orchestration.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
+from aeries_pipeline.stores.backup import backups, inspect
+from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline_tests.analytics.publishing.test_publish import pull_all
 from aeries_pipeline_tests.conftest import World
 from aeries_pipeline_tests.course_requests.test_pipeline import put
-from aeries_pipeline_tests.dagster_layer.test_pull_sensor import a_daemon
+from aeries_pipeline_tests.orchestration.test_pull_sensor import a_daemon
 from aeries_pipeline_tests.processes.test_command_line import call
-from aeries_pipeline_tests.publishing.test_publish import pull_all
 
 
 def command(

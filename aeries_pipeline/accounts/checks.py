@@ -1,0 +1,89 @@
+"""What is to be said about a district's accounts: one verdict for each question.
+
+Pure functions of what a computation returned. ``orchestration.assets`` turns them into
+Dagster check results. Texts hold counts and school codes, never a value of a
+student.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aeries_pipeline.accounts.compute import Computed
+from aeries_pipeline.accounts.review import Waiting, told
+from aeries_pipeline.ingest.checks import Answer
+
+NOTHING_HELD = "no_change_is_held"
+ALL_SCHOOLS = "every_school_was_read"
+FEW_DEACTIVATIONS = "deactivations_are_few"
+
+QUESTIONS: Mapping[str, str] = {
+    NOTHING_HELD: "No account change waits for a person to approve or reject it.",
+    ALL_SCHOOLS: "The newest pull of every school is complete and of the same school year, so "
+    "that leaving the district can be told from a failed pull.",
+    FEW_DEACTIVATIONS: "No more accounts are deactivated at once than on an ordinary day.",
+}
+"""The good state that each check asks about."""
+
+WAITING = {
+    "school_not_pulled": "at a school that could not be read; nothing happens to them",
+    "row_unreadable": "with a row in quarantine, or perhaps with one; nothing happens to them "
+    "until it can be read",
+    "district_incomplete": "gone from their school while another school could not be read",
+    "other_schools_older": "gone from their school; other schools were last read long before",
+    "absent_too_briefly": "absent from every school, not yet for enough rounds of pulls",
+    "additions_only": "changed, while additions_only lets only new and returning accounts through",
+}
+"""Why a change that one would expect is not proposed yet."""
+
+
+def answers(district: str, computed: Computed, open_ones: Sequence[Waiting]) -> list[Answer]:
+    """Return the verdict on every question about a district's accounts."""
+    return [_held(district, computed, open_ones), _schools(computed), _few(computed)]
+
+
+def _held(district: str, computed: Computed, open_ones: Sequence[Waiting]) -> Answer:
+    total = sum(one.changes for one in open_ones)
+    if not total:
+        return Answer(NOTHING_HELD, passed=True, text="nothing is held", numbers={"held": 0})
+    lines = [computed.stop] if computed.stop else []
+    lines += told(open_ones)
+    text = (
+        "; ".join(lines)
+        + f". Compare with Aeries, then: aeries-pipeline accounts review {district}, and accounts "
+        "approve or accounts reject"
+    )
+    numbers = {"held": total, "students": sum(one.students for one in open_ones)}
+    return Answer(NOTHING_HELD, passed=False, text=text, serious=True, numbers=numbers)
+
+
+def _schools(computed: Computed) -> Answer:
+    picture = computed.picture
+    said = [f"school {school}: {why}" for school, why in picture.troubles.items()]
+    said += [
+        f"school {school} is no longer in the roster and has {number} active accounts"
+        for school, number in sorted(computed.lost_schools.items())
+    ]
+    text = f"{len(picture.pulls)} schools, school year {picture.database_year}"
+    if said:
+        waits = "; nobody is deactivated meanwhile" if picture.troubles else ""
+        text = "; ".join(said) + waits
+    return Answer(
+        ALL_SCHOOLS,
+        not said,
+        text,
+        numbers={"read": len(picture.pulls), "not_read": len(picture.troubles)},
+    )
+
+
+def _few(computed: Computed) -> Answer:
+    trips = [trip.sentence for trip in computed.ruling.trips if trip.group == "deactivations"]
+    said = [*trips, *computed.ruling.warnings]
+    number = computed.applied.get("deactivate", 0)
+    text = f"{number} deactivated of {computed.active_before} active accounts"
+    return Answer(
+        FEW_DEACTIVATIONS,
+        not said,
+        "; ".join([text, *said]),
+        numbers={"deactivated": number, "active_before": computed.active_before},
+    )

@@ -1,0 +1,74 @@
+"""The questions that checks ask of a district's course requests, and their answers. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from aeries_pipeline.course_requests.compute import Computed
+from aeries_pipeline.course_requests.intake import Taken
+from aeries_pipeline.course_requests.model import State
+from aeries_pipeline.course_requests.sentences import SENTENCES
+from aeries_pipeline.ingest.checks import Answer
+
+READABLE = "files_are_readable"
+NONE_REJECTED = "requests_can_be_imported"
+ARRIVED = "exported_requests_arrived"
+QUESTIONS = {
+    READABLE: "Could every file that was in the inbox be read?",
+    NONE_REJECTED: "Can every request be imported, or is it there already?",
+    ARRIVED: "Is every exported request in Aeries by the last pull of its course requests?",
+}
+"""The good state that each check asks about."""
+
+
+def answers(district: str, taken: Sequence[Taken], computed: Computed) -> list[Answer]:
+    """Return the verdict on each question; counts and codes, no student."""
+    return [_readable(district, taken), _rejected(computed), _arrived(district, computed)]
+
+
+def _readable(district: str, taken: Sequence[Taken]) -> Answer:
+    failed = [one for one in taken if one.status in {"failed", "stuck"}]
+    numbers = {"files": len(taken), "failed": len(failed)}
+    if not failed:
+        return Answer(READABLE, passed=True, text=f"{len(taken)} files read", numbers=numbers)
+    text = "; ".join(f"file {one.file_id}: {one.reason}" for one in failed)
+    text = f"{district}: {text}"
+    if any(one.status == "failed" for one in failed):
+        text += "; what failed lies in the inbox's folder failed, with reports"
+    return Answer(READABLE, passed=False, text=text, serious=True, numbers=numbers)
+
+
+def _rejected(computed: Computed) -> Answer:
+    rejected = computed.states.get(State.REJECTED, 0)
+    held = computed.states.get(State.HELD, 0)
+    numbers = {"rejected": rejected, "held": held}
+    if not rejected:
+        text = f"none rejected, {held} held, {computed.received} in all"
+        return Answer(NONE_REJECTED, passed=True, text=text, numbers=numbers)
+    told = "; ".join(
+        f"{number} {reason}: {SENTENCES[reason]}"
+        for (state, reason), number in sorted(computed.reasons.items())
+        if state is State.REJECTED
+    )
+    text = f"{rejected} of {computed.received} rejected. {told} rejects.csv names the lines."
+    return Answer(NONE_REJECTED, passed=False, text=text, numbers=numbers)
+
+
+def _arrived(district: str, computed: Computed) -> Answer:
+    by_arrival: Counter[str] = Counter()
+    lacking: Counter[int] = Counter()
+    for (school, arrival), number in computed.arrivals.items():
+        by_arrival[arrival] += number
+        if arrival == "not_arrived":
+            lacking[school] += number
+    numbers = dict(by_arrival)
+    if not lacking:
+        told = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in numbers.items())
+        return Answer(ARRIVED, passed=True, text=told or "nothing exported yet", numbers=numbers)
+    schools = ", ".join(f"school {school} ({number})" for school, number in sorted(lacking.items()))
+    text = (
+        f"{district}: {lacking.total()} exported requests are not in Aeries: {schools}; import the "
+        "last files there, or see core.course_request_arrivals for which"
+    )
+    return Answer(ARRIVED, passed=False, text=text, numbers=numbers)

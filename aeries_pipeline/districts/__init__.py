@@ -1,0 +1,5 @@
+"""Districts: who they are, when their servers may be asked, and what a person has set for them.
+
+The roster and everything that is read from it: pull windows, holidays, addresses,
+certificates, channels for notices. Knows no HTTP and no Dagster.
+"""

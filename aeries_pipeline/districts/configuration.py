@@ -1,0 +1,147 @@
+"""What a person settles in the roster about one district, and the base of such settings.
+
+Shapes, defaults and bounds; what follows from a setting is where it is used.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+REQUEST_COLUMNS = (
+    "student_id", "course_id", "priority", "alternate_for", "school_year", "requested_at",
+)  # fmt: skip
+"""What a column of a file of course requests may hold."""
+
+
+class Settled(BaseModel):
+    """Frozen, without unknown names; a refusal does not echo the value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class SafeguardSettings(Settled):
+    """Bounds of a pull (``stores.judge``) and of account changes (``accounts.policy``)."""
+
+    max_drop: float = Field(default=0.20, gt=0, le=1)
+    min_drop_rows: int = Field(default=20, ge=1)
+    max_quarantined: float = Field(default=0.05, ge=0, le=1)
+    min_quarantined_rows: int = Field(default=5, ge=1)
+    max_deactivated: float = Field(default=0.10, ge=0, le=1)
+    min_deactivated: int = Field(default=5, ge=1)
+    warn_deactivated: float = Field(default=0.05, ge=0, le=1)
+    max_updated: float = Field(default=0.75, ge=0, le=1)
+    max_created: float = Field(default=0.20, ge=0, le=1)
+
+
+class IncrementalSettings(Settled):
+    """When records that changed are read alone, and when a list is read whole."""
+
+    full_every_days: float = Field(default=7.0, ge=0, le=60)
+    overlap_minutes: int = Field(default=10, ge=1, le=1440)
+    kilobytes_per_request: float = Field(default=50.0, gt=0, le=1_000_000)
+    whole: list[str] = Field(default_factory=lambda: ["students"])
+
+
+class StatusCodes(Settled):
+    """What the district's codes of InactiveStatusCode mean; blank is always active."""
+
+    active: list[str] = Field(default_factory=list)
+    pre_enrolled: list[str] = Field(default_factory=lambda: ["*"])
+    ignored: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _once(self) -> StatusCodes:
+        codes = [code.strip() for code in (*self.active, *self.pre_enrolled, *self.ignored)]
+        if "" in codes:
+            raise ValueError("a blank code always means active and cannot be listed")
+        twice = sorted({code for code in codes if codes.count(code) > 1})
+        if twice:
+            raise ValueError(f"given more than one meaning: {', '.join(twice)}")
+        return self
+
+
+class Span(Settled):
+    """Days, both included."""
+
+    first: date
+    last: date
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Span:
+        if self.last < self.first:
+            raise ValueError("the last day lies before the first")
+        return self
+
+
+class AccountSettings(Settled):
+    """How a district's student rows become accounts, see ``docs/accounts.md``."""
+
+    absent_pulls: int = Field(default=2, ge=1, le=60)
+    round_hours: float = Field(default=12.0, gt=0, le=168)
+    status_codes: StatusCodes = Field(default_factory=StatusCodes)
+    secondary_programs: list[str] = Field(default_factory=list)
+    pre_enrolled_accounts: bool = False
+    additions_only: list[Span] = Field(default_factory=list)
+    delivered_grades: tuple[int, int] = (0, 12)
+    deliveries_keep: int = Field(default=30, ge=1)
+
+
+class AnalystSettings(Settled):
+    """What analysts may see of a district, see ``docs/analysts.md``."""
+
+    access: Literal["rows", "counts", "none"] = "rows"
+    smallest_count: int = Field(default=10, ge=2, le=1000)
+
+
+class PublishSettings(Settled):
+    """How often the analysts' copy is made, and who on the machine may read it."""
+
+    minutes: float = Field(default=30.0, ge=0, le=10080)
+    readable_by_group: bool = False
+
+
+class RetentionSettings(Settled):
+    """How long what is no longer needed stays, see ``docs/operating.md``."""
+
+    landing_days: float = Field(default=30.0, ge=0, le=3650)
+    quarantine_days: float = Field(default=90.0, ge=0, le=3650)
+    deliveries_days: float = Field(default=400.0, ge=0, le=3650)
+    inbox_days: float = Field(default=120.0, ge=0, le=3650)
+    dagster_days: float = Field(default=90.0, ge=1, le=3650)
+    backups_keep: int = Field(default=7, ge=1, le=1000)
+
+
+class CourseRequestSettings(Settled):
+    """How a district's course requests are read and exported, see ``docs/course-requests.md``."""
+
+    columns: dict[str, str] = Field(default_factory=dict)
+    max_megabytes: float = Field(default=50.0, gt=0, le=500)
+    first_sequence: int = Field(default=1001, ge=1, le=30000)
+    section_staff_schools: list[int] = Field(default_factory=list)
+    aca_columns: list[str] = Field(default_factory=list)
+    arrival_days: float = Field(default=7.0, ge=0)
+    deliveries_keep: int = Field(default=30, ge=1)
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_exist(cls, value: dict[str, str]) -> dict[str, str]:
+        wrong = sorted(set(value) - set(REQUEST_COLUMNS))
+        if wrong:
+            raise ValueError(
+                f"unknown: {', '.join(wrong)}; choose from {', '.join(REQUEST_COLUMNS)}"
+            )
+        return value
+
+    @field_validator("aca_columns")
+    @classmethod
+    def _aca_columns(cls, value: list[str]) -> list[str]:
+        if value and (len(value) != 4 or not all(re.fullmatch("[A-Z0-9]{1,8}", v) for v in value)):
+            raise ValueError(
+                "give four column codes of table ACA: school, student, sequence of the request, "
+                "sequence of the alternate"
+            )
+        return value

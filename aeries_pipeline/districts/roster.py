@@ -1,0 +1,395 @@
+"""The roster: which districts there are, and how each wants to be read.
+
+Reads and checks the YAML file and changes the list of schools in it. Secrets
+are named here and never held: ``District.certificate`` fetches one when a pull
+needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+from aeries_pipeline.catalog.registry import OPTIONAL, RESOURCES
+from aeries_pipeline.catalog.resource import Resource
+from aeries_pipeline.districts.channels import Channel
+from aeries_pipeline.districts.configuration import (
+    AccountSettings,
+    AnalystSettings,
+    CourseRequestSettings,
+    IncrementalSettings,
+    PublishSettings,
+    RetentionSettings,
+    SafeguardSettings,
+    Settled,
+)
+from aeries_pipeline.districts.errors import ConfigurationError
+from aeries_pipeline.districts.secret import Certificate
+from aeries_pipeline.districts.urls import api_base
+from aeries_pipeline.districts.windows import Windows, parse_windows
+from aeries_pipeline.stores.judge import Safeguards
+
+_CHANNELS = TypeAdapter(list[Channel])
+_TOGETHER: dict[str, type[Settled]] = {
+    "publish": PublishSettings,
+    "retention": RetentionSettings,
+}
+"""What is settled for all districts together, beside the notifications."""
+DISTRICT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class RosterError(ConfigurationError):
+    """The roster has mistakes; the message lists each on a line of its own."""
+
+    def __init__(self, mistakes: list[str], path: Path) -> None:
+        """Collect the mistakes of one file."""
+        lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
+        super().__init__("roster", f"the roster {path} cannot be used:\n{lines}")
+        self.mistakes = mistakes
+
+
+def _url(value: str) -> str:
+    try:
+        api_base(value)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+class District(Settled):
+    """One district of the roster."""
+
+    id: str
+    name: str = Field(min_length=1)
+    url: Annotated[str, AfterValidator(_url)]
+    certificate_env: str | None = None
+    certificate_file: str | None = None
+    timezone: str = "America/Los_Angeles"
+    pull_window: str | list[dict[str, Any]] = "any time"
+    blackout_dates: list[date] = Field(default_factory=list)
+    holidays: str = ""
+    schools: list[Annotated[int, Field(ge=1, le=9999)]] = Field(default_factory=list)
+    inactive_school: int = 999
+    database_year: int | None = Field(None, ge=1990, le=2100)
+    resources: list[str] = Field(default_factory=list)
+    safeguards: SafeguardSettings = Field(default_factory=SafeguardSettings)
+    incremental: IncrementalSettings = Field(default_factory=IncrementalSettings)
+    accounts: AccountSettings = Field(default_factory=AccountSettings)
+    course_requests: CourseRequestSettings = Field(default_factory=CourseRequestSettings)
+    analysts: AnalystSettings = Field(default_factory=AnalystSettings)
+    max_concurrent_requests: int = Field(4, ge=1, le=64)
+    max_requests_per_second: float = Field(0.0, ge=0)
+    stale_after_days: float = Field(8.0, gt=0)
+    landing_keep: int = Field(2, ge=1)
+    paused: bool = False
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secret(cls, data: Any) -> Any:  # noqa: ANN401 - whatever YAML held
+        if isinstance(data, Mapping):
+            for name in data:
+                if str(name).lower() in {"certificate", "cert", "aeries_cert"}:
+                    raise ValueError(
+                        f"{name}: the certificate itself must not be in this file; put it in an "
+                        "environment variable and name that as certificate_env"
+                    )
+        return data
+
+    @field_validator("id")
+    @classmethod
+    def _id_is_safe(cls, value: str) -> str:
+        if not DISTRICT_ID.fullmatch(value):
+            raise ValueError("use small letters, digits and hyphens, at most 63, such as eagle-usd")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("not an IANA time zone such as America/Los_Angeles") from None
+        return value
+
+    @field_validator("schools")
+    @classmethod
+    def _schools_once(cls, value: list[int]) -> list[int]:
+        twice = sorted({code for code in value if value.count(code) > 1})
+        if twice:
+            raise ValueError(f"listed twice: {', '.join(map(str, twice))}")
+        return value
+
+    @field_validator("resources")
+    @classmethod
+    def _resources_exist(cls, value: list[str]) -> list[str]:
+        wrong = sorted(set(value) - set(RESOURCES))
+        if wrong:
+            raise ValueError(
+                f"unknown: {', '.join(wrong)}; choose from {', '.join(sorted(OPTIONAL))}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> District:
+        if bool(self.certificate_env) == bool(self.certificate_file):
+            raise ValueError("give certificate_env or certificate_file, one of the two")
+        if self.inactive_school in self.schools:
+            raise ValueError(f"schools: {self.inactive_school} is the inactive_school")
+        wrong = sorted(set(self.incremental.whole) - set(RESOURCES))
+        if wrong:
+            raise ValueError(f"incremental.whole: unknown: {', '.join(wrong)}")
+        self.windows  # noqa: B018 - read for its errors
+        return self
+
+    @property
+    def windows(self) -> Windows:
+        """The times at which the district may be read.
+
+        Raises:
+            ValueError: If its words cannot be read, or in two ways.
+        """
+        days = [day.isoformat() for day in self.blackout_dates]
+        return parse_windows(self.pull_window, self.timezone, days, self.holidays)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The district's time zone."""
+        return ZoneInfo(self.timezone)
+
+    def day_of(self, moment: datetime) -> date:
+        """Return the district's date at a moment, which is UTC without a zone."""
+        return moment.replace(tzinfo=UTC).astimezone(self.zone).date()
+
+    def told(self, instant: datetime | None) -> str:
+        """Return an instant in the district's own time, as it stands in messages."""
+        return f"{instant.astimezone(self.zone):%a %Y-%m-%d %H:%M %Z}" if instant else "never"
+
+    @property
+    def bounds(self) -> Safeguards:
+        """The district's safeguards as the warehouse takes them."""
+        return Safeguards(
+            max_drop=self.safeguards.max_drop,
+            min_drop_rows=self.safeguards.min_drop_rows,
+            max_quarantined=self.safeguards.max_quarantined,
+            min_quarantined_rows=self.safeguards.min_quarantined_rows,
+        )
+
+    def wants(self, resource: Resource) -> bool:
+        """Tell whether a resource is pulled for this district."""
+        return not resource.optional or resource.name in self.resources
+
+    def certificate(self) -> Certificate:
+        """Fetch the certificate from where the roster says it is.
+
+        Raises:
+            ConfigurationError: If it is not there or cannot be one. The
+                message names the place, never the content.
+        """
+        if self.certificate_env:
+            place = f"the environment variable {self.certificate_env}"
+            value = os.environ.get(self.certificate_env, "")
+        else:
+            path = self._folder / (self.certificate_file or "")
+            place = f"the file {path}"
+            try:
+                value = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError):
+                value = ""
+        try:
+            return Certificate(value)
+        except ValueError as error:
+            raise ConfigurationError(
+                "certificate_missing",
+                f"{self.id}: no certificate in {place} ({error}); put the district's Aeries "
+                "certificate there and start again",
+            ) from None
+
+
+class Roster(Settled):
+    """All districts, in the order of the file, and what is settled for all of them together."""
+
+    districts: list[District] = Field(default_factory=list)
+    notifications: list[Channel] = Field(default_factory=list)
+    publish: PublishSettings = Field(default_factory=PublishSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
+
+    def get(self, district_id: str) -> District:
+        """Return one district.
+
+        Raises:
+            ConfigurationError: If the roster does not hold it.
+        """
+        for district in self.districts:
+            if district.id == district_id:
+                return district
+        known = ", ".join(district.id for district in self.districts) or "none"
+        raise ConfigurationError(
+            "unknown_district", f"district '{district_id}' is not in the roster (it has: {known})"
+        )
+
+
+def load_roster(path: Path) -> Roster:
+    """Read and check a roster file; an unchanged file is read once in a process.
+
+    Raises:
+        RosterError: With one line for each mistake, naming district and field.
+    """
+    try:
+        state = path.stat()
+    except OSError:
+        return _load(path, 0, 0)
+    return _load(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, _changed: int, _size: int) -> Roster:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RosterError(["the file does not exist"], path) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RosterError([f"the file cannot be read ({type(error).__name__})"], path) from None
+    return read_roster(text, path)
+
+
+def read_roster(text: str, path: Path) -> Roster:
+    """Read and check the text of a roster.
+
+    Args:
+        text: YAML 1.2.
+        path: Where it stands or will stand, for messages and secret files.
+
+    Raises:
+        RosterError: With one line for each mistake, naming district and field.
+    """
+    try:
+        # YAML 1.2: version 1.1 reads 20:00 as a number of minutes and 0123 as octal.
+        data = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}" if mark else "somewhere"
+        raise RosterError([f"{place}: not valid YAML ({_problem(error)})"], path) from None
+    if not isinstance(data, dict) or not isinstance(data.get("districts"), list):
+        raise RosterError(["the file must hold a list named 'districts'"], path)
+    return _checked(data, path)
+
+
+def _problem(error: YAMLError) -> str:
+    return str(getattr(error, "problem", None) or type(error).__name__)
+
+
+def _checked(data: dict[str, Any], path: Path) -> Roster:
+    known = set(Roster.model_fields)
+    mistakes = [f"{name}: not known at the top of the file" for name in data if name not in known]
+    districts: list[District] = []
+    seen: set[str] = set()
+    for place, entry in enumerate(data["districts"], start=1):
+        label = entry.get("id") if isinstance(entry, dict) else None
+        label = label if isinstance(label, str) else f"district number {place}"
+        if label in seen:
+            mistakes.append(f"{label}: id: listed twice")
+        seen.add(label)
+        try:
+            district = District.model_validate(entry)
+        except ValidationError as error:
+            mistakes += [f"{label}: {_mistake(one)}" for one in error.errors()]
+        else:
+            district._folder = path.parent  # noqa: SLF001 - its own module
+            districts.append(district)
+    notifications: list[Channel] = []
+    try:
+        notifications = _CHANNELS.validate_python(data.get("notifications") or [])
+    except ValidationError as error:
+        mistakes += [f"notifications: {_mistake(one)}" for one in error.errors()]
+    mistakes += [
+        f"notifications.{place}: districts: '{name}' is not in the roster"
+        for place, channel in enumerate(notifications)
+        for name in channel.districts
+        if name not in seen
+    ]
+    together: dict[str, Any] = {}
+    for name in set(_TOGETHER) & set(data):
+        try:
+            together[name] = _TOGETHER[name].model_validate(data[name] or {})
+        except ValidationError as error:
+            mistakes += [f"{name}: {_mistake(one)}" for one in error.errors()]
+    if mistakes:
+        raise RosterError(mistakes, path)
+    return Roster(districts=districts, notifications=notifications, **together)
+
+
+def _mistake(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    field = ".".join(str(part) for part in error["loc"])
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "no such setting"
+    elif error["type"] == "missing":
+        message = "is missing"
+    return f"{field}: {message}" if field else message
+
+
+def with_schools(text: str, district_id: str, schools: list[int]) -> str:
+    """Return a roster's text with another list of schools for one district.
+
+    Comments, order and everything else stay as they are.
+    """
+    editor = _editor()
+    data = editor.load(text)
+    for entry in data["districts"]:
+        if entry.get("id") == district_id:
+            entry["schools"] = _in_brackets(schools)
+    return _dumped(editor, data)
+
+
+def with_district(text: str, entry: dict[str, Any]) -> str:
+    """Return a roster's text with one more district at its end."""
+    editor = _editor()
+    data = editor.load(text)
+    made = CommentedMap(entry)
+    made["schools"] = _in_brackets(entry["schools"])
+    if not isinstance(data.get("districts"), CommentedSeq) or not data["districts"]:
+        data["districts"] = CommentedSeq()
+    data["districts"].append(made)
+    return _dumped(editor, data)
+
+
+def _editor() -> YAML:
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    return editor
+
+
+def _in_brackets(schools: list[int]) -> CommentedSeq:
+    sequence = CommentedSeq(schools)
+    sequence.fa.set_flow_style()
+    return sequence
+
+
+def _dumped(editor: YAML, data: Any) -> str:  # noqa: ANN401 - whatever YAML held
+    out = StringIO()
+    editor.indent(mapping=2, sequence=4, offset=2)
+    editor.dump(data, out)
+    return out.getvalue()

@@ -1,0 +1,189 @@
+"""Telling an Aeries answer from everything else that a web server may send.
+
+Takes status, content type and bytes; returns rows or raises a typed error.
+Values of the answer never get into a message; an Aeries ``Message`` is
+repeated only where it holds no digits, since it may name a student.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from aeries_pipeline.districts.errors import (
+    AeriesError,
+    ConfigurationError,
+    PermanentError,
+    PermissionMissingError,
+    TransientError,
+)
+from aeries_pipeline.ingest.api.retry import TRANSIENT_STATUSES
+
+Row = dict[str, Any]
+BOM = b"\xef\xbb\xbf"
+_LOGIN = re.compile(rb"<input[^>]+type=.?password|log ?in|sign ?in", re.IGNORECASE)
+
+
+def rows_of(body: bytes, content_type: str, what: str) -> list[Row]:
+    """Return the elements of an answer with status 200.
+
+    A single object counts as a list of one: Aeries versions differ in that.
+
+    Args:
+        body: The bytes as received.
+        content_type: The Content-Type header.
+        what: What was asked for, in words for a message.
+
+    Raises:
+        ConfigurationError: If a page for people came instead of data.
+        TransientError: If the body broke off.
+        PermanentError: If it is something else altogether.
+    """
+    text = body.removeprefix(BOM).strip()
+    if not text:
+        raise TransientError("empty_body", f"{what}: the server sent an empty body; pull again")
+    if text[:1] == b"<":
+        raise _page(text, content_type, what)
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise _unreadable(text, content_type, what) from None
+    if isinstance(data, dict):
+        if _is_message(data):
+            raise PermanentError(
+                "message_body",
+                f"{what}: Aeries answered with an error message instead of data"
+                f"{_said(data)}; ask the district's Aeries administrator",
+            )
+        return [data]
+    if isinstance(data, list) and all(isinstance(row, dict) for row in data):
+        return data
+    raise PermanentError(
+        "not_rows", f"{what}: the answer is JSON, but not a list of objects; check the url"
+    )
+
+
+def error_of(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    what: str,
+    *,
+    retry_after: float | None = None,
+) -> AeriesError:
+    """Return the error for an answer whose status is not 200."""
+    if 300 <= status < 400:
+        return _redirect(headers.get("Location", ""), what)
+    if status == 401:
+        if "www-authenticate" in {name.lower() for name in headers}:
+            return ConfigurationError(
+                "windows_authentication",
+                f"{what}: the site asks for a Windows login before Aeries is reached; ask the "
+                "district for an address of Aeries that is open to certificates",
+            )
+        return PermissionMissingError("unauthorized", f"{what}: Aeries answered 401")
+    if status == 403:
+        if body.lstrip()[:1] == b"<":
+            return ConfigurationError(
+                "blocked",
+                f"{what}: a firewall or proxy answered 403 in Aeries' place; ask the district "
+                "to let this machine's address through",
+            )
+        return PermissionMissingError("forbidden", f"{what}: Aeries answered 403")
+    if status == 404:
+        return PermanentError(
+            "not_found",
+            f"{what}: not found (404); if every resource says so, the url in the roster is not "
+            "the district's Aeries site, else this Aeries version lacks the end point",
+        )
+    if status in TRANSIENT_STATUSES:
+        return TransientError(
+            f"http_{status}",
+            f"{what}: the server answered {status}{_said(_message(body))} each time it was "
+            "asked; the last good data stays, pull again later",
+            retry_after=retry_after,
+        )
+    return PermanentError(
+        f"http_{status}",
+        f"{what}: the server answered {status}{_said(_message(body))}; "
+        "ask the district's Aeries administrator",
+    )
+
+
+def _is_message(data: Row) -> bool:
+    return "Message" in data and set(data) <= {
+        "Message",
+        "MessageDetail",
+        "ExceptionMessage",
+        "ExceptionType",
+        "StackTrace",
+        "InnerException",
+        "ModelState",
+    }
+
+
+def _message(body: bytes) -> Row:
+    try:
+        data = orjson.loads(body.removeprefix(BOM).strip() or b"null")
+    except orjson.JSONDecodeError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _said(data: Row) -> str:
+    said = data.get("Message")
+    if not isinstance(said, str) or not said or re.search(r"\d", said) or len(said) > 120:
+        return ""
+    return f" ('{said.rstrip('.')}')"
+
+
+def _page(text: bytes, content_type: str, what: str) -> AeriesError:
+    if "xml" in content_type and b"<html" not in text[:2000].lower():
+        return PermanentError(
+            "xml_body", f"{what}: XML came instead of JSON; a proxy drops the Accept header"
+        )
+    kind = "a login page" if _LOGIN.search(text[:20000]) else "a web page"
+    return ConfigurationError(
+        "html_page",
+        f"{what}: {kind} came instead of data; check the url of the district in the roster and "
+        "ask whether a proxy or single sign-on stands before Aeries",
+    )
+
+
+def _unreadable(text: bytes, content_type: str, what: str) -> AeriesError:
+    if text[:1] in b"[{":
+        try:
+            text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            if error.end < len(text) - 3:
+                return PermanentError(
+                    "not_utf8", f"{what}: the answer is not UTF-8; tell the district's Aeries host"
+                )
+        return TransientError(
+            "truncated_body",
+            f"{what}: the answer broke off after {len(text)} bytes; the last good data stays, "
+            "pull again later",
+        )
+    shown = content_type.split(";", maxsplit=1)[0].strip() or "no content type"
+    return PermanentError(
+        "not_json", f"{what}: the answer is not JSON ({shown}); check the url in the roster"
+    )
+
+
+def _redirect(location: str, what: str) -> AeriesError:
+    target = urlsplit(location)
+    if target.scheme == "https" and not _LOGIN.search(target.path.encode()):
+        return ConfigurationError(
+            "moved",
+            f"{what}: the site moved to {target.scheme}://{target.netloc}; put that address in "
+            "the roster (the certificate is not sent along a redirect)",
+        )
+    return ConfigurationError(
+        "redirected",
+        f"{what}: the site redirects to {'a login page' if location else 'somewhere else'}; "
+        "check the url of the district in the roster",
+    )

@@ -1,0 +1,192 @@
+"""One thread's connection to one server: a request out, status and bytes back.
+
+What the network and TLS do is turned into typed errors here. What an answer
+means is read in ``answers``, trying again is the client's work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.utils import requote_uri
+
+from aeries_pipeline.districts.errors import AeriesError, ConfigurationError, TransientError
+from aeries_pipeline.districts.secret import Certificate
+from aeries_pipeline.districts.urls import host_of
+
+ACCEPT = "application/json, text/html, application/xhtml+xml, */*"
+_PIECE = 256 * 1024
+_LARGEST_PIECE = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long one attempt may take.
+
+    Attributes:
+        connect: Seconds until the connection stands.
+        read: Seconds between two pieces of the answer.
+        total: Seconds for one whole attempt; catches a body that drips.
+        max_bytes: Size at which an answer is given up.
+    """
+
+    connect: float = 10.0
+    read: float = 60.0
+    total: float = 240.0
+    max_bytes: int = 1 << 30
+
+
+class Transport:
+    """A connection that is kept open between requests. Not for several threads.
+
+    Everything that is the same for each request is prepared once: headers,
+    proxies and certificate authorities of the environment. Redirects are not
+    followed, so that the certificate never travels along one.
+
+    Args:
+        base: The API's base address, see ``urls.api_base``.
+        certificate: Sent in the ``AERIES-CERT`` header and nowhere else.
+        timeouts: How long one attempt may take.
+    """
+
+    def __init__(self, base: str, certificate: Certificate, timeouts: Timeouts) -> None:
+        """Prepare; nothing is sent yet."""
+        self._host = host_of(base)
+        self._timeouts = timeouts
+        self._adapter = HTTPAdapter()
+        self._piece = _PIECE
+        self._cookies = requests.cookies.RequestsCookieJar()
+        with requests.Session() as session:
+            found = session.merge_environment_settings(base, {}, None, None, None)
+            # Credentials of a .netrc must not travel to a district's server.
+            session.trust_env = False
+            session.headers.update({"Accept": ACCEPT, "User-Agent": "aeries-pipeline"})
+            self._prepared = session.prepare_request(
+                requests.Request("GET", base, {"AERIES-CERT": certificate.reveal()})
+            )
+        self._base = self._prepared.url or base
+        self._proxies: dict[str, str] = dict(found["proxies"])
+        self._verify = True if found["verify"] is None else found["verify"]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._adapter.close()
+
+    def send(
+        self, path: str, params: Mapping[str, str | int], what: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send one request and return status, headers and body, whatever they are.
+
+        Args:
+            path: Path below the base.
+            params: Query parameters.
+            what: What is asked for, in words for messages.
+
+        Raises:
+            ConfigurationError: If no try will ever get through.
+            TransientError: If a later one may.
+        """
+        host = self._host
+        deadline = time.monotonic() + self._timeouts.total
+        try:
+            response = self._adapter.send(
+                self._request(path, params),
+                stream=True,
+                timeout=(self._timeouts.connect, self._timeouts.read),
+                verify=self._verify,
+                proxies=self._proxies,
+            )
+            with response:
+                self._cookies.update(response.cookies)
+                pieces = list(self._pieces(response, deadline, what))
+        except requests.exceptions.SSLError:
+            raise ConfigurationError(
+                "tls",
+                f"{what}: the TLS certificate of {host} is not valid for it; ask the district's "
+                "Aeries host to renew it, or correct the host name in the roster",
+            ) from None
+        except requests.exceptions.ConnectTimeout:
+            raise TransientError(
+                "connect_timeout",
+                f"{what}: no connection to {host} within {self._timeouts.connect:.0f} s; a "
+                "firewall may drop this machine's address",
+            ) from None
+        except requests.exceptions.Timeout:
+            raise TransientError(
+                "read_timeout",
+                f"{what}: {host} sent nothing for {self._timeouts.read:.0f} s; pull again later",
+            ) from None
+        except (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError):
+            raise TransientError(
+                "truncated_body",
+                f"{what}: {host} broke off in the middle of the answer; the last good data stays, "
+                "pull again later",
+            ) from None
+        except requests.exceptions.ContentDecodingError:
+            raise TransientError(
+                "bad_encoding", f"{what}: the compressed answer of {host} is damaged"
+            ) from None
+        except requests.exceptions.ConnectionError as error:
+            raise _connection_error(error, host, what) from None
+        except requests.exceptions.RequestException:
+            raise ConfigurationError(
+                "bad_request", f"{what}: no request can be made to {host}; check the url"
+            ) from None
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return response.status_code, response.headers, body
+
+    def _request(self, path: str, params: Mapping[str, str | int]) -> requests.PreparedRequest:
+        request = self._prepared.copy()
+        query = f"?{urlencode(params)}" if params else ""
+        request.url = requote_uri(f"{self._base}/{path}{query}")
+        if self._cookies:
+            request.prepare_cookies(self._cookies)
+        return request
+
+    def _pieces(self, response: requests.Response, deadline: float, what: str) -> Iterator[bytes]:
+        size = 0
+        began = time.monotonic()
+        for piece in response.iter_content(self._piece if response.status_code == 200 else 4096):
+            size += len(piece)
+            if size > self._timeouts.max_bytes:
+                raise TransientError("too_large", f"{what}: the answer does not end; given up")
+            if time.monotonic() > deadline:
+                raise TransientError(
+                    "slow_body",
+                    f"{what}: the answer took longer than {self._timeouts.total:.0f} s; "
+                    "pull again at a quieter hour",
+                )
+            yield piece
+        # Large pieces cost least; they are small enough to take about a second, so that
+        # a body which drips is noticed in time.
+        rate = size / max(time.monotonic() - began, 0.001)
+        self._piece = int(min(max(rate, _PIECE), _LARGEST_PIECE))
+
+
+def _connection_error(
+    error: requests.exceptions.ConnectionError, host: str, what: str
+) -> AeriesError:
+    chain = repr(error)
+    if "NameResolution" in chain or "getaddrinfo" in chain:
+        return ConfigurationError(
+            "dns", f"{what}: the host name {host} does not exist; correct the url in the roster"
+        )
+    if "refused" in chain:
+        return TransientError(
+            "refused", f"{what}: {host} refuses the connection; the Aeries site may be down"
+        )
+    if "IncompleteRead" in chain or "Read timed out" in chain:
+        return TransientError(
+            "truncated_body",
+            f"{what}: {host} broke off in the middle of the answer; the last good data stays, "
+            "pull again later",
+        )
+    return TransientError(
+        "connection_lost", f"{what}: the connection to {host} was lost; pull again later"
+    )

@@ -1,0 +1,315 @@
+"""Fetching one partition to disk: the whole list, or the records that a feed names.
+
+A list is read page by page. While its pages are those of the last good pull,
+nothing is parsed and nothing written; with the first other page everything so
+far is landed. Nothing here is judged, and no failure of a server is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import quote
+
+import orjson
+
+from aeries_pipeline.catalog.resource import Resource
+from aeries_pipeline.districts.errors import (
+    AeriesError,
+    PermanentError,
+    PermissionMissingError,
+    StoppedError,
+    TransientError,
+)
+from aeries_pipeline.ingest.api.client import Answer, Seen, Tally
+from aeries_pipeline.ingest.api.elements import Wanted
+from aeries_pipeline.ingest.api.paging import pages
+from aeries_pipeline.ingest.extraction_mode import LastRead, is_believed, is_worth_it
+from aeries_pipeline.ingest.extraction_plan import Feeds, Plan, reader_of
+from aeries_pipeline.ingest.landing import LandingError, partition_folder, write_page
+from aeries_pipeline.ingest.page_schema import joined, shape_of, wanted_of
+from aeries_pipeline.ingest.session import Session, SystemInfo
+from aeries_pipeline.stores.infer_schema import Shape
+from aeries_pipeline.stores.judge import Status
+from aeries_pipeline.stores.outcomes import Fetched, Loaded, Mode, PullRow, now, place, place_of
+from aeries_pipeline.stores.tables import Landed
+
+Outcome = Fetched | Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One partition of a pull, and how it is to be read.
+
+    Attributes:
+        session: The open pull.
+        resource: What to pull.
+        school: School code; None for a resource of the whole district.
+        system: What the server said of itself.
+        plan: How each partition of the resource is read.
+        feeds: Ask each feed once.
+    """
+
+    session: Session
+    resource: Resource
+    school: int | None
+    system: SystemInfo
+    plan: Plan
+    feeds: Feeds
+
+    @property
+    def last(self) -> LastRead | None:
+        """The last complete pull of the partition."""
+        return self.plan.last.get(self.school)
+
+    @property
+    def mode(self) -> Mode:
+        """How the plan reads it."""
+        return self.plan.modes.get(self.school, Mode.FULL)
+
+
+def draft_of(session: Session, resource: Resource, school: int | None) -> PullRow:
+    """Return the ledger row of a partition before anything is known of it."""
+    started = now()
+    system = session.system
+    return PullRow(
+        pull_id=session.pull_id,
+        district=session.district.id,
+        school=school,
+        resource=resource.name,
+        status=Status.FAILED,
+        started_at=started,
+        finished_at=started,
+        pull_window=str(session.district.windows),
+        outside_window_reason=session.options.outside_window,
+        accept_shrunken_reason=session.options.accept_shrunken,
+        database_year=system.database_year if system else None,
+        server_version=system.version if system else None,
+        server_time=system.server_time.isoformat() if system and system.server_time else None,
+        run_id=session.options.run_id,
+    )
+
+
+def outcome_of(draft: PullRow, resource: Resource, error: AeriesError | LandingError) -> PullRow:
+    """Return the ledger row of a partition that did not come."""
+    if isinstance(error, PermissionMissingError) and resource.area is not None:
+        return replace(
+            draft,
+            status=Status.NOT_GRANTED,
+            code=error.code,
+            reason=f"{place_of(draft)}: not granted to this certificate; "
+            f"{resource.area.instruction}",
+        )
+    code = error.code if isinstance(error, AeriesError) else "landing"
+    status = Status.SKIPPED if isinstance(error, StoppedError) else Status.FAILED
+    transient = isinstance(error, TransientError)
+    return replace(draft, status=status, code=code, transient=transient, reason=str(error))
+
+
+def fetch(target: Target) -> Outcome:
+    """Fetch one partition to disk. Never raises for what a server does."""
+    draft = draft_of(target.session, target.resource, target.school)
+    tally = Tally()
+    try:
+        found = None
+        if target.mode is Mode.CHANGES:
+            found = _changes(target, draft, tally)
+        if found is None:
+            found = _list(target, draft, tally)
+    except (AeriesError, LandingError) as error:
+        return Loaded(_with_tally(outcome_of(draft, target.resource, error), tally))
+    if isinstance(found, Fetched):
+        return replace(found, draft=_with_tally(found.draft, tally))
+    return replace(found, pull=_with_tally(found.pull, tally))
+
+
+def _with_tally(pull: PullRow, tally: Tally) -> PullRow:
+    finished = now()
+    return replace(
+        pull,
+        finished_at=finished,
+        seconds=(finished - pull.started_at).total_seconds(),
+        bytes=tally.bytes,
+        pages=tally.pages,
+        requests=tally.requests,
+        retries=tally.retries,
+    )
+
+
+def _as_before(draft: PullRow, last: LastRead, mode: Mode) -> Loaded:
+    """Return the result of a pull after which the rows are those of the last one."""
+    pull = replace(
+        draft,
+        status=Status.COMPLETE,
+        mode=mode,
+        rows=last.rows,
+        quarantined=last.quarantined,
+        duplicates=last.duplicates,
+        conflicts=last.conflicts,
+        schema_hash=last.schema_hash,
+        drift=last.drift,
+    )
+    return Loaded(pull, last.rows)
+
+
+@dataclass(slots=True)
+class _Landing:
+    """Writes the pages of one partition and counts what they hold."""
+
+    target: Target
+    landed: list[Path] = field(default_factory=list)
+    shapes: list[Shape | None] = field(default_factory=list)
+    records: int = 0
+
+    def add(self, answer: Answer) -> None:
+        """Write a page.
+
+        Raises:
+            LandingError: If the disk does not take it.
+        """
+        session, resource = self.target.session, self.target.resource
+        folder = partition_folder(
+            session.settings.landing, session.district.id, resource.name, self.target.school
+        )
+        self.landed.append(write_page(folder / session.pull_id, len(self.landed) + 1, answer.body))
+        self.shapes.append(shape_of(resource, answer))
+        self.records += answer.seen.records
+
+    def files(self, draft: PullRow) -> Landed:
+        """Return what was written."""
+        return Landed(
+            draft.district, draft.school, draft.pull_id, draft.started_at,
+            tuple(self.landed), self.records, joined(self.shapes),
+        )  # fmt: skip
+
+
+def _list(target: Target, draft: PullRow, tally: Tally) -> Outcome:
+    """Read the whole list; what is the same again is not parsed and not written."""
+    last = target.last if not target.session.options.full else None
+    known = last.pages if last and last.database_year == draft.database_year else ()
+    landing = _Landing(target)
+    same: list[Answer] = []
+    seen: list[Seen] = []
+    for answer in _answers(target, tally, known):
+        tally.pages += 1
+        seen.append(answer.seen)
+        if answer.is_known and not landing.landed:
+            same.append(answer)
+            continue
+        for earlier in (*same, answer):
+            landing.add(earlier)
+        same.clear()
+    draft = replace(
+        draft, reader=reader_of(target.resource), answers=tuple(str(page) for page in seen)
+    )
+    if last and known and not landing.landed and len(seen) == len(known):
+        missed = 0 if last.mode is Mode.CHANGES else None
+        return _as_before(replace(draft, missed=missed, removed=missed), last, Mode.UNCHANGED)
+    for earlier in same:
+        landing.add(earlier)
+    return Fetched(landing.files(draft), draft)
+
+
+def _answers(target: Target, tally: Tally, known: Sequence[Seen]) -> Iterator[Answer]:
+    session, resource, year = target.session, target.resource, target.system.start_year
+    path = resource.path.format(school=target.school, year=year)
+    what = _what(target)
+    # The n-th request is expected to bring the n-th page again.
+    expected = iter(known)
+    wanted = wanted_of(resource)
+
+    def ask(window: dict[str, str | int]) -> Answer:
+        return session.client.get(
+            path,
+            params={"DatabaseYear": year, **window},
+            what=what,
+            tally=tally,
+            expected=next(expected, None),
+            wanted=wanted,
+        )
+
+    paging = resource.paging
+    if paging is None:
+        yield ask({})
+        return
+    yield from pages(
+        lambda first, last: ask({paging.first: first, paging.last: last}),
+        size=paging.size,
+        key=resource.paging_key,
+        what=what,
+    )
+
+
+def _what(target: Target) -> str:
+    return place(target.session.district.id, target.school, target.resource.name)
+
+
+def _changes(target: Target, draft: PullRow, tally: Tally) -> Outcome | None:
+    """Read again what the feed names; None where the list must be read whole after all."""
+    feed, last, since = target.resource.feed, target.last, target.plan.since
+    if feed is None or last is None or since is None:
+        return None
+    named = target.feeds.keys(feed, since, tally)
+    if named is None:
+        return None
+    keys = named.get(target.school, frozenset())
+    if not is_worth_it(len(keys), last, target.session.district.incremental):
+        return None
+    draft = replace(draft, mode=Mode.CHANGES, changed=len(keys), removed=0)
+    if not keys:
+        pages = tuple(str(page) for page in last.pages) or None
+        draft = replace(draft, reader=reader_of(target.resource), answers=pages)
+        return _as_before(draft, last, Mode.CHANGES)
+    try:
+        found = _read_again(target, sorted(keys), tally)
+    except (PermanentError, PermissionMissingError):
+        # Gone, or an end point that this site lacks; the whole list knows.
+        return None
+    removed = sum(not rows for _body, rows in found)
+    if not is_believed(target.resource, len(keys), removed):
+        return None
+    landing = _Landing(target)
+    landing.add(_joined(found, wanted_of(target.resource)))
+    tally.pages += 1
+    return Fetched(landing.files(draft), replace(draft, removed=removed), keys=keys)
+
+
+Record = tuple[bytes, list[dict[str, object]]]
+
+
+def _read_again(target: Target, keys: Sequence[str], tally: Tally) -> list[Record]:
+    """Return what each record is now: its bytes and elements, none where it is gone."""
+    feed, session = target.resource.feed, target.session
+    found: list[Record] = []
+    if feed is None:
+        return found
+    for key in keys:
+        path = feed.one.format(
+            school=target.school, key=quote(key, safe=""), year=target.system.start_year
+        )
+        answer = session.client.get(
+            path,
+            params={"DatabaseYear": target.system.start_year},
+            what=_what(target),
+            tally=tally,
+        )
+        found.append(_of_school(target, answer))
+    return found
+
+
+def _of_school(target: Target, answer: Answer) -> Record:
+    """Leave out rows of other schools: some sites send every row of a student."""
+    rows = answer.rows
+    mine = [row for row in rows if row.get("SchoolCode", target.school) == target.school]
+    if target.school is None or len(mine) == len(rows):
+        return answer.body, rows
+    return orjson.dumps(mine), mine
+
+
+def _joined(found: Sequence[Record], wanted: Wanted) -> Answer:
+    """Return the records as one list, each as it came: some answers are lists, some are not."""
+    bodies = [body.strip().removeprefix(b"[").removesuffix(b"]") for body, rows in found if rows]
+    whole = b"[" + b",".join(bodies) + b"]"
+    rows = [row for _body, rows in found for row in rows]
+    return Answer(whole, rows, wanted=wanted)

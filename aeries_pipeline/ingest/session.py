@@ -1,0 +1,278 @@
+"""One pull of one district: its lock, its client, and what the server says of itself.
+
+A session asks ``systeminfo`` before anything else, pins the DatabaseYear that
+answered and refuses a year that nobody expects. It holds the district's lock,
+so that no second process reads the same server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
+
+from aeries_pipeline.districts.errors import (
+    AeriesError,
+    ConfigurationError,
+    PermanentError,
+    StoppedError,
+)
+from aeries_pipeline.districts.roster import District
+from aeries_pipeline.districts.windows import Windows
+from aeries_pipeline.ingest.api.client import AeriesClient, Tally
+from aeries_pipeline.ingest.api.retry import RetryPolicy
+from aeries_pipeline.ingest.api.transport import Timeouts
+from aeries_pipeline.ingest.extraction_plan import Memory
+from aeries_pipeline.settings import Settings
+from aeries_pipeline.stores.clock import is_ahead
+from aeries_pipeline.stores.connection import Warehouse, private_directory
+from aeries_pipeline.stores.outcomes import new_id, now
+
+
+def window_is_closed(
+    district: District, moment: datetime, windows: Windows | None = None
+) -> str | None:
+    """Return the sentence that refuses a request at this moment, None if it may go.
+
+    Args:
+        district: The roster's entry.
+        moment: The present, aware.
+        windows: Its windows, where they were read already.
+    """
+    windows = windows or district.windows
+    if windows.contains(moment):
+        return None
+    opening = windows.next_opening(moment)
+    when = f"{opening.astimezone(district.zone):%A %Y-%m-%d %H:%M %Z}" if opening else ""
+    return (
+        f"{district.id}: the pull window ({windows}) is closed; it opens "
+        f"{when or 'on no day of the coming year'}; wait for it, or sync with "
+        "--outside-window REASON"
+    )
+
+
+class DistrictBusyError(RuntimeError):
+    """Another process is pulling this district just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemInfo:
+    """What a server says of itself.
+
+    Attributes:
+        version: Version of Aeries.
+        database_year: The year that answered, such as ``2026-2027``.
+        server_time: The server's clock, aware; None where it does not tell.
+    """
+
+    version: str
+    database_year: str
+    server_time: datetime | None = None
+
+    @property
+    def start_year(self) -> int:
+        """The first of the two calendar years."""
+        return int(self.database_year[:4])
+
+
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """What a person or a sensor says about one pull.
+
+    Attributes:
+        run_id: The Dagster run, for the ledger.
+        outside_window: Why requests may be sent outside the window.
+        accept_shrunken: Why fewer rows than last time are right.
+        full: Whether every list is read whole.
+        retry: How patient the client is.
+        timeouts: How long one attempt may take.
+        clock: The present, aware; tests replace it.
+    """
+
+    run_id: str | None = None
+    outside_window: str | None = None
+    accept_shrunken: str | None = None
+    full: bool = False
+    retry: RetryPolicy | None = None
+    timeouts: Timeouts | None = None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+def take_district(district_id: str, settings: Settings) -> FileLock:
+    """Take the one right to ask a district's server, across all processes.
+
+    With it the district's limits on concurrent requests and on their rate hold
+    for everything that runs on this machine.
+
+    Raises:
+        DistrictBusyError: If another process has it.
+    """
+    private_directory(settings.locks)
+    lock = FileLock(settings.locks / f"{district_id}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DistrictBusyError(
+            f"{district_id}: another process is pulling this district just now; wait for it "
+            "to end (its run is in the Dagster UI) and start again"
+        ) from None
+    return lock
+
+
+def server_clock(text: object) -> datetime | None:
+    """Read the clock of ``systeminfo``, with its seven digits; None without an offset."""
+    match = re.fullmatch(r"(.{19})(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)", str(text))
+    if match is None:
+        return None
+    try:
+        return datetime.fromisoformat(f"{match[1]}.{match[2] or 0}{match[3]}")
+    except ValueError:
+        return None
+
+
+class Session:
+    """An open pull of one district. Close it to release the district.
+
+    Attributes:
+        district: The roster's entry.
+        client: The HTTP client, with the district's limits and gate.
+        pull_id: Sorts by time; unique among all pulls.
+        started_at: UTC without a zone.
+        system: What the server said, after :meth:`preflight`.
+        memory: What is known of earlier pulls.
+    """
+
+    def __init__(
+        self,
+        district: District,
+        settings: Settings,
+        warehouse: Warehouse,
+        options: PullOptions | None = None,
+    ) -> None:
+        """Take the district's lock and make the client; nothing is sent yet.
+
+        Raises:
+            DistrictBusyError: If another process is pulling the district.
+            ConfigurationError: If the certificate is not where the roster says,
+                or the district is paused.
+        """
+        self.district = district
+        self.settings = settings
+        self.warehouse = warehouse
+        self.options = options or PullOptions()
+        self.started_at = now()
+        self.pull_id = new_id(self.started_at)
+        self.system: SystemInfo | None = None
+        self.memory = Memory(warehouse, district.id)
+        self._refusal: AeriesError | None = None
+        if district.paused:
+            raise ConfigurationError(
+                "paused",
+                f"{district.id}: paused in the roster, so nothing is asked of its server; set "
+                "paused: false to pull it again",
+            )
+        certificate = district.certificate()
+        self._windows = district.windows
+        self._lock = take_district(district.id, settings)
+        self.client = AeriesClient(
+            district.url,
+            certificate,
+            concurrent=district.max_concurrent_requests,
+            per_second=district.max_requests_per_second,
+            retry=self.options.retry,
+            timeouts=self.options.timeouts,
+            gate=self._gate,
+        )
+
+    def close(self) -> None:
+        """Close connections and release the district."""
+        self.client.close()
+        self._lock.release()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def _gate(self) -> None:
+        """Stop a request that would start outside the district's window."""
+        if self.options.outside_window is not None:
+            return
+        closed = window_is_closed(self.district, self.options.clock(), self._windows)
+        if closed:
+            raise StoppedError("outside_window", closed)
+
+    def preflight(self) -> SystemInfo:
+        """Ask the server who it is, once, and prove that its year is the expected one.
+
+        Raises:
+            AeriesError: Each time it is asked, once it has been refused.
+        """
+        if self._refusal is not None:
+            raise self._refusal
+        if self.system is None:
+            try:
+                self.system = self._ask()
+                self._check_year(self.system)
+            except AeriesError as error:
+                self._refusal = error
+                raise
+        return self.system
+
+    def _ask(self) -> SystemInfo:
+        year = self.district.database_year
+        what = f"{self.district.id}, system information"
+        answer = self.client.get(
+            "systeminfo",
+            params={"DatabaseYear": year} if year else {},
+            what=what,
+            tally=Tally(),
+        )
+        row = answer.rows[0] if answer.rows else {}
+        stated = str(row.get("DatabaseYear", ""))
+        if not re.fullmatch(r"\d{4}-\d{4}", stated):
+            raise PermanentError(
+                "no_database_year",
+                f"{what}: the server does not say which school year it serves; check that the "
+                "url in the roster leads to Aeries",
+            )
+        clock = server_clock(row.get("CurrentDateTime"))
+        return SystemInfo(str(row.get("AeriesVersion", "")), stated, clock)
+
+    def _check_year(self, system: SystemInfo) -> None:
+        wanted = self.district.database_year
+        if wanted is not None and system.start_year != wanted:
+            raise ConfigurationError(
+                "wrong_year",
+                f"{self.district.id}: the server answers for {system.database_year} although "
+                f"{wanted} was asked for; nothing was loaded; correct database_year in the roster "
+                "or ask the district to open that year for the certificate",
+            )
+        last, latest = self._ledger()
+        if is_ahead(latest, now()):
+            raise ConfigurationError(
+                "clock",
+                f"{self.district.id}: the ledger has moments from the future "
+                f"({latest:%Y-%m-%d %H:%M} UTC), so this machine's clock is or was wrong; nothing "
+                "was loaded; run: aeries-pipeline clock",
+            )
+        if wanted is None and last is not None and last != system.database_year:
+            raise ConfigurationError(
+                "year_changed",
+                f"{self.district.id}: the server now answers for {system.database_year}, the last "
+                f"good pull was for {last}; nothing was loaded; when the district has rolled over, "
+                f"set database_year: {system.start_year} in the roster",
+            )
+
+    def _ledger(self) -> tuple[str | None, datetime | None]:
+        """Return the year of the last complete pull, and the latest end of any district's."""
+        ((year, latest),) = self.warehouse.rows(
+            "SELECT arg_max(database_year, finished_at) "
+            "FILTER (district = ? AND status = 'complete'), max(finished_at) FROM meta.pulls",
+            [self.district.id],
+        )
+        return year, latest

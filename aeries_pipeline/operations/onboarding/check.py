@@ -1,0 +1,134 @@
+"""The onboarding check of one district, from its window to the size of a pull."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from aeries_pipeline.districts.errors import ConfigurationError, StoppedError
+from aeries_pipeline.districts.roster import District
+from aeries_pipeline.districts.urls import api_base
+from aeries_pipeline.ingest.api.client import AeriesClient
+from aeries_pipeline.ingest.api.retry import RetryPolicy
+from aeries_pipeline.ingest.api.transport import Timeouts
+from aeries_pipeline.ingest.checks import roster_drift, teaching_schools
+from aeries_pipeline.ingest.session import window_is_closed
+from aeries_pipeline.operations.onboarding import network, site
+from aeries_pipeline.operations.onboarding.findings import Finding, Verdict, failed, passed
+
+PATIENCE = RetryPolicy(attempts=2, base_seconds=0.5, cap_seconds=5.0, deadline_seconds=30.0)
+TIMEOUTS = Timeouts(connect=10.0, read=60.0, total=120.0)
+STEPS = ("window", "certificate at hand", "host name", "port", "TLS", "address", "certificate")
+"""Steps that block the later ones, in order."""
+
+
+def check(
+    district: District,
+    *,
+    outside_window: bool = False,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    timeouts: Timeouts = TIMEOUTS,
+) -> Iterator[Finding]:
+    """Yield what each step found, and stop where the rest would make no sense.
+
+    Args:
+        district: The roster's entry.
+        outside_window: Whether a person wants it now although the window is closed.
+        clock: The present, aware.
+        timeouts: How long one request may take.
+    """
+    done: list[str] = []
+    for finding in _steps(district, clock, timeouts, outside_window=outside_window):
+        yield finding
+        done.append(finding.step)
+        if finding.blocks:
+            for step in STEPS:
+                if step not in done:
+                    yield Finding(step, Verdict.SKIPPED, "")
+            yield Finding("permissions", Verdict.SKIPPED, "")
+            return
+
+
+def _steps(
+    district: District,
+    clock: Callable[[], datetime],
+    timeouts: Timeouts,
+    *,
+    outside_window: bool,
+) -> Iterator[Finding]:
+    if district.paused:
+        yield failed(
+            "window",
+            f"{district.id}: paused in the roster, so nothing is asked of its server; set "
+            "paused: false to check it",
+        )
+        return
+    closed = window_is_closed(district, clock())
+    if closed and not outside_window:
+        yield failed("window", closed.replace("sync with", "check with"))
+        return
+    yield passed("window", f"{district.windows} ({'closed' if closed else 'open'} now)")
+    try:
+        certificate = district.certificate()
+    except ConfigurationError as error:
+        yield failed("certificate at hand", str(error))
+        return
+    yield passed("certificate at hand", "found where the roster says")
+    base = api_base(district.url)
+    yield from network.look(base, timeouts.connect)
+
+    def gate() -> None:
+        shut = None if outside_window else window_is_closed(district, clock())
+        if shut:
+            raise StoppedError("outside_window", shut)
+
+    def client_of(address: str) -> AeriesClient:
+        return AeriesClient(
+            address,
+            certificate,
+            concurrent=1,
+            per_second=district.max_requests_per_second,
+            retry=PATIENCE,
+            timeouts=timeouts,
+            gate=gate,
+        )
+
+    try:
+        yield from _ask_site(district, base, client_of, clock())
+    except StoppedError as error:
+        yield failed("window", str(error))
+
+
+def _ask_site(
+    district: District,
+    base: str,
+    client_of: Callable[[str], AeriesClient],
+    moment: datetime,
+) -> Iterator[Finding]:
+    findings, located = site.locate(base, client_of)
+    yield from findings
+    if located is None:
+        return
+    yield from site.describe(located, district, moment)
+    year = int(str(located.info["DatabaseYear"])[:4])
+    with client_of(located.base) as client:
+        accepted, rows = site.schools(client, year)
+        yield accepted
+        if accepted.blocks:
+            return
+        teaching = teaching_schools(rows, district.inactive_school)
+        drift = roster_drift(district.schools, teaching, district.id)
+        verdict = Verdict.PASSED if drift.passed else Verdict.WARNED
+        yield Finding("schools", verdict, drift.text)
+        if not teaching:
+            yield failed(
+                "schools",
+                "Aeries lists no school that teaches",
+                "We see no school with terms in your Aeries. Which database should we read?",
+            )
+            return
+        chosen = next((one for one in district.schools if one in teaching), teaching[-1])
+        granted, samples = site.permissions(client, district, chosen, year)
+        yield from granted
+        number = len(district.schools) or len(teaching)
+        yield site.estimate(samples, district, number)

@@ -1,0 +1,182 @@
+"""Taking somebody out of a database file.
+
+Rows that are deleted stay in the pages of a DuckDB file until something else
+overwrites them. The file is therefore written anew without them and takes the
+place of the old one in one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from aeries_pipeline.catalog.tables import literal, quoted
+from aeries_pipeline.operations.privacy.person import Person
+
+STUDENT_KEYS = ("student_id", "StudentID")
+OTHER_KEYS = ("related_student_id", "OldStudentID")
+"""Columns that point from another student's row to this one."""
+
+_TEXTS = ("stated_student", "record")
+"""Columns of texts that may hold the student's id: as a file stated it, or in quarantine."""
+
+
+_FREE_TEXTS = (
+    "why",
+    "decided_by",
+    "status_reason",
+    "stop_reason",
+    "outside_window_reason",
+    "accept_shrunken_reason",
+)
+"""Columns in which a person may have named the student."""
+
+Condition = Callable[[Sequence[str]], str | None]
+"""Which rows of a table go, as SQL, by its columns; None where all stay."""
+
+REDACTED = "[removed: it named a student who was forgotten]"
+
+
+class NotErasedError(RuntimeError):
+    """The file could not be written anew; it is as it was."""
+
+
+def erase_student(path: Path, person: Person) -> int:
+    """Take a student out of a database file and return how many rows went.
+
+    Raises:
+        NotErasedError: If the disk is full or the file cannot be read.
+    """
+    return _rewrite(path, lambda columns: _of_student(columns, person), person.district, person)
+
+
+def erase_district(path: Path, district: str) -> int:
+    """Take a district out of a database file and return how many rows went.
+
+    Raises:
+        NotErasedError: If the disk is full or the file cannot be read.
+    """
+    return _rewrite(path, lambda _columns: "district = $district", district, None)
+
+
+def _of_student(columns: Sequence[str], person: Person) -> str | None:
+    tests = [f"{quoted(name)} = {person.student}" for name in STUDENT_KEYS if name in columns]
+    pattern = literal(person.pattern)
+    tests += [
+        f"regexp_matches(CAST({quoted(name)} AS VARCHAR), {pattern})"
+        for name in _TEXTS
+        if name in columns
+    ]
+    return f"district = $district AND ({' OR '.join(tests)})" if tests else None
+
+
+def _replaced(schema: str, table: str, columns: Sequence[str], person: Person | None) -> str:
+    """Return what stays of a row that is not the student's own but points there."""
+    if person is None:
+        return ""
+    changes = [
+        f"CASE WHEN district = $district AND {quoted(name)} = {person.student} THEN NULL "
+        f"ELSE {quoted(name)} END AS {quoted(name)}"
+        for name in OTHER_KEYS
+        if name in columns
+    ]
+    pattern = literal(person.pattern)
+    changes += [
+        f"CASE WHEN district = $district AND regexp_matches({quoted(name)}, {pattern}) "
+        f"THEN {literal(REDACTED)} ELSE {quoted(name)} END AS {quoted(name)}"
+        for name in _FREE_TEXTS
+        if name in columns and schema != "quarantine"
+    ]
+    if (schema, table) == ("meta", "pulls") and "answers" in columns:
+        # The tables no longer hold what these answers held: no answer may count as unchanged.
+        changes.append("CASE WHEN district = $district THEN NULL ELSE answers END AS answers")
+    return f" REPLACE ({', '.join(changes)})" if changes else ""
+
+
+def _rewrite(path: Path, condition: Condition, district: str, person: Person | None) -> int:
+    fresh = path.with_name(f".{path.name}.without")
+    fresh.unlink(missing_ok=True)
+    removed = 0
+    try:
+        with duckdb.connect() as connection:
+            connection.execute(f"ATTACH {literal(str(path))} AS old")
+            connection.execute(f"ATTACH {literal(str(fresh))} AS fresh")
+            fresh.chmod(0o600)
+            for (schema,) in connection.execute(
+                "SELECT schema_name FROM duckdb_schemas() WHERE database_name = 'old' "
+                "AND NOT internal"
+            ).fetchall():
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS fresh.{schema}")
+            for (schema, table), columns in tables_of(connection, "old").items():
+                removed += _copy(connection, (schema, table), columns, condition, district, person)
+            connection.execute("CHECKPOINT fresh")
+            connection.execute("DETACH fresh")
+            connection.execute("CHECKPOINT old")
+            connection.execute("DETACH old")
+        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+        fresh.replace(path)
+    except (duckdb.Error, OSError) as error:
+        # The message of the database may quote a value of a row.
+        raise NotErasedError(
+            f"{path.name} could not be written anew ({type(error).__name__}) and is as it was; see "
+            "whether the disk is full, then run the same command again"
+        ) from None
+    finally:
+        fresh.unlink(missing_ok=True)
+        fresh.with_name(fresh.name + ".wal").unlink(missing_ok=True)
+    return removed
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    place: tuple[str, str],
+    columns: Sequence[str],
+    condition: Condition,
+    district: str,
+    person: Person | None,
+) -> int:
+    schema, table = place
+    name = f"{schema}.{quoted(table)}"
+    bound = {"district": district}
+    test = condition(columns) if "district" in columns else None
+    if (schema, table) == ("meta", "forgotten"):
+        # The audit trail has no personal data and stays.
+        test = None
+    replaced = _replaced(schema, table, columns, person) if "district" in columns else ""
+    where = f" WHERE ({test}) IS NOT TRUE" if test else ""
+    query = f"CREATE TABLE fresh.{name} AS SELECT *{replaced} FROM old.{name}{where}"
+    uses = bound if "$district" in query else None
+    connection.execute(query, uses) if uses else connection.execute(query)
+    if not test:
+        return 0
+    counted = connection.execute(
+        f"SELECT (SELECT count(*) FROM old.{name}) - (SELECT count(*) FROM fresh.{name})"
+    ).fetchone()
+    return int(counted[0]) if counted else 0
+
+
+def tables_of(
+    connection: duckdb.DuckDBPyConnection, catalog: str
+) -> Mapping[tuple[str, str], list[str]]:
+    """Return the columns of each table of an attached database."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for schema, table, column in connection.execute(
+        "SELECT c.schema_name, c.table_name, c.column_name FROM duckdb_columns() AS c "
+        "SEMI JOIN duckdb_tables() AS t ON t.table_oid = c.table_oid "
+        "AND t.database_name = c.database_name AND t.schema_name = c.schema_name "
+        "WHERE c.database_name = ? ORDER BY c.schema_name, c.table_name, c.column_index",
+        [catalog],
+    ).fetchall():
+        found.setdefault((schema, table), []).append(column)
+    return found
+
+
+@contextmanager
+def looking_at(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection that has a database file attached as ``old``, reading only."""
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH {literal(str(path))} AS old (READ_ONLY)")
+        yield connection

@@ -1,0 +1,146 @@
+"""The proof that somebody is forgotten: a search of every file below the data directory.
+
+Databases are asked column by column, since their bytes are compressed; every
+other file is read. What is found is named by place, never by value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from aeries_pipeline.catalog.tables import literal, quoted
+from aeries_pipeline.operations.privacy.erase import OTHER_KEYS, STUDENT_KEYS, looking_at, tables_of
+from aeries_pipeline.operations.privacy.folders import text_of
+from aeries_pipeline.operations.privacy.person import Person
+from aeries_pipeline.settings import Settings
+
+_BINARY = {".duckdb", ".parquet", ".db", ".db-wal", ".db-shm", ".wal"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        files: How many files were searched.
+        places: Where something was found; empty is the proof.
+    """
+
+    files: int
+    places: tuple[str, ...]
+
+
+def search_student(settings: Settings, person: Person) -> Found:
+    """Look for a student in every file below the data directory."""
+    places: list[str] = []
+    files = 0
+    marks = [mark.encode() for mark in person.marks]
+    for path in _files(settings.data):
+        files += 1
+        where = str(path.relative_to(settings.data))
+        if path.suffix == ".duckdb":
+            places += [f"{where}: {one}" for one in _in_database(path, person)]
+        elif path.suffix == ".parquet":
+            if _in_parquet(path, person):
+                places.append(where)
+        elif path.suffix not in _BINARY and _in_text(path, person, where):
+            places.append(where)
+        if marks and path.suffix in _BINARY:
+            content = path.read_bytes()
+            if any(mark in content for mark in marks):
+                places.append(f"{where}: bytes")
+    return Found(files, tuple(dict.fromkeys(places)))
+
+
+def search_district(settings: Settings, district: str) -> Found:
+    """Look for rows and folders of a district."""
+    places: list[str] = []
+    files = 0
+    for path in _files(settings.data):
+        files += 1
+        where = path.relative_to(settings.data)
+        if path.suffix == ".duckdb":
+            with looking_at(path) as connection:
+                for (schema, table), columns in tables_of(connection, "old").items():
+                    if "district" not in columns or (schema, table) == ("meta", "forgotten"):
+                        continue
+                    found = connection.execute(
+                        f"SELECT 1 FROM old.{schema}.{quoted(table)} WHERE district = ? LIMIT 1",
+                        [district],
+                    ).fetchone()
+                    if found:
+                        places.append(f"{where}: {schema}.{table}")
+        elif where.parts[0] in {"landing", "out", "inbox"} and where.parts[1] == district:
+            places.append(str(where))
+    return Found(files, tuple(places))
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and not path.is_symlink() and path.suffix != ".lock":
+            yield path
+
+
+def _in_text(path: Path, person: Person, where: str) -> bool:
+    text = text_of(path)
+    parts = Path(where).parts
+    # Numbers are unique inside a district: the same one elsewhere is somebody else.
+    own = parts[0] not in {"landing", "out", "inbox"} or parts[1] == person.district
+    if not own:
+        return any(mark in text for mark in person.marks)
+    if person.is_in(text):
+        return True
+    school = next((int(part) for part in parts if part.isdecimal()), None)
+    numbers = person.numbers.get(school, frozenset()) if school is not None else frozenset()
+    return parts[0] == "out" and any(
+        re.search(rf"^{school},{number},", text, re.MULTILINE) for number in numbers
+    )
+
+
+def _in_database(path: Path, person: Person) -> Iterator[str]:
+    with looking_at(path) as connection:
+        for (schema, table), columns in tables_of(connection, "old").items():
+            if (schema, table) == ("meta", "forgotten"):
+                continue
+            name = f"old.{schema}.{quoted(table)}"
+            if _in_columns(connection, name, columns, person):
+                yield f"{schema}.{table}"
+
+
+def _in_parquet(path: Path, person: Person) -> bool:
+    with duckdb.connect() as connection:
+        name = f"read_parquet({literal(str(path))})"
+        columns = [row[0] for row in connection.execute(f"DESCRIBE FROM {name}").fetchall()]
+        return _in_columns(connection, name, columns, person)
+
+
+def _in_columns(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: list[str], person: Person
+) -> bool:
+    tests = [
+        f"coalesce({quoted(column)} = {person.student}, false)"
+        for column in columns
+        if column in {*STUDENT_KEYS, *OTHER_KEYS}
+    ]
+    texts = [
+        row[0]
+        for row in connection.execute(f"DESCRIBE FROM {name}").fetchall()
+        if row[1] in {"VARCHAR", "JSON", "VARCHAR[]"}
+    ]
+    tests += [
+        f"coalesce(regexp_matches(CAST({quoted(column)} AS VARCHAR), {literal(person.pattern)}), "
+        "false)"
+        for column in texts
+    ]
+    if not tests:
+        return False
+    own = f"district = {literal(person.district)} AND " if "district" in columns else ""
+    found = connection.execute(
+        f"SELECT 1 FROM {name} WHERE {own}({' OR '.join(tests)}) LIMIT 1"
+    ).fetchone()
+    return found is not None

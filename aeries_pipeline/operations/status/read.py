@@ -1,0 +1,170 @@
+"""How each district stands: last complete pull, failures, permissions, holds, next opening."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aeries_pipeline.accounts.tables import prepare
+from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.catalog.resource import Grain
+from aeries_pipeline.districts.roster import District, Roster
+from aeries_pipeline.stores.connection import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The newest attempt of one partition, where it brought nothing.
+
+    Attributes:
+        resource: Resource name.
+        school: School code; None for what the district has once.
+        reason: The ledger's sentence.
+    """
+
+    resource: str
+    school: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DistrictStatus:
+    """How one district stands.
+
+    Attributes:
+        id: District id.
+        name: Its name.
+        complete_since: The oldest of the newest complete pulls of everything
+            that is pulled, UTC without a zone; None while anything was never
+            completely pulled.
+        waits_for: Partitions that were never completely pulled.
+        troubles: What failed or was refused at its newest attempt.
+        not_granted: Resources that the certificate may not read.
+        holds: Account changes that wait for a person.
+        is_stale: Whether the oldest is older than the district allows.
+        window: When it may be asked next, in words.
+        active_accounts: Accounts in use.
+    """
+
+    id: str
+    name: str
+    complete_since: datetime | None
+    waits_for: int
+    troubles: tuple[Trouble, ...]
+    not_granted: tuple[str, ...]
+    holds: int
+    is_stale: bool
+    window: str
+    active_accounts: int
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether anything here will not mend itself."""
+        return bool(self.troubles or self.holds or self.is_stale or self.waits_for)
+
+
+_NEWEST = """
+SELECT district, resource, school, status, reason,
+       max(finished_at) FILTER (status = 'complete')
+         OVER (PARTITION BY district, resource, school) AS complete_at
+FROM meta.pulls
+QUALIFY row_number() OVER (PARTITION BY district, resource, school
+                           ORDER BY finished_at DESC, started_at DESC) = 1
+"""
+
+
+def read_status(warehouse: Warehouse, roster: Roster, moment: datetime) -> list[DistrictStatus]:
+    """Return how every district of the roster stands, in its order.
+
+    Args:
+        warehouse: Holds the ledger.
+        roster: The districts.
+        moment: The present, aware.
+    """
+    with warehouse.open() as connection:
+        prepare(connection)
+        newest = connection.execute(_NEWEST).fetchall()
+        holds = dict(
+            connection.execute(
+                "SELECT district, sum(changes) FROM core.account_holds GROUP BY district"
+            ).fetchall()
+        )
+        active = dict(
+            connection.execute(
+                "SELECT district, count(*) FROM core.accounts WHERE state = 'active' GROUP BY ALL"
+            ).fetchall()
+        )
+    by_district: dict[str, list[tuple[Any, ...]]] = {}
+    for row in newest:
+        by_district.setdefault(row[0], []).append(row[1:])
+    return [
+        status_of(one, by_district.get(one.id, ()), moment, (holds, active))
+        for one in roster.districts
+    ]
+
+
+def status_of(
+    district: District,
+    newest: Sequence[tuple[Any, ...]],
+    moment: datetime,
+    counts: tuple[Mapping[str, int], Mapping[str, int]],
+) -> DistrictStatus:
+    """Return how one district stands.
+
+    Args:
+        district: The roster's entry.
+        newest: Resource, school, status, reason and time of the last complete
+            pull of the newest attempt of each partition.
+        moment: The present, aware.
+        counts: Held changes and active accounts, by district.
+    """
+    known = {(resource, school): rest for resource, school, *rest in newest}
+    wanted = [
+        (resource.name, school)
+        for resource in RESOURCES.values()
+        if district.wants(resource)
+        for school in (district.schools if resource.grain is Grain.SCHOOL else [None])
+    ]
+    troubles, refused, times, waits_for = [], set(), [], 0
+    for name, school in wanted:
+        status, reason, complete_at = known.get((name, school), ("", "", None))
+        if status == "not_granted":
+            refused.add(name)
+            continue
+        if status in {"failed", "refused"}:
+            troubles.append(Trouble(name, school, reason))
+        if complete_at is None:
+            waits_for += 1
+        else:
+            times.append(complete_at)
+    oldest = min(times, default=None) if not waits_for else None
+    age = (
+        (moment.astimezone(UTC).replace(tzinfo=None) - oldest).total_seconds() / 86400
+        if oldest
+        else 0.0
+    )
+    return DistrictStatus(
+        id=district.id,
+        name=district.name,
+        complete_since=oldest,
+        waits_for=waits_for,
+        troubles=tuple(troubles),
+        not_granted=tuple(sorted(refused)),
+        holds=int(counts[0].get(district.id, 0)),
+        is_stale=age > district.stale_after_days,
+        window=_window(district, moment),
+        active_accounts=int(counts[1].get(district.id, 0)),
+    )
+
+
+def _window(district: District, moment: datetime) -> str:
+    if district.paused:
+        return "paused in the roster"
+    windows = district.windows
+    if windows.is_always:
+        return "at any time"
+    if windows.contains(moment):
+        return "open now"
+    return district.told(windows.next_opening(moment))

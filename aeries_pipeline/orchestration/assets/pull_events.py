@@ -1,0 +1,164 @@
+"""What Dagster is told of a pull: one event a partition, and verdicts where there are any to give.
+
+A partition whose rows are new is a materialization, and every check is answered
+for it. One that was found as it was is an observation, and its verdicts stand:
+only one that has changed, or that the run has promised to give, is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+
+from aeries_pipeline.catalog.resource import Reference, Resource
+from aeries_pipeline.ingest.checks import (
+    FRESH,
+    ROSTER,
+    Answer,
+    answers,
+    freshness,
+    not_asked,
+    questions_for,
+    roster_drift,
+    teaching_schools,
+    unresolved_references,
+)
+from aeries_pipeline.ingest.session import Session
+from aeries_pipeline.orchestration.assets.checks import find_targets, last_outcomes
+from aeries_pipeline.orchestration.assets.describe import (
+    materialization_metadata,
+    observation_metadata,
+)
+from aeries_pipeline.orchestration.partitions import key_of
+from aeries_pipeline.stores.judge import Status
+from aeries_pipeline.stores.ledger import LastGood, last_good
+from aeries_pipeline.stores.outcomes import Loaded, Mode, now
+
+Event = dg.AssetMaterialization | dg.AssetObservation | AssetCheckEvaluation
+
+
+def is_news(resource: Resource, loaded: Loaded) -> bool:
+    """Tell whether a complete pull brought anything for those who follow it."""
+    pull = loaded.pull
+    as_before = pull.mode is Mode.UNCHANGED or (pull.mode is Mode.CHANGES and not pull.changed)
+    return resource.absence_counts or not as_before
+
+
+def not_asked_events(
+    context: dg.AssetExecutionContext, resource: Resource, district: str, schools: Sequence[int]
+) -> Iterator[Event]:
+    """Yield the verdicts on an optional resource that the roster does not list."""
+    key = dg.AssetKey(["raw", resource.name])
+    partitions = [key_of(district, school) for school in schools] or [district]
+    told = _Told(context, resource, partitions)
+    targets = find_targets(context.instance, key, partitions)
+    for partition in partitions:
+        for answer in not_asked(resource):
+            if told.is_due(answer, partition):
+                yield targets.evaluation(partition, answer)
+
+
+def pull_events(
+    context: dg.AssetExecutionContext,
+    session: Session,
+    resource: Resource,
+    results: Sequence[Loaded],
+) -> Iterator[Event]:
+    """Yield one event for each complete partition, then the verdicts.
+
+    Args:
+        context: Of the step.
+        session: The pull that has ended.
+        resource: What was pulled.
+        results: What became of each partition.
+    """
+    district = session.district
+    key = dg.AssetKey(["raw", resource.name])
+    by_partition = {key_of(district.id, one.pull.school): one for one in results}
+    as_before = {
+        partition
+        for partition, one in by_partition.items()
+        if one.pull.status is Status.COMPLETE and not is_news(resource, one)
+    }
+    if as_before:
+        # Dagster may know less than the warehouse, such as after its files were lost.
+        as_before &= context.instance.get_materialized_partitions(key)
+    for partition, result in by_partition.items():
+        pull = result.pull
+        if partition in as_before:
+            metadata = observation_metadata(result)
+            yield dg.AssetObservation(key, partition=partition, metadata=metadata)
+        elif pull.status is Status.COMPLETE:
+            metadata = materialization_metadata(resource, result)
+            yield dg.AssetMaterialization(key, partition=partition, metadata=metadata)
+        elif pull.status is Status.NOT_GRANTED:
+            context.log.warning(pull.reason)
+        else:
+            context.log.error(pull.reason)
+    told = _Told(context, resource, sorted(as_before))
+    targets = find_targets(context.instance, key, list(by_partition))
+    unresolved = unresolved_references(session.warehouse, resource, district.id)
+    goods = last_good(session.warehouse, district.id, resource.name)
+    for partition, result in by_partition.items():
+        school = result.pull.school
+        # Yielded, not logged: what is logged after the last yield of a step
+        # that then fails never reaches the event log.
+        for answer in _verdicts(
+            session, resource, result, goods.get(school), unresolved.get(school, [])
+        ):
+            if partition not in as_before or told.is_due(answer, partition):
+                yield targets.evaluation(partition, answer)
+
+
+class _Told:
+    """What was last said of partitions, to say only what is new.
+
+    A check that the run has announced is always answered: left open it would
+    look as if it had failed.
+    """
+
+    def __init__(
+        self, context: dg.AssetExecutionContext, resource: Resource, partitions: Sequence[str]
+    ) -> None:
+        self._announced = {check.name for check in context.selected_asset_check_keys}
+        key = dg.AssetKey(["raw", resource.name])
+        names = [name for name in questions_for(resource) if name not in self._announced]
+        self._last = last_outcomes(context.instance, key, names, partitions)
+
+    def is_due(self, answer: Answer, partition: str) -> bool:
+        """Tell whether a verdict is to be recorded."""
+        if answer.name in self._announced:
+            return True
+        return self._last.get((answer.name, partition)) is not answer.passed
+
+
+def _verdicts(
+    session: Session,
+    resource: Resource,
+    result: Loaded,
+    good: LastGood | None,
+    unresolved: Sequence[tuple[Reference, int, int]],
+) -> list[Answer]:
+    verdicts = answers(resource, result, good, unresolved)
+    if good is None and result.pull.status is Status.NOT_GRANTED:
+        verdicts.append(Answer(FRESH, passed=True, text="not granted, so nothing grows old"))
+    else:
+        last = good.finished_at if good else None
+        verdicts.append(freshness(last, now(), session.district.stale_after_days))
+    if resource.name == "schools":
+        verdicts.append(_roster(session))
+    return verdicts
+
+
+def _roster(session: Session) -> Answer:
+    if not session.warehouse.has_table("raw", "schools"):
+        return Answer(ROSTER, passed=False, text="the schools were never pulled")
+    rows = session.warehouse.dicts(
+        'SELECT "SchoolCode", "InactiveStatusCode", "DoNotReport", "Terms" FROM raw.schools '
+        "WHERE district = ?",
+        [session.district.id],
+    )
+    teaching = teaching_schools(rows, session.district.inactive_school)
+    return roster_drift(session.district.schools, teaching, session.district.id)

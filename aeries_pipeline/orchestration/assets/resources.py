@@ -1,0 +1,103 @@
+"""Dagster resources: the warehouse, and the open pulls of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+from dagster_duckdb import DuckDBResource
+from pydantic import PrivateAttr
+
+from aeries_pipeline.districts.roster import Roster, load_roster
+from aeries_pipeline.ingest.pull import Progress
+from aeries_pipeline.ingest.session import PullOptions, Session
+from aeries_pipeline.settings import Settings
+from aeries_pipeline.stores.connection import Warehouse
+
+OUTSIDE_WINDOW_TAG = "aeries/outside_window"
+ACCEPT_SHRUNKEN_TAG = "aeries/accept_shrunken"
+FULL_TAG = "aeries/full"
+
+
+class WarehouseResource(DuckDBResource):
+    """The warehouse, configured as a ``DuckDBResource``.
+
+    Connections are opened under the warehouse's lock and closed whatever
+    happens, which the base class does not do when its body raises.
+    """
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The warehouse itself."""
+        return Warehouse(Path(self.database))
+
+    @contextmanager
+    def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection to the warehouse; other processes wait meanwhile."""
+        with self.warehouse.open() as connection:
+            yield connection
+
+
+class AeriesResource(dg.ConfigurableResource):
+    """Opens one pull for each district that a run touches.
+
+    The first step of a run that asks for a district opens its session, with
+    the lock, the system information and the certificate check; later steps
+    share it.
+    """
+
+    roster_path: str
+    data_dir: str
+
+    _sessions: dict[str, Session] = PrivateAttr(default_factory=dict)
+    _roster: Roster | None = PrivateAttr(default=None)
+    _options: PullOptions = PrivateAttr(default_factory=PullOptions)
+    _on_progress: Callable[[Progress], None] | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Read the roster anew and the reasons that the run's tags give."""
+        run = context.run
+        tags = dict(run.tags) if run else {}
+        self._sessions = {}
+        self._roster = load_roster(Path(self.roster_path))
+        self._options = PullOptions(
+            run_id=run.run_id if run else None,
+            outside_window=tags.get(OUTSIDE_WINDOW_TAG),
+            accept_shrunken=tags.get(ACCEPT_SHRUNKEN_TAG),
+            full=FULL_TAG in tags,
+        )
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Release every district."""
+        del context
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+
+    @property
+    def roster(self) -> Roster:
+        """The roster as it was when the run began."""
+        if self._roster is None:
+            self._roster = load_roster(Path(self.roster_path))
+        return self._roster
+
+    @property
+    def settings(self) -> Settings:
+        """Paths of the installation."""
+        return Settings(Path(self.roster_path), Path(self.data_dir))
+
+    def session(self, district: str, warehouse: Warehouse) -> Session:
+        """Return the open pull of a district, opening it where needed.
+
+        Raises:
+            DistrictBusyError: If another process is pulling the district.
+            ConfigurationError: If its certificate is missing.
+        """
+        found = self._sessions.get(district)
+        if found is None:
+            found = Session(self.roster.get(district), self.settings, warehouse, self._options)
+            self._sessions[district] = found
+        return found

@@ -1,0 +1,115 @@
+"""``out/xello_files``: what Xello imports, as files, for one district.
+
+Thin around ``accounts.xello.deliver``.
+"""
+
+import dagster as dg
+
+from aeries_pipeline.accounts.xello import layout
+from aeries_pipeline.accounts.xello.contents import NothingToDeliverError
+from aeries_pipeline.accounts.xello.deliver import Delivery, deliver
+from aeries_pipeline.orchestration.assets.accounts import ACCOUNTS, AFTER_PULLS, CHANGES
+from aeries_pipeline.orchestration.assets.checks import check_specs
+from aeries_pipeline.orchestration.assets.describe import OWNER
+from aeries_pipeline.orchestration.assets.links import links
+from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.orchestration.partitions import Partitions
+from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
+
+XELLO_FILES = dg.AssetKey(["out", "xello_files"])
+FITS = "values_fit_xellos_specification"
+QUESTIONS = {
+    FITS: "Every value of the files fits Xello's published specification: no delimiter in it, not "
+    "too long, nothing required missing."
+}
+"""The good state that each check asks about."""
+_TEXT = """\
+School, Student and StudentCourses as Xello's file specification asks for, the account changes since the last delivery, and a manifest.
+
+| | |
+|---|---|
+| Folder | `data/out/DISTRICT/xello/TIME/` |
+| Format | pipe-delimited text, UTF-8; see `docs/accounts.md` |
+| Written | when anything in it differs from the last delivery |
+"""  # noqa: E501
+
+
+def build_xello_asset(partitions: Partitions) -> dg.AssetsDefinition:
+    """Return the asset that writes a district's delivery."""
+
+    @dg.asset(
+        key=XELLO_FILES,
+        group_name="accounts",
+        kinds={"file", "csv"},
+        owners=[OWNER],
+        description=_TEXT,
+        partitions_def=partitions.districts,
+        deps=[
+            ACCOUNTS,
+            CHANGES,
+            dg.AssetKey(["raw", "schools"]),
+            dg.AssetKey(["raw", "courses"]),
+            *(
+                dg.AssetDep(
+                    dg.AssetKey(["raw", name]), partition_mapping=partitions.schools_of_district()
+                )
+                for name in ("classes", "transcripts")
+            ),
+        ],
+        automation_condition=AFTER_PULLS,
+        tags={"aeries/grain": "district", "aeries/personal": "yes"},
+        metadata=links(layout, "accounts.md"),
+        check_specs=check_specs(XELLO_FILES, QUESTIONS, partitions.districts),
+    )
+    def xello_files(
+        context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
+    ) -> dg.MaterializeResult:
+        district = aeries.roster.get(context.partition_key)
+        try:
+            delivery = deliver(warehouse.warehouse, district, aeries.settings.out)
+        except (NothingToDeliverError, WarehouseBusyError, WarehouseUnusableError) as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        except OSError as error:
+            raise dg.Failure(
+                f"{district.id}: the delivery to Xello could not be written "
+                f"({error.strerror or type(error).__name__}); the last one stays; see whether the "
+                "disk is full, then materialize out/xello_files again",
+                allow_retries=False,
+            ) from None
+        return dg.MaterializeResult(
+            metadata=_metadata(delivery), check_results=[_verdict(delivery)]
+        )
+
+    return xello_files
+
+
+def _metadata(delivery: Delivery) -> dict[str, dg.MetadataValue]:
+    shown: dict[str, dg.MetadataValue] = {
+        "folder": dg.MetadataValue.path(str(delivery.folder)),
+        "is_new": dg.MetadataValue.bool(delivery.is_new),
+        "accounts_outside_delivered_grades": dg.MetadataValue.int(delivery.undelivered),
+    }
+    for name, rows in delivery.rows.items():
+        shown[f"{name}_rows"] = dg.MetadataValue.int(rows)
+    if delivery.missing:
+        shown["not_pulled_yet"] = dg.MetadataValue.text(", ".join(delivery.missing))
+    return shown
+
+
+def _verdict(delivery: Delivery) -> dg.AssetCheckResult:
+    lines = [
+        f"{file}.{column} {problem} in {number} rows ({action})"
+        for (file, column, problem, action), number in delivery.problems.items()
+    ]
+    text = "; ".join(lines)
+    if lines:
+        text += (
+            f"; the rows are named in {delivery.folder.name}/problems.csv; correct them in Aeries"
+        )
+    return dg.AssetCheckResult(
+        check_name=FITS,
+        passed=not lines,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=text or "every value fits",
+        metadata={"problems": sum(delivery.problems.values())},
+    )

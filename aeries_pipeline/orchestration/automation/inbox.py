@@ -1,0 +1,70 @@
+"""The sensor that notices complete files of course requests in the districts' inboxes.
+
+It looks at names, sizes and times, and opens no file.
+"""
+
+import json
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from aeries_pipeline.course_requests.inbox import FOLDER, waiting_files
+from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.orchestration.assets.course_requests import REQUESTS
+from aeries_pipeline.orchestration.automation.jobs import TAKE_REQUESTS
+from aeries_pipeline.orchestration.partitions import DISTRICT_TAG
+from aeries_pipeline.settings import Settings
+
+AGAIN_SECONDS = 900
+"""A file that is still there after a run is tried again as often."""
+
+
+def build_inbox_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Return the sensor that starts a run for each district with files."""
+
+    @dg.sensor(
+        name="course_request_files",
+        job_name=TAKE_REQUESTS,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts core/course_requests for a district when a file in its inbox has not "
+        "changed between two ticks.",
+    )
+    def course_request_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        before: dict[str, list[str]] = json.loads(context.cursor or "{}")
+        moment = datetime.now(UTC)
+        seen: dict[str, list[str]] = {}
+        requests = []
+        for district in load_roster(settings.roster).districts:
+            files = waiting_files(settings.inbox / district.id / FOLDER, moment)
+            if not files:
+                continue
+            marks = [one.mark for one in files]
+            seen[district.id] = marks
+            # The same as in the tick before: nobody is writing it.
+            still = [one for one in marks if one in before.get(district.id, [])]
+            if still:
+                slot = int(moment.timestamp()) // AGAIN_SECONDS
+                requests.append(
+                    dg.RunRequest(
+                        run_key=f"{district.id}@{slot}/{'+'.join(still)}"[:200],
+                        partition_key=district.id,
+                        asset_selection=[REQUESTS],
+                        tags={DISTRICT_TAG: district.id},
+                    )
+                )
+        reason = None if requests else _waits(seen)
+        return dg.SensorResult(
+            run_requests=requests,
+            cursor=json.dumps(seen),
+            skip_reason=dg.SkipReason(reason) if reason else None,
+        )
+
+    return course_request_files
+
+
+def _waits(seen: dict[str, list[str]]) -> str:
+    if not seen:
+        return "no inbox holds a complete file"
+    files = sum(len(marks) for marks in seen.values())
+    return f"{files} files in {', '.join(sorted(seen))} are looked at again at the next tick"

@@ -1,0 +1,119 @@
+"""How partitions are spelled. No other module joins or splits a key.
+
+A district is ``eagle-usd``, a school ``eagle-usd|994``. School keys stand in
+the order of the roster, so that a district is one unbroken range and one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
+
+from aeries_pipeline.catalog.resource import Grain
+from aeries_pipeline.districts.roster import District, Roster
+
+DISTRICT_TAG = "aeries/district"
+"""Tag of a run that is about one district; at most one of these goes on at a time."""
+
+_BAR = "|"
+_PARTITION_TAGS = (
+    PARTITION_NAME_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    ASSET_PARTITION_RANGE_END_TAG,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """The partitions of a roster.
+
+    Attributes:
+        districts: One key for each district.
+        schools: One key for each school of each district.
+    """
+
+    districts: dg.StaticPartitionsDefinition
+    schools: dg.StaticPartitionsDefinition
+
+    def of(self, grain: Grain) -> dg.StaticPartitionsDefinition:
+        """Return the partitions of a grain."""
+        return self.districts if grain is Grain.DISTRICT else self.schools
+
+    def schools_of_district(self) -> dg.StaticPartitionMapping:
+        """Return the mapping from schools upstream to their district downstream."""
+        return dg.StaticPartitionMapping(
+            {key: split(key)[0] for key in self.schools.get_partition_keys()}
+        )
+
+    def district_of_schools(self) -> dg.StaticPartitionMapping:
+        """Return the mapping from a district upstream to its schools downstream."""
+        found: dict[str, set[str]] = {}
+        for key in self.schools.get_partition_keys():
+            found.setdefault(split(key)[0], set()).add(key)
+        return dg.StaticPartitionMapping(found)
+
+
+def build_partitions(roster: Roster) -> Partitions:
+    """Return the partitions of a roster, in its order."""
+    return Partitions(
+        dg.StaticPartitionsDefinition([district.id for district in roster.districts]),
+        dg.StaticPartitionsDefinition(
+            [key for district in roster.districts for key in school_keys(district)]
+        ),
+    )
+
+
+def school_key(district: str, school: int) -> str:
+    """Return the key of a school."""
+    return f"{district}{_BAR}{school}"
+
+
+def school_keys(district: District) -> list[str]:
+    """Return the keys of a district's schools, in roster order."""
+    return [school_key(district.id, school) for school in district.schools]
+
+
+def range_tags(keys: Sequence[str]) -> dict[str, str]:
+    """Return the tags of a run over an unbroken range of keys; none for a single key."""
+    if len(keys) < 2:
+        return {}
+    return {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
+
+
+def key_of(district: str, school: int | None) -> str:
+    """Return the key of a partition of either grain."""
+    return district if school is None else school_key(district, school)
+
+
+def split(key: str) -> tuple[str, int | None]:
+    """Return district and school of a key; no school for a district's key."""
+    district, bar, school = key.partition(_BAR)
+    return district, int(school) if bar else None
+
+
+def by_district(keys: Iterable[str]) -> dict[str, list[int]]:
+    """Group keys by district, in order; district keys have no schools."""
+    found: dict[str, list[int]] = {}
+    for key in keys:
+        district, school = split(key)
+        schools = found.setdefault(district, [])
+        if school is not None:
+            schools.append(school)
+    return found
+
+
+def districts_of(tags: Mapping[str, str]) -> list[str]:
+    """Return the districts that a run's tags name, the one it is tagged with first.
+
+    Of a range over several districts, those of its ends.
+    """
+    named = [tags[DISTRICT_TAG]] if DISTRICT_TAG in tags else []
+    named += [split(tags[name])[0] for name in _PARTITION_TAGS if name in tags]
+    return list(dict.fromkeys(named))

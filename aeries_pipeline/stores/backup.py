@@ -1,0 +1,215 @@
+"""Backups of the warehouse: taking one, proving that it can be read, and putting one back.
+
+A backup is a plain copy of the file between two writes, with a manifest that
+has its digest and its counts. It holds students' data like the warehouse does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from aeries_pipeline.catalog.tables import literal, quoted
+from aeries_pipeline.stores.connection import Warehouse, copy_file, private_directory
+from aeries_pipeline.stores.files import write_atomically
+from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.versions import SCHEMA_VERSION, version_of
+
+PREFIX = "warehouse-"
+
+
+class BackupError(RuntimeError):
+    """A backup cannot be taken or is not to be trusted; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One backup.
+
+    Attributes:
+        path: The file.
+        taken_at: When, UTC.
+        bytes: Its size.
+        schema_version: Of its tables.
+        tables: Rows by table, with its schema.
+    """
+
+    path: Path
+    taken_at: datetime
+    bytes: int
+    schema_version: int
+    tables: Mapping[str, int]
+
+
+def take_backup(warehouse: Warehouse, folder: Path, *, moment: datetime | None = None) -> Backup:
+    """Copy the warehouse and prove that the copy can be read.
+
+    Args:
+        warehouse: Locked for the time of a plain copy.
+        folder: Where the backup goes; best on another disk.
+        moment: The present, UTC without a zone; tests give another.
+
+    Raises:
+        BackupError: If there is nothing to copy, or no room.
+        WarehouseBusyError: If the warehouse does not come free.
+    """
+    if not warehouse.path.exists():
+        raise BackupError(f"there is no warehouse at {warehouse.path}; nothing to back up")
+    moment = moment or now()
+    path = private_directory(folder) / f"{PREFIX}{moment:%Y%m%dT%H%M%SZ}.duckdb"
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    warehouse.copy_to(partial)
+    try:
+        version, tables = inspect(partial)
+        backup = Backup(path, moment, partial.stat().st_size, version, tables)
+        _write_manifest(backup, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return backup
+
+
+def inspect(path: Path) -> tuple[int, dict[str, int]]:
+    """Read a database file from end to end.
+
+    Returns:
+        The version of its schema, and its rows by table.
+
+    Raises:
+        BackupError: If it is no database, or damaged.
+    """
+    try:
+        with duckdb.connect() as connection:
+            connection.execute(f"ATTACH {literal(str(path))} AS looked_at (READ_ONLY)")
+            names = connection.execute(
+                "SELECT schema_name, table_name FROM duckdb_tables() "
+                "WHERE database_name = 'looked_at' ORDER BY ALL"
+            ).fetchall()
+            found = {}
+            for schema, table in names:
+                # Every value of every column is read, not only the number of rows.
+                rows = connection.execute(
+                    f"SELECT count(*), sum(hash(t)::HUGEINT) FROM looked_at.{schema}."
+                    f"{quoted(table)} AS t"
+                ).fetchone()
+                found[f"{schema}.{table}"] = int(rows[0]) if rows else 0
+            return version_of(connection, "looked_at"), found
+    except duckdb.Error as error:
+        raise BackupError(
+            f"{path.name} cannot be read as a database ({type(error).__name__}); it is damaged or "
+            "was written by a newer DuckDB; take another backup"
+        ) from None
+
+
+def backups(folder: Path) -> list[Path]:
+    """Return the backups in a folder, oldest first; copies from before upgrades included."""
+    return sorted(folder.glob(f"{PREFIX}*.duckdb")) if folder.exists() else []
+
+
+def check_backup(path: Path) -> Backup:
+    """Hold a backup against its manifest, and read it from end to end.
+
+    Raises:
+        BackupError: If it is missing, changed, damaged or newer than this release.
+    """
+    if not path.is_file():
+        raise BackupError(f"there is no backup {path}; aeries-pipeline backup --list shows them")
+    manifest = _manifest(path)
+    stated = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+    if stated and stated["sha256"] != _digest(path):
+        raise BackupError(f"{path.name} is not what its manifest says; do not restore it")
+    version, tables = inspect(path)
+    if version > SCHEMA_VERSION:
+        raise BackupError(
+            f"{path.name} is of schema version {version}, and this release knows {SCHEMA_VERSION}; "
+            "install the release that wrote it"
+        )
+    if version == 0:
+        raise BackupError(f"{path.name} is no warehouse: it has no ledger")
+    taken = datetime.fromisoformat(stated["taken_at"]) if stated else _changed(path)
+    return Backup(path, taken, path.stat().st_size, version, tables)
+
+
+def restore(warehouse: Warehouse, path: Path, *, moment: datetime | None = None) -> Path | None:
+    """Let a backup take the place of the warehouse; the present file becomes a backup itself.
+
+    Args:
+        warehouse: Locked all the while.
+        path: A backup; it stays.
+        moment: The present, UTC without a zone; tests give another.
+
+    Returns:
+        Where the file that was there until now lies; None where there was none.
+
+    Raises:
+        BackupError: If the backup is not to be trusted; nothing was changed.
+    """
+    check_backup(path)
+    moment = moment or now()
+    place = private_directory(warehouse.path.parent)
+    incoming = place / f".{warehouse.path.name}.incoming"
+    incoming.unlink(missing_ok=True)
+    with warehouse.locked():
+        copy_file(path, incoming)
+        before = None
+        if warehouse.path.exists():
+            folder = private_directory(place / "backups")
+            before = folder / f"{PREFIX}replaced-{moment:%Y%m%dT%H%M%SZ}.duckdb"
+            warehouse.path.replace(before)
+        # What was not checkpointed belongs to the file that it stands beside.
+        log = warehouse.path.with_name(warehouse.path.name + ".wal")
+        if log.exists():
+            log.replace(before.with_name(before.name + ".wal") if before else log)
+        incoming.replace(warehouse.path)
+    return before
+
+
+def rewrite_manifest(path: Path) -> None:
+    """Bring the manifest of a backup up to date after its content was changed on purpose."""
+    if _manifest(path).exists():
+        taken = json.loads(_manifest(path).read_text(encoding="utf-8"))["taken_at"]
+        version, tables = inspect(path)
+        size = path.stat().st_size
+        _write_manifest(Backup(path, datetime.fromisoformat(taken), size, version, tables), path)
+
+
+def remove(path: Path) -> None:
+    """Delete a backup with everything that belongs to it."""
+    for one in (path, _manifest(path), path.with_name(path.name + ".wal")):
+        one.unlink(missing_ok=True)
+
+
+def _write_manifest(backup: Backup, content: Path) -> None:
+    text = json.dumps(
+        {
+            "taken_at": backup.taken_at.isoformat(),
+            "sha256": _digest(content),
+            "bytes": backup.bytes,
+            "schema_version": backup.schema_version,
+            "tables": dict(backup.tables),
+        },
+        indent=2,
+    )
+    write_atomically(_manifest(backup.path), text + "\n")
+
+
+def _manifest(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _changed(path: Path) -> datetime:
+    from datetime import UTC
+
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)

@@ -1,0 +1,126 @@
+"""The SQL that reads the elements of landed files, one row a row of a table.
+
+Builds text only. What is done with it, quickly or with care, is in ``staging``
+and ``read_checked``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aeries_pipeline.catalog.fields import Field, Kind
+from aeries_pipeline.catalog.resource import Resource, Table
+from aeries_pipeline.catalog.tables import literal, quoted
+from aeries_pipeline.stores.infer_schema import NO_NAMES, Shape, unknown_names
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The names that the files of a batch carry, for one table.
+
+    Attributes:
+        outer: Properties of the elements.
+        inner: Properties of the elements of the flattened array.
+        unknown: Those of both that the catalogue does not know.
+    """
+
+    outer: frozenset[str]
+    inner: frozenset[str]
+    unknown: frozenset[str]
+
+
+def present(resource: Resource, table: Table, shapes: Sequence[Shape]) -> Present:
+    """Return the names that any of the shapes carries."""
+    return Present(
+        NO_NAMES.union(*(shape.names for shape in shapes)),
+        NO_NAMES.union(*(shape.inner.get(table.name, NO_NAMES) for shape in shapes)),
+        unknown_names(resource, shapes) if table is resource.main else NO_NAMES,
+    )
+
+
+def text_select(files: Sequence[str], table: Table, names: Present, *, typed: bool = False) -> str:
+    """Return the query for every field, with ``_part``, ``_page`` and ``_extra``.
+
+    Args:
+        files: Paths, listed in the table ``files`` as well.
+        table: What the rows are meant for.
+        names: What the files carry; other fields are NULL.
+        typed: Whether numbers are read as numbers and truth values as JSON, not as
+            text; then ``_values`` tells how many of what was read of a row is not NULL.
+    """
+    outer = _columns(table.outer, names.outer, names.unknown, typed=typed)
+    inner = _columns(table.inner, names.inner, names.unknown, typed=typed)
+    columns = list(outer.items())
+    picks = [_pick(one, names.outer, "s.", typed=typed) for one in table.outer]
+    extras = [f"s.{quoted(name)}" for name in sorted(names.unknown & names.outer)]
+    counted = [f"s.{quoted(name)}" for name in outer]
+    source = "s"
+    if table.nested and table.nested in names.outer and names.inner:
+        columns.append((table.nested, f"STRUCT({_struct(inner.items())})[]"))
+        picks += [_pick(one, names.inner, "e.", typed=typed) for one in table.inner]
+        extras += [
+            f"e.{quoted(name)}" for name in sorted((names.unknown & names.inner) - names.outer)
+        ]
+        counted = [f"e.{quoted(name)}" for name in inner]
+        source = f"(SELECT *, unnest(s.{quoted(table.nested)}) AS e FROM s) s"
+    elif table.nested:
+        picks += [_pick(one, NO_NAMES, "e.", typed=typed) for one in table.inner]
+        source = "(SELECT * FROM s LIMIT 0) s"
+    if typed:
+        total = " + ".join(f"({one} IS NOT NULL)::INTEGER" for one in counted)
+        picks.append(f"{total or 0} AS _values")
+    shape_sql = ", ".join(
+        f"{literal(name)}: {literal(kind)}" for name, kind in columns or [("_", "VARCHAR")]
+    )
+    listed = ", ".join(literal(file) for file in files)
+    return (
+        f"WITH s AS (SELECT * FROM read_json([{listed}], format = 'auto', filename = true, "
+        f"columns = {{{shape_sql}}})) SELECT f.part AS _part, f.page AS _page, "
+        f"{', '.join(picks)}, {_packed(extras)} AS _extra "
+        f"FROM {source} JOIN files f ON f.file = s.filename"
+    )
+
+
+def _columns(
+    fields: Sequence[Field], present: frozenset[str], unknown: frozenset[str], *, typed: bool
+) -> dict[str, str]:
+    """Return what is read, by the spelling that came, with its type."""
+    found = {
+        name: _type_of(one, typed=typed)
+        for one in fields
+        for name in (one.name, *one.aliases)
+        if name in present
+    }
+    return dict(sorted(found.items())) | dict.fromkeys(sorted(unknown & present), "JSON")
+
+
+def _type_of(one: Field, *, typed: bool) -> str:
+    if typed and one.kind in {Kind.INTEGER, Kind.DECIMAL}:
+        return "DOUBLE"
+    return "JSON" if typed and one.kind is Kind.BOOLEAN else "VARCHAR"
+
+
+def _packed(extras: Sequence[str]) -> str:
+    """Return the SQL of one JSON object with the unknown properties that have a value."""
+    if not extras:
+        return "NULL::JSON"
+    given = " OR ".join(f"{one} IS NOT NULL" for one in extras)
+    packed = ", ".join(f"{literal(_bare(one))}, {one}" for one in extras)
+    return f"CASE WHEN {given} THEN json_object({packed}) END"
+
+
+def _pick(one: Field, present: frozenset[str], prefix: str, *, typed: bool) -> str:
+    """Return the SQL of a field, under whichever spelling came."""
+    spelled = [f"{prefix}{quoted(name)}" for name in (one.name, *one.aliases) if name in present]
+    kind = _type_of(one, typed=typed)
+    value = f"coalesce({', '.join(spelled)})" if len(spelled) > 1 else (*spelled, "NULL")[0]
+    return f"{value}::{kind} AS {quoted(one.name)}"
+
+
+def _struct(columns: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)
+
+
+def _bare(reference: str) -> str:
+    return reference.split(".", maxsplit=1)[1].strip('"').replace('""', '"')

@@ -1,0 +1,306 @@
+"""Forgetting a student or a district: everywhere, proved, and nobody else."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.operations.privacy.erase import NotErasedError, erase_student
+from aeries_pipeline.operations.privacy.forget import NotForgottenError, Wish, forget
+from aeries_pipeline.operations.privacy.person import find_person
+from aeries_pipeline.operations.privacy.search import search_student
+from aeries_pipeline.stores.backup import backups, check_backup, inspect, take_backup
+from aeries_pipeline_tests.conftest import MakeWorld, World
+from aeries_pipeline_tests.course_requests.test_pipeline import put
+from aeries_pipeline_tests.processes.test_command_line import call
+
+NAME = "Zzyzxmarker"
+MAIL = "zzyzx.marker@students.example.org"
+
+
+@pytest.fixture
+def lived_in(make_world: MakeWorld) -> World:
+    """A district with a marked student everywhere: two nights, requests, files, a backup."""
+    world = make_world(schools=2, students=60, roster={"resources": ["contacts"]})
+    person = somebody(world)
+    person.last = NAME
+    assert call(world, "sync", "eagle-usd").exit_code == 0
+    other = next(one for one in everybody(world) if one.id != person.id)
+    put(
+        world,
+        f"StudentID,CourseID,Name\n{person.id},0315,{NAME}\n{person.id},0001,{NAME}\n"
+        f"{other.id},0315,x\n",
+        "spring.csv",
+    )
+    assert call(world, "requests", "export", "eagle-usd").exit_code in {0, 1}
+    world.faults(
+        {"kind": "bad_value", "field": "Birthdate", "share": 0.03, "path": "schools/994/students$"}
+    )
+    call(world, "sync", "eagle-usd", "--full")
+    world.faults()
+    with world.warehouse.open() as connection:
+        # A bad row of the student, as of a night on which the birthdate was no date.
+        connection.execute(
+            "INSERT INTO quarantine.students SELECT 'eagle-usd', 994, 'p', now()::TIMESTAMP, "
+            "'Birthdate: not a date', to_json({'StudentID': ?, 'LastName': ?})",
+            [person.id, NAME],
+        )
+    take_backup(world.warehouse, world.settings.backups)
+    assert call(world, "publish").exit_code == 0
+    return world
+
+
+def everybody(world: World) -> list[object]:
+    return [row.person for row in world.site.district.rows[994] if not row.tag]
+
+
+def somebody(world: World) -> object:
+    return everybody(world)[0]
+
+
+def leave(world: World, student: int) -> None:
+    """Take a student out of Aeries, and pull, so that nothing lists the student any more."""
+    for rows in world.site.district.rows.values():
+        rows[:] = [row for row in rows if row.person.id != student]
+    for _night in range(2):
+        world.site.clock_offset += 86400
+        call(world, "sync", "eagle-usd", "--full")
+
+
+def holding(root: Path, text: str) -> set[str]:
+    needle = text.encode()
+    return {
+        str(path.relative_to(root))
+        for path in root.rglob("*")
+        if path.is_file() and not path.is_symlink() and needle in path.read_bytes()
+    }
+
+
+def test_a_student_is_gone_from_every_file_and_nobody_else_is(lived_in: World) -> None:
+    world = lived_in
+    student, data = somebody(world).id, world.settings.data
+    before = holding(data, NAME)
+    assert {name.split("/")[0] for name in before} >= {
+        "warehouse.duckdb", "landing", "out", "inbox", "published", "backups",
+    }  # fmt: skip
+    leave(world, student)
+    others = 'SELECT count(*), sum(hash(t)::HUGEINT) FROM raw.{} t WHERE "StudentID" <> ?'
+    tables = ("students", "transcripts", "classes", "contacts")
+    kept = {name: world.warehouse.rows(others.format(name), [student]) for name in tables}
+    accounts = world.warehouse.rows("SELECT count(*) FROM core.accounts WHERE student_id <> ?",
+                                    [student])  # fmt: skip
+    counts = world.warehouse.rows("FROM core.enrollment_counts ORDER BY ALL")
+    done = call(world, "forget", "eagle-usd", "--student", str(student), "--yes",
+                "--reason", "asked for by the district")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "nothing more is found" in done.output
+    assert str(student) not in done.output
+    assert NAME not in done.output
+    assert holding(data, NAME) == set()
+    for text in data.rglob("*"):
+        if text.is_file() and text.suffix in {".csv", ".txt", ".json", ".sql", ".html"}:
+            assert str(student) not in text.read_text("utf-8"), text
+    assert {name: world.warehouse.rows(others.format(name), [student]) for name in tables} == kept
+    assert world.warehouse.rows("SELECT count(*) FROM core.accounts") == accounts
+    assert world.warehouse.rows("FROM core.enrollment_counts ORDER BY ALL") == counts
+    audit = world.warehouse.dicts("FROM meta.forgotten ORDER BY status DESC")
+    assert [one["status"] for one in audit] == ["removed", "proved"]
+    assert audit[1]["searched_files"] > 10
+    assert audit[0]["rows"] > 5
+    assert str(student) not in str(audit)
+    for path in backups(world.settings.backups):
+        check_backup(path)
+    # The next night reads everything that an unchanged answer might hide, and works.
+    assert call(world, "sync", "eagle-usd").exit_code == 0
+    assert holding(data, NAME) == set()
+
+
+@pytest.mark.long
+def test_a_new_delivery_without_the_student_is_made(lived_in: World) -> None:
+    world = lived_in
+    student = somebody(world).id
+    place = world.settings.out / "eagle-usd" / "xello"
+    leave(world, student)
+    before = sorted(one.name for one in place.iterdir())
+    forget(
+        world.settings,
+        load_roster(world.settings.roster),
+        Wish("eagle-usd", "privacy officer", "contract", student),
+    )
+    assert sorted(one.name for one in place.iterdir()) == before, "rewritten in place"
+    assert call(world, "sync", "eagle-usd").exit_code == 0
+    assert len(list(place.iterdir())) == len(before) + 1, "and Xello gets a new one"
+
+
+def test_a_student_whom_aeries_lists_is_forgotten_on_request_alone(lived_in: World) -> None:
+    student = str(somebody(lived_in).id)
+    held = inspect(lived_in.settings.warehouse)[1]
+    words = ["forget", "eagle-usd", "--student", student, "--yes", "--reason", "a reason"]
+    refused = call(lived_in, *words)
+    assert refused.exit_code == 1
+    assert "Aeries still lists this student" in refused.output
+    assert inspect(lived_in.settings.warehouse)[1] == held
+    assert call(lived_in, *words, "--although-listed").exit_code == 0
+    gone = lived_in.warehouse.rows('SELECT count(*) FROM raw.students WHERE "StudentID" = ?',
+                                   [int(student)])  # fmt: skip
+    assert gone == [(0,)]
+    # The list is byte for byte the old one; it must not pass for unchanged.
+    assert call(lived_in, "sync", "eagle-usd").exit_code == 0
+    back = lived_in.warehouse.rows('SELECT count(*) FROM raw.students WHERE "StudentID" = ?',
+                                   [int(student)])  # fmt: skip
+    assert back == [(1,)]
+
+
+@pytest.mark.long
+def test_a_reason_that_says_of_whom_is_refused(lived_in: World) -> None:
+    student = somebody(lived_in).id
+    done = call(lived_in, "forget", "eagle-usd", "--student", str(student), "--yes",
+                "--although-listed", "--reason", f"parents of {student} asked")  # fmt: skip
+    assert done.exit_code == 1
+    assert "must not say of whom" in done.output
+
+
+@pytest.mark.long
+def test_a_file_that_waits_in_the_inbox_is_seen_to_first(lived_in: World) -> None:
+    student = somebody(lived_in).id
+    put(lived_in, f"StudentID,CourseID\n{student},0001\n", "waiting.csv")
+    done = call(lived_in, "forget", "eagle-usd", "--student", str(student), "--yes",
+                "--although-listed", "--reason", "a reason")  # fmt: skip
+    assert done.exit_code == 1
+    assert "1 files in the inbox are about this student" in done.output
+
+
+@pytest.mark.long
+def test_the_same_number_in_another_district_is_somebody_else(lived_in: World) -> None:
+    world = lived_in
+    student = somebody(world).id
+    with world.warehouse.open() as connection:
+        connection.execute(
+            "INSERT INTO core.accounts SELECT * REPLACE ('falcon-usd' AS district) "
+            "FROM core.accounts WHERE student_id = ?",
+            [student],
+        )
+    done = call(world, "forget", "eagle-usd", "--student", str(student), "--yes",
+                "--although-listed", "--reason", "a reason")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = world.warehouse.rows("SELECT district FROM core.accounts WHERE student_id = ?",
+                                 [student])  # fmt: skip
+    assert found == [("falcon-usd",)]
+
+
+@pytest.mark.long
+def test_what_a_family_shares_stays_with_the_others(lived_in: World) -> None:
+    world = lived_in
+    student = somebody(world).id
+    assert call(world, "sync", "eagle-usd", "--full").exit_code == 0
+    with world.warehouse.open() as connection:
+        mine, brother = (
+            row[0]
+            for row in connection.execute(
+                'SELECT "StudentID" FROM raw.students ORDER BY "StudentID" = ? DESC LIMIT 2',
+                [student],
+            ).fetchall()
+        )
+        assert mine == student
+        for column, value in (
+            ("StudentPersonalEmailAddress", "family@example.org"),
+            ("NetworkLoginID", "ann of the (1st) year"),
+        ):
+            connection.execute(
+                f'UPDATE raw.students SET "{column}" = ? WHERE "StudentID" = ?', [value, student]
+            )
+        connection.execute(
+            "UPDATE raw.students SET \"ParentEmailAddress\" = 'the.family@example.org' "
+            'WHERE "StudentID" = ?',
+            [brother],
+        )
+        connection.execute(
+            "INSERT INTO meta.account_decisions (district, why) VALUES ('eagle-usd', ?), "
+            "('eagle-usd', 'they moved')",
+            [f"the mother of {student} called"],
+        )
+        person = find_person(connection, "eagle-usd", student)
+    assert "family@example.org" not in person.marks
+    assert "ann of the (1st) year" in person.marks
+    done = call(world, "forget", "eagle-usd", "--student", str(student), "--yes",
+                "--although-listed", "--reason", "a reason")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    kept = world.warehouse.rows(
+        'SELECT count(*) FROM raw.students WHERE "StudentID" = ?', [brother]
+    )
+    assert kept == [(1,)]
+    whys = {why for (why,) in world.warehouse.rows("SELECT why FROM meta.account_decisions")}
+    assert whys == {"[removed: it named a student who was forgotten]", "they moved"}
+
+
+@pytest.mark.long
+def test_a_search_that_finds_something_says_where(lived_in: World) -> None:
+    world = lived_in
+    student = somebody(world).id
+    with world.warehouse.open() as connection:
+        person = find_person(connection, "eagle-usd", student)
+    assert str(student) not in repr(person)
+    note = world.settings.data / "out" / "eagle-usd" / "note-of-somebody.md"
+    note.write_text(f"call home of {student}", encoding="utf-8")
+    done = call(world, "forget", "eagle-usd", "--student", str(student), "--yes",
+                "--although-listed", "--reason", "a reason")  # fmt: skip
+    assert done.exit_code == 1
+    assert "still found in out/eagle-usd/note-of-somebody.md" in done.output
+    status = world.warehouse.rows("SELECT status, still_found_in FROM meta.forgotten")
+    assert ("remains", ["out/eagle-usd/note-of-somebody.md"]) in status
+    note.unlink()
+    again = call(world, "forget", "eagle-usd", "--student", str(student), "--yes",
+                 "--although-listed", "--reason", "a reason")  # fmt: skip
+    assert again.exit_code == 0, again.output
+    assert search_student(world.settings, person).places == ()
+
+
+@pytest.mark.long
+def test_a_file_that_cannot_be_written_stays_as_it_is(lived_in: World) -> None:
+    world = lived_in
+    with world.warehouse.open() as connection:
+        person = find_person(connection, "eagle-usd", somebody(world).id)
+    path = world.settings.warehouse
+    before = path.read_bytes()
+    (path.parent / f".{path.name}.without").mkdir()
+    with pytest.raises((NotErasedError, OSError)):
+        erase_student(path, person)
+    assert path.read_bytes() == before
+
+
+def test_a_district_is_gone_and_the_others_stay(lived_in: World) -> None:
+    world = lived_in
+    with world.warehouse.open() as connection:
+        for table in ("core.accounts", "raw.students"):
+            connection.execute(
+                f"INSERT INTO {table} SELECT * REPLACE ('falcon-usd' AS district) FROM {table}"
+            )
+    rows = world.warehouse.rows("SELECT count(*) FROM raw.students WHERE district = 'falcon-usd'")
+    words = ["forget", "eagle-usd", "--yes", "--reason", "the contract has ended"]
+    refused = call(world, *words)
+    assert refused.exit_code == 1
+    assert "set paused: true or take it out" in refused.output
+    world.write_roster(paused=True)
+    done = call(world, *words)
+    assert done.exit_code == 0, done.output
+    data = world.settings.data
+    for place in ("landing", "out", "inbox"):
+        assert not (data / place / "eagle-usd").exists()
+    found = world.warehouse.rows("SELECT DISTINCT district FROM raw.students")
+    assert found == [("falcon-usd",)]
+    assert world.warehouse.rows("SELECT count(*) FROM raw.students") == rows
+    assert world.warehouse.rows("SELECT count(*) FROM meta.pulls") == [(0,)]
+    with duckdb.connect(str(world.settings.published / "aeries.duckdb"), read_only=True) as copy:
+        assert copy.execute("SELECT count(*) FROM meta.pulls").fetchall() == [(0,)]
+    (path,) = backups(world.settings.backups)
+    assert "eagle-usd" not in str(inspect(path)[1])
+    assert holding(data, NAME) <= {"warehouse.duckdb"}, "that is falcon's"
+    assert world.warehouse.rows("SELECT what, status FROM meta.forgotten ORDER BY ALL") == [
+        ("district", "proved"), ("district", "removed"),
+    ]  # fmt: skip
+
+
+def test_nothing_is_forgotten_of_nothing(world: World) -> None:
+    with pytest.raises(NotForgottenError, match="there is no warehouse"):
+        forget(world.settings, load_roster(world.settings.roster), Wish("eagle-usd", "x", "y", 1))

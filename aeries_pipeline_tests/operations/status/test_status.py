@@ -1,0 +1,155 @@
+"""How every district stands, and the page that says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.emulator.site import XELLO_GRANT
+from aeries_pipeline.ingest.pull import pull_resource
+from aeries_pipeline.operations.status.page import html, markdown
+from aeries_pipeline.operations.status.read import DistrictStatus, read_status, status_of
+from aeries_pipeline.orchestration.assembly import build_defs
+from aeries_pipeline.orchestration.assets.operator_page import OPERATOR_PAGE
+from aeries_pipeline.orchestration.automation.instance import open_instance
+from aeries_pipeline_tests.conftest import World, roster_entry, write_roster
+from aeries_pipeline_tests.orchestration.test_raw_assets import QUIET
+from aeries_pipeline_tests.processes.test_command_line import call
+
+NOW = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)
+
+
+def pull(world: World) -> None:
+    session = world.session()
+    for resource in RESOURCES.values():
+        if not resource.optional:
+            pull_resource(session, resource, world.schools)
+    session.close()
+
+
+def status(world: World, moment: datetime | None = None) -> DistrictStatus:
+    roster = load_roster(world.settings.roster)
+    return read_status(world.warehouse, roster, moment or datetime.now(UTC))[0]
+
+
+def test_a_district_stands_as_its_ledger_says(make_world) -> None:
+    world = make_world(areas=XELLO_GRANT - {"Graduation Status"})
+    before = status(world)
+    assert before.complete_since is None
+    assert before.waits_for == 2 + 3 * 8
+    pull(world)
+    healthy = status(world)
+    assert healthy.complete_since is not None
+    assert healthy.not_granted == ("graduation_status",)
+    assert not healthy.needs_a_person
+    assert healthy.window == "at any time"
+    world.faults({"kind": "html", "path": "schools/994/gpas"})
+    pull(world)
+    (trouble,) = status(world).troubles
+    assert (trouble.resource, trouble.school) == ("gpas", 994)
+    assert "a login page came instead of data" in trouble.reason
+    assert status(world).needs_a_person
+    world.faults()
+    pull(world)
+    assert status(world).troubles == ()
+    assert status(world, datetime.now(UTC) + timedelta(days=9)).is_stale
+
+
+def test_the_oldest_partition_dates_the_district(world: World) -> None:
+    newest = [
+        (name, school, "complete", "", datetime(2026, 11, 20 + (school or 0) % 5))
+        for name, resource in RESOURCES.items()
+        for school in (world.schools if resource.grain == "school" else [None])
+    ]
+    found = status_of(world.district, newest, NOW, ({"eagle-usd": 3}, {"eagle-usd": 120}))
+    assert found.complete_since == datetime(2026, 11, 20)
+    assert (found.holds, found.active_accounts) == (3, 120)
+    assert found.needs_a_person
+
+
+def test_windows_are_told_in_the_districts_time(world: World) -> None:
+    closed = world.district.model_copy(update={"pull_window": "weekdays 8pm-9pm"})
+    assert status_of(closed, [], NOW, ({}, {})).window == "Wed 2026-11-25 20:00 PST"
+    open_now = world.district.model_copy(update={"pull_window": "weekdays 8pm-2am"})
+    assert status_of(open_now, [], NOW, ({}, {})).window == "open now"
+    paused = world.district.model_copy(update={"paused": True})
+    assert status_of(paused, [], NOW, ({}, {})).window == "paused in the roster"
+
+
+class Cells(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.text: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        del attrs
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_the_page_puts_first_who_needs_a_person_and_escapes_what_it_shows(world: World) -> None:
+    fine = world.district.model_copy(update={"id": "fine-usd", "name": "Fine | <b>Unified</b>"})
+    newest = [
+        (name, school, "complete", "", datetime(2026, 11, 25))
+        for name, resource in RESOURCES.items()
+        for school in (world.schools if resource.grain == "school" else [None])
+    ]
+    bad = [("terms", 994, "failed", "school 994, terms: a <page> came | again", None)]
+    statuses = [
+        status_of(fine, newest, NOW, ({}, {})),
+        status_of(world.district, bad, NOW, ({"eagle-usd": 2}, {})),
+    ]
+    shown = markdown(statuses, NOW)
+    assert "2 districts, 1 of them need a person." in shown
+    assert shown.index("eagle-usd") < shown.index("fine-usd")
+    rows = [line for line in shown.splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in rows} == {9}
+    assert "2: aeries-pipeline accounts review eagle-usd" in shown
+    page = html(statuses, NOW)
+    parsed = Cells()
+    parsed.feed(page)
+    assert "b" not in parsed.tags
+    assert "page" not in parsed.tags
+    assert "school 994, terms: a <page> came | again" in parsed.text
+    assert parsed.tags.count("tr") == 3
+    assert "http" not in page, "nothing is fetched from elsewhere"
+
+
+def test_the_asset_writes_the_page(world: World) -> None:
+    one = roster_entry(world.url, world.schools)
+    write_roster(world.settings.roster, [one, {**one, "id": "falcon-usd", "name": "Falcon"}])
+    pull(world)
+    with open_instance(world.settings) as instance:
+        job = build_defs(world.settings).resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            instance=instance,
+            run_config=QUIET,
+            asset_selection=[OPERATOR_PAGE],
+        )
+    (event,) = result.get_asset_materialization_events()
+    metadata = event.step_materialization_data.materialization.metadata
+    assert metadata["districts"].value == 2
+    assert metadata["districts_that_need_a_person"].value == 1
+    assert "falcon-usd" in metadata["page"].value
+    page = world.settings.data / "operator.html"
+    assert "falcon-usd" in page.read_text(encoding="utf-8")
+    assert page.stat().st_mode & 0o777 == 0o600
+    student = world.site.district.rows[994][0].person
+    assert str(student.id) not in page.read_text(encoding="utf-8") + metadata["page"].value
+
+
+def test_the_command_says_the_same(world: World) -> None:
+    pull(world)
+    shown = call(world, "status").output
+    assert "1 districts, 0 of them need a person." in shown
+    assert "ok   eagle-usd  all complete since 20" in shown
+    world.faults({"kind": "html", "path": "schools/994/gpas"})
+    pull(world)
+    shown = call(world, "status").output
+    assert "look eagle-usd" in shown
+    assert "eagle-usd, school 994, gpas: a login page came instead of data" in shown

@@ -1,0 +1,176 @@
+"""Backups, and a warehouse of the previous release."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from aeries_pipeline.accounts.compute import compute
+from aeries_pipeline.analytics.publishing.publish import publish
+from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.stores.backup import (
+    BackupError,
+    backups,
+    inspect,
+    restore,
+    take_backup,
+)
+from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.stores.versions import SCHEMA_VERSION
+from aeries_pipeline_tests.analytics.publishing.test_publish import pull_all
+from aeries_pipeline_tests.conftest import World
+from aeries_pipeline_tests.processes.test_command_line import call
+
+RELEASE = Path(__file__).with_name("release-0.1.0.duckdb.gz")
+"""A district of two schools after two nights and a file of requests, by release 0.1."""
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Warehouse:
+    path = tmp_path / "data" / "warehouse.duckdb"
+    path.parent.mkdir()
+    path.write_bytes(gzip.decompress(RELEASE.read_bytes()))
+    return Warehouse(path)
+
+
+def everything(path: Path) -> dict[str, int]:
+    return inspect(path)[1]
+
+
+def test_a_backup_is_the_warehouse_and_can_be_put_back(world: World) -> None:
+    pull_all(world)
+    made = take_backup(world.warehouse, world.settings.backups)
+    assert made.schema_version == SCHEMA_VERSION
+    assert made.tables == everything(world.settings.warehouse)
+    assert made.path.stat().st_mode & 0o777 == 0o600
+    assert made.path.parent.stat().st_mode & 0o777 == 0o700
+    with world.warehouse.open() as connection:
+        connection.execute("DELETE FROM raw.students")
+    before = restore(world.warehouse, made.path)
+    assert everything(world.settings.warehouse) == made.tables
+    assert everything(before)["raw.students"] == 0, "what was there is a backup now"
+    assert before in backups(world.settings.backups)
+    world.site.advance(1)
+    pull_all(world)
+
+
+def test_a_backup_that_was_changed_or_damaged_is_not_restored(world: World) -> None:
+    pull_all(world)
+    made = take_backup(world.warehouse, world.settings.backups)
+    whole = made.path.read_bytes()
+    made.path.write_bytes(whole[: len(whole) // 2])
+    now = everything(world.settings.warehouse)
+    with pytest.raises(BackupError, match="is not what its manifest says"):
+        restore(world.warehouse, made.path)
+    made.path.with_suffix(".json").unlink()
+    with pytest.raises(BackupError, match="cannot be read as a database"):
+        restore(world.warehouse, made.path)
+    with pytest.raises(BackupError, match="there is no backup"):
+        restore(world.warehouse, made.path.with_name("lost.duckdb"))
+    assert everything(world.settings.warehouse) == now
+
+
+def test_the_commands_back_up_list_and_restore(world: World) -> None:
+    nothing = call(world, "backup")
+    assert nothing.exit_code == 1
+    assert "nothing to back up" in nothing.output
+    pull_all(world)
+    taken = call(world, "backup")
+    assert taken.exit_code == 0
+    assert "read from end to end" in taken.output
+    (path,) = backups(world.settings.backups)
+    assert path.name in call(world, "backup", "--list").output
+    export = world.settings.out / "eagle-usd" / "sss" / "994" / "29990101T000000Z"
+    export.mkdir(parents=True)
+    (export / "manifest.json").write_text("{}", encoding="utf-8")
+    back = call(world, "restore", str(path))
+    assert back.exit_code == 0, back.output
+    assert "the warehouse is as it was" in back.output
+    assert "eagle-usd, school 994: 1 exports of course requests are newer" in back.output
+    assert call(world, "restore", "lost.duckdb").exit_code == 1
+
+
+def test_the_previous_releases_warehouse_is_upgraded_and_nothing_is_lost(
+    older: Warehouse, world: World
+) -> None:
+    before = everything(older.path)
+    assert inspect(older.path)[0] == 1
+    views = older.rows("SELECT count(*) FROM core.accounts")
+    version, after = inspect(older.path)
+    assert version == SCHEMA_VERSION
+    assert views == [(before["core.accounts"],)]
+    assert {name: after[name] for name in before} == before
+    (kept,) = backups(older.path.parent / "backups")
+    assert kept.name == "warehouse-schema-1.duckdb"
+    assert everything(kept) == before
+
+
+def test_an_upgraded_warehouse_is_pulled_computed_and_published(
+    older: Warehouse, world: World
+) -> None:
+    assert older.path == world.settings.warehouse
+    world.write_roster(schools=[993, 994])
+    changes = older.rows("SELECT count(*) FROM core.account_changes")[0][0]
+    requests = older.rows("SELECT count(*), sum(hash(r)::HUGEINT) FROM core.course_requests r")
+    done = publish(older, world.settings, load_roster(world.settings.roster))
+    assert done.rows["core.account_changes"] == changes
+    assert done.rows["analytics.students_now"] > 0
+    computed = compute(older, world.district)
+    assert not computed.applied, "the same evidence changes nothing after an upgrade"
+    assert older.rows("SELECT count(*) FROM core.account_changes") == [(changes,)]
+    assert older.rows("SELECT sum(students) FROM core.enrollment_counts")[0][0] > 0
+    assert older.rows("SELECT count(*), sum(hash(r)::HUGEINT) FROM core.course_requests r") == (
+        requests
+    )
+    columns = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'pulls' AND schema_name"
+    assert ("answers",) in older.rows(f"{columns} = 'meta'")
+
+
+def test_a_warehouse_without_the_ledgers_newer_columns_gets_them(world: World) -> None:
+    pull_all(world)
+    with world.warehouse.open() as connection:
+        connection.execute("DROP TABLE meta.schema_version")
+        connection.execute("ALTER TABLE meta.pulls DROP COLUMN answers")
+        connection.execute("ALTER TABLE core.account_changes DROP COLUMN decided_by")
+    rows = world.warehouse.rows("SELECT count(*) FROM meta.pulls WHERE answers IS NULL")
+    assert rows[0][0] > 0
+    compute(world.warehouse, world.district)
+    world.warehouse.rows("SELECT decided_by FROM core.account_changes_now")
+
+
+def test_a_raw_table_without_the_catalogues_newer_fields_is_published_with_them_empty(
+    world: World,
+) -> None:
+    pull_all(world)
+    with world.warehouse.open() as connection:
+        for column in ('"NextGrade"', '"LanguageFluencyCode"'):
+            connection.execute(f"ALTER TABLE raw.students DROP COLUMN {column}")
+    done = publish(world.warehouse, world.settings, load_roster(world.settings.roster))
+    assert done.rows["analytics.students_now"] > 0
+    assert world.warehouse.rows("SELECT count(next_grade) FROM analytics.students_now") == [(0,)]
+    session_again = call(world, "sync", "eagle-usd", "--full")
+    assert session_again.exit_code == 0
+    filled = world.warehouse.rows("SELECT count(next_grade) > 0 FROM analytics.students_now")
+    assert filled == [(True,)]
+
+
+def test_a_newer_releases_warehouse_is_left_alone(world: World) -> None:
+    pull_all(world)
+    with world.warehouse.open() as connection:
+        connection.execute("INSERT INTO meta.schema_version VALUES (99, now()::TIMESTAMP)")
+    before = world.settings.warehouse.read_bytes()
+    with pytest.raises(WarehouseUnusableError, match="was written by a newer release"):
+        world.warehouse.rows("SELECT 1")
+    assert world.settings.warehouse.read_bytes() == before
+    shown = call(world, "sql", "SELECT 1")
+    assert shown.exit_code == 1
+    assert "install that release, or restore a backup" in shown.output
+
+
+def test_a_damaged_file_is_a_sentence(world: World) -> None:
+    pull_all(world)
+    content = bytearray(world.settings.warehouse.read_bytes())
+    content[:4096] = b"x" * 4096
+    world.settings.warehouse.write_bytes(content)
+    with pytest.raises(WarehouseUnusableError, match="cannot be opened"):
+        world.warehouse.rows("SELECT 1")
