@@ -17,12 +17,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aeries_pipeline import deliveries as module
 from aeries_pipeline.accounts.xello.contents import NothingToDeliverError
 from aeries_pipeline.accounts.xello.deliver import Delivery, deliver
 from aeries_pipeline.accounts.xello.layout import LAYOUTS, STUDENT, school_type
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import create_raw
+from aeries_pipeline.stores import deliveries as module
 from aeries_pipeline_tests.accounts.builders import Ward, night
 
 SCHOOLS = [
