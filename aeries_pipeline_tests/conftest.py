@@ -33,6 +33,9 @@ CERTIFICATE = "Marker0Certificate0Marker0000001"
 hypothesis_settings.register_profile("shared-machine", deadline=None)
 hypothesis_settings.load_profile("shared-machine")
 
+QUICK_ROUNDS = {"round_hours": 0.0001}
+"""Nights of a test follow each other within a second."""
+
 FAST = PullOptions(
     retry=RetryPolicy(attempts=3, base_seconds=0.01, cap_seconds=0.02, deadline_seconds=4.0),
     timeouts=Timeouts(connect=2.0, read=2.0, total=2.0),
@@ -117,6 +120,7 @@ def roster_entry(site: str, codes: list[int], **changes: Any) -> dict[str, Any]:
         "url": f"{site}/eagle-usd/SecurityForAPI.aspx",
         "certificate_env": "TEST_AERIES_CERT",
         "schools": codes,
+        "accounts": QUICK_ROUNDS,
     }
     return {**entry, **changes}
 

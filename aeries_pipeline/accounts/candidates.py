@@ -43,6 +43,7 @@ SELECT "StudentID" AS student_id, CAST("SchoolCode" AS INTEGER) AS school,
        nullif("StudentEmailAddress", '') AS email, nullif("StateStudentID", '') AS state_student_id
 FROM raw.students
 WHERE district = {district} AND ("SchoolCode" = school OR "SchoolCode" = {inactive_school})
+  AND "InactiveStatusCode" IS NOT NULL
 """
 
 _JOIN = """
@@ -132,6 +133,7 @@ def school_pulls(connection: duckdb.DuckDBPyConnection, district: str) -> list[S
         )
         SELECT school, max_by(pull_id, started_at) FILTER (is_whole),
                max(started_at) FILTER (is_whole),
+               max_by(finished_at, started_at) FILTER (is_whole),
                max_by(database_year, started_at) FILTER (is_whole),
                max(reason) FILTER (place = 1 AND status <> 'complete')
         FROM tries WHERE school IS NOT NULL GROUP BY school
@@ -139,8 +141,8 @@ def school_pulls(connection: duckdb.DuckDBPyConnection, district: str) -> list[S
         {"district": district},
     ).fetchall()
     return [
-        SchoolPull(school, pull_id or "", started, year or "", trouble or "")
-        for school, pull_id, started, year, trouble in rows
+        SchoolPull(school, pull_id or "", started, finished, year or "", trouble or "")
+        for school, pull_id, started, finished, year, trouble in rows
     ]
 
 
@@ -167,8 +169,9 @@ def unreadable(
     """Return students with a row that cannot be read, and schools with a nameless one.
 
     A row in quarantine is missing from ``raw.students``, and so is in effect
-    one that names another school. Neither means that the student has left. An
-    id that is itself what is wrong with a row does not tell whose it is.
+    one that names another school, or whose status is null. None means that the
+    student has left. An id that is itself what is wrong with a row does not
+    tell whose it is.
     """
     rows = connection.execute(
         """
@@ -178,7 +181,8 @@ def unreadable(
         FROM quarantine.students WHERE district = $district
         UNION ALL
         SELECT school, "StudentID" FROM raw.students
-        WHERE district = $district AND "SchoolCode" NOT IN (school, $inactive)
+        WHERE district = $district
+          AND ("SchoolCode" NOT IN (school, $inactive) OR "InactiveStatusCode" IS NULL)
         """,
         {"district": district, "inactive": policy.inactive_school},
     ).fetchall()

@@ -31,6 +31,7 @@ WAITING = {
     "until it can be read",
     "district_incomplete": "gone from their school while another school could not be read",
     "other_schools_older": "gone from their school; other schools were last read long before",
+    "left_too_briefly": "left by their status, not yet for enough rounds of pulls",
     "absent_too_briefly": "absent from every school, not yet for enough rounds of pulls",
     "additions_only": "changed, while additions_only lets only new and returning accounts through",
 }

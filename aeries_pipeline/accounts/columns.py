@@ -19,8 +19,8 @@ ACCOUNTS: dict[str, str] = {
     "first_seen_at": "Start of the pull that first showed the student active, UTC",
     "last_seen_at": "Start of the last pull that did, UTC",
     "state_since": "When the present state began, UTC",
-    "missing_since": "Start of the first pull without an active row, while the account is active",
-    "absent_rounds": "Complete rounds of pulls without any row since then",
+    "missing_since": "End of the first pull without an active row, while the account is active",
+    "absent_rounds": "Complete rounds of pulls without an active row since then",
     "absent_counted_at": "Start of the newest pull of the last counted round, UTC",
     "pull_id": "Pull that says so, see meta.pulls",
 }

@@ -237,16 +237,16 @@ def _missing(
     if not said and account.school in picture.nameless:
         return Decision((), account, "row_unreadable")
     since = account.missing_since or _first_missed(account, said, picture)
-    noted = _counted(replace(account, missing_since=since), picture)
+    noted = _counted(replace(account, missing_since=since), picture, policy)
     if policy.additions_only:
         return Decision((), noted, "additions_only")
     if not picture.is_whole:
         return Decision((), noted, "district_incomplete")
     explicit = bool(said) or merged_into is not None
-    if explicit and not picture.proves_since(since, policy.round):
+    if noted.absent_rounds < (policy.leaving_rounds if explicit else policy.absent_rounds):
+        return Decision((), noted, "left_too_briefly" if explicit else "absent_too_briefly")
+    if not picture.proves_gone(account.school, since):
         return Decision((), noted, "other_schools_older")
-    if not explicit and noted.absent_rounds < policy.absent_rounds:
-        return Decision((), noted, "absent_too_briefly")
     code = _why(account, said, merged_into)
     dropped = account.school not in policy.schools
     change = Change(
@@ -266,15 +266,16 @@ def _missing(
 
 def _first_missed(account: Account, said: Sequence[StudentRow], picture: Picture) -> datetime:
     if said:
-        return min(row.pulled_at for row in said)
-    pull = picture.pulls.get(account.school)
-    return (pull and pull.started_at) or picture.newest
+        return min(picture.ended(row.school) or row.pulled_at for row in said)
+    return picture.ended(account.school) or picture.newest
 
 
-def _counted(account: Account, picture: Picture) -> Account:
-    """Count one more round of absence, if every school was pulled anew since the last."""
-    marks = [when for when in (account.last_seen_at, account.absent_counted_at) if when]
-    if not picture.is_whole or (marks and picture.oldest <= max(marks)):
+def _counted(account: Account, picture: Picture, policy: Policy) -> Account:
+    """Count one more round, if every school was pulled anew, and long enough after the last."""
+    seen, counted = account.last_seen_at, account.absent_counted_at
+    if not picture.is_whole or (seen and picture.oldest <= seen):
+        return account
+    if counted and (picture.oldest <= counted or picture.oldest < counted + policy.round):
         return account
     return replace(
         account, absent_rounds=account.absent_rounds + 1, absent_counted_at=picture.newest

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from aeries_pipeline.accounts.model import LONG_AGO
@@ -23,6 +23,7 @@ class SchoolPull:
         school: School code.
         pull_id: The newest complete pull of the whole list, on which ``raw.students`` rests.
         started_at: When that pull began, UTC without a zone.
+        finished_at: When it ended.
         database_year: The school year that answered.
         trouble: Why the newest attempt brought nothing; empty where it did.
         active_rows: Active rows that the complete pull brought.
@@ -32,6 +33,7 @@ class SchoolPull:
     school: int
     pull_id: str = ""
     started_at: datetime | None = None
+    finished_at: datetime | None = None
     database_year: str = ""
     trouble: str = ""
     active_rows: int = 0
@@ -77,13 +79,23 @@ class Picture:
         """Return the pulls of the picture, each once."""
         return tuple(sorted({pull.pull_id for pull in self.pulls.values()}))
 
-    def proves_since(self, moment: datetime, spread: timedelta) -> bool:
-        """Tell whether every school was seen at or after a moment, or in its round.
+    def proves_gone(self, school: int, since: datetime) -> bool:
+        """Tell whether the list of every other school began after a moment.
 
-        What one school shows since ``moment`` says nothing about another
-        school that was last pulled days before.
+        Who moves while the lists are read may be gone from a school that is
+        read late and not yet in one that was read early.
+
+        Args:
+            school: The one that no longer shows the student.
+            since: When its first list that says so had been read.
         """
-        return self.is_whole and self.oldest >= moment - spread
+        others = (_start(pull) for code, pull in self.pulls.items() if code != school)
+        return self.is_whole and all(begun > since for begun in others)
+
+    def ended(self, school: int) -> datetime | None:
+        """Return when a school's list had been read, None where it was not."""
+        pull = self.pulls.get(school)
+        return (pull.finished_at or pull.started_at) if pull else None
 
 
 def _start(pull: SchoolPull) -> datetime:

@@ -75,9 +75,9 @@ class Account:
         first_seen_at: Start of the pull that first showed the student active.
         last_seen_at: Start of the last pull that did, UTC without a zone.
         state_since: When the present state began.
-        missing_since: Start of the first pull that no longer showed an active
+        missing_since: End of the first pull that no longer showed an active
             row, while the account is active; None while it is seen.
-        absent_rounds: Complete rounds without any row since then.
+        absent_rounds: Complete rounds without an active row since then.
         absent_counted_at: Start of the newest pull of the last counted round.
         pull_id: The pull that says so.
     """

@@ -42,7 +42,9 @@ class Policy:
         inactive_school: The school that holds rows of former students.
         absent_rounds: Complete rounds of pulls in which a student must be
             absent from every school.
-        round_hours: Pulls that started within as many hours are one round.
+        leaving_rounds: Complete rounds of pulls that must say that a student
+            has left, by a status code or in the inactive school.
+        round_hours: How many hours after one round the next one may begin.
         active_codes: Status codes that mean active, besides blank.
         pre_enrolled_codes: Codes of rows that wait for next year.
         ignored_codes: Codes of rows that are not read at all.
@@ -56,6 +58,7 @@ class Policy:
     schools: frozenset[int]
     inactive_school: int = 999
     absent_rounds: int = 2
+    leaving_rounds: int = 2
     round_hours: float = 12.0
     active_codes: frozenset[str] = frozenset()
     pre_enrolled_codes: frozenset[str] = frozenset({"*"})
@@ -67,7 +70,7 @@ class Policy:
 
     @property
     def round(self) -> timedelta:
-        """How far apart pulls of one round may start."""
+        """How long after one round the next one may begin."""
         return timedelta(hours=self.round_hours)
 
     def standing(self, code: str, school: int) -> Standing | None:
@@ -98,6 +101,7 @@ def policy_of(district: District, today: date) -> Policy:
         schools=frozenset(district.schools),
         inactive_school=district.inactive_school,
         absent_rounds=settings.absent_pulls,
+        leaving_rounds=settings.leaving_rounds,
         round_hours=settings.round_hours,
         active_codes=frozenset(codes.active),
         pre_enrolled_codes=frozenset(codes.pre_enrolled),

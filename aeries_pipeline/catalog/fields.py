@@ -53,6 +53,8 @@ class Field:
         maximum: Largest legal value of a number, or length of a text.
         scale: Digits kept after the decimal point.
         stored: False for a field that is known but deliberately not kept.
+        never_null: A row in which it is null is bad: a blank has a meaning, and
+            null might be that blank or anything else.
     """
 
     name: str
@@ -65,15 +67,17 @@ class Field:
     maximum: int | None = None
     scale: int = 4
     stored: bool = True
+    never_null: bool = False
 
     def needs_value(self, key: Collection[str]) -> bool:
         """Tell whether a row without a value is bad.
 
         True for a required field that is part of the table's key or an id,
-        which is what a smallest legal value of 1 marks. A student without a
-        middle name is a student; one without a StudentID is nobody.
+        which is what a smallest legal value of 1 marks, and for one that is
+        never null. A student without a middle name is a student; one without
+        a StudentID is nobody.
         """
-        return self.required and (self.name in key or self.minimum == 1)
+        return self.required and (self.never_null or self.name in key or self.minimum == 1)
 
     @property
     def sql_type(self) -> str:
@@ -108,6 +112,7 @@ class _Maker(Protocol):
         maximum: int | None = None,
         scale: int = 4,
         stored: bool = True,
+        never_null: bool = False,
     ) -> Field:
         """Return a field."""
         ...
@@ -125,8 +130,11 @@ def _maker(kind: Kind) -> _Maker:
         maximum: int | None = None,
         scale: int = 4,
         stored: bool = True,
+        never_null: bool = False,
     ) -> Field:
-        return Field(name, kind, column, note, required, aliases, minimum, maximum, scale, stored)
+        return Field(
+            name, kind, column, note, required, aliases, minimum, maximum, scale, stored, never_null
+        )
 
     return make
 

@@ -94,8 +94,9 @@ FIELDS = (
     text(
         "InactiveStatusCode",
         "STU.TG",
-        "Blank means active; any other code means not active",
+        "Blank means active; any other code means not active; null cannot be read",
         required=True,
+        never_null=True,
     ),
     integer("FamilyKey", "STU.FK"),
     text("LanguageFluencyCode", "STU.LF"),

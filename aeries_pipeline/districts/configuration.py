@@ -30,6 +30,10 @@ class SafeguardSettings(Settled):
     min_drop_rows: int = Field(default=20, ge=1)
     max_quarantined: float = Field(default=0.05, ge=0, le=1)
     min_quarantined_rows: int = Field(default=5, ge=1)
+    max_growth: float = Field(default=1.0, gt=0, le=100)
+    min_growth_rows: int = Field(default=50, ge=1)
+    max_other_school: float = Field(default=0.05, ge=0, le=1)
+    min_other_school_rows: int = Field(default=5, ge=1)
     max_deactivated: float = Field(default=0.10, ge=0, le=1)
     min_deactivated: int = Field(default=5, ge=1)
     warn_deactivated: float = Field(default=0.05, ge=0, le=1)
@@ -81,6 +85,7 @@ class AccountSettings(Settled):
     """How a district's student rows become accounts, see ``docs/accounts.md``."""
 
     absent_pulls: int = Field(default=2, ge=1, le=60)
+    leaving_rounds: int = Field(default=2, ge=1, le=60)
     round_hours: float = Field(default=12.0, gt=0, le=168)
     status_codes: StatusCodes = Field(default_factory=StatusCodes)
     secondary_programs: list[str] = Field(default_factory=list)

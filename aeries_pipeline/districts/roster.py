@@ -194,6 +194,11 @@ class District(Settled):
             min_drop_rows=self.safeguards.min_drop_rows,
             max_quarantined=self.safeguards.max_quarantined,
             min_quarantined_rows=self.safeguards.min_quarantined_rows,
+            max_growth=self.safeguards.max_growth,
+            min_growth_rows=self.safeguards.min_growth_rows,
+            max_other_school=self.safeguards.max_other_school,
+            min_other_school_rows=self.safeguards.min_other_school_rows,
+            inactive_school=self.inactive_school,
         )
 
     def wants(self, resource: Resource) -> bool:

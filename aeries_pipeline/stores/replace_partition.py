@@ -21,8 +21,9 @@ from aeries_pipeline.catalog.tables import (
     quoted,
     schema_hash,
 )
+from aeries_pipeline.stores.compare_lists import compare
 from aeries_pipeline.stores.connection import PULLS_COLUMNS, Warehouse, WarehouseUnusableError
-from aeries_pipeline.stores.judge import Facts, Safeguards, Status, Verdict, judge
+from aeries_pipeline.stores.judge import Compared, Facts, Safeguards, Status, Verdict, judge
 from aeries_pipeline.stores.outcomes import Fetched, Loaded, PullRow, now, place_of
 from aeries_pipeline.stores.tables import Staged, bad_table, good_table, make_table
 from aeries_pipeline.stores.transaction import insert_rows
@@ -37,12 +38,14 @@ class _Before:
         kept: Rows that stay beside the changed ones, by partition.
         missed: Records that differ and that the feed did not name, by partition.
         removed: Those of them that are no longer there, by partition.
+        compared: Lists beside the last good ones, by partition.
     """
 
     rows: Mapping[tuple[str, int | None], int]
     kept: Mapping[int, int]
     missed: Mapping[int, int]
     removed: Mapping[int, int]
+    compared: Mapping[int, Compared]
 
 
 def swap(
@@ -72,7 +75,7 @@ def swap(
     _register(connection, resource, fetched)
     with warehouse.attached(connection) as catalog:
         _make_tables(connection, resource, catalog)
-        before = _before(connection, resource, fetched, catalog)
+        before = _before(connection, resource, fetched, catalog, safeguards)
         results = [
             _judged(resource, one, staged, part, before, safeguards)
             for part, one in enumerate(fetched)
@@ -152,10 +155,11 @@ def _before(
     resource: Resource,
     fetched: Sequence[Fetched],
     catalog: str,
+    safeguards: Safeguards,
 ) -> _Before:
     rows = previous_rows(connection, resource.name, catalog)
     if resource.feed is None:
-        return _Before(rows, {}, {}, {})
+        return _Before(rows, {}, {}, {}, {})
     raw = f"{catalog}.raw.{quoted(resource.name)}"
     kept = {}
     if any(one.keys is not None for one in fetched):
@@ -170,7 +174,10 @@ def _before(
     removed: Mapping[int, int] = {}
     if any(one.named is not None for one in fetched):
         missed, removed = _compared(connection, resource, raw)
-    return _Before(rows, kept, missed, removed)
+    compared: Mapping[int, Compared] = {}
+    if resource.absence_counts:
+        compared = compare(connection, fetched, catalog, safeguards.inactive_school)
+    return _Before(rows, kept, missed, removed, compared)
 
 
 _PARTITION = "JOIN parts p ON t.district = p.district AND t.school IS NOT DISTINCT FROM p.school"
@@ -244,6 +251,7 @@ def _judged(
         missing=tuple(drift.missing_required),
         previous_rows=previous,
         may_be_empty=resource.may_be_empty,
+        compared=before.compared.get(part),
     )
     verdict: Verdict = judge(
         facts, safeguards, accept_shrunken=one.draft.accept_shrunken_reason is not None

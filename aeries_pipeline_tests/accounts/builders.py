@@ -29,7 +29,7 @@ YEAR = "2026-2027"
 POLICY = Policy(schools=frozenset(SCHOOLS))
 
 
-def night(number: int) -> datetime:
+def night(number: float) -> datetime:
     """The evening of a pull; the schools follow each other by a minute."""
     return FIRST + number * DAY
 
@@ -73,7 +73,7 @@ def picture(
         number = (older or {}).get(school, night_of)
         started = night(number) + timedelta(minutes=school % 10)
         trouble = "a login page came" if school in failed else ""
-        pulls.append(SchoolPull(school, f"night-{number}", started, year, trouble))
+        pulls.append(SchoolPull(school, f"night-{number}", started, started, year, trouble))
     return picture_of(pulls, tuple(schools), 5)
 
 
@@ -99,7 +99,7 @@ class Ward:
 
     def pulls(
         self,
-        number: int,
+        number: float,
         rows: Iterable[Mapping[str, Any]],
         *,
         failed: Iterable[int] = (),
@@ -153,9 +153,15 @@ class Ward:
         self.moment += timedelta(seconds=1) + later
         return compute(self.warehouse, self.district, moment=self.moment)
 
-    def night(self, number: int, rows: Iterable[Mapping[str, Any]], **how: Any) -> Computed:
+    def night(self, number: float, rows: Iterable[Mapping[str, Any]], **how: Any) -> Computed:
         self.pulls(number, rows, **how)
         return self.compute()
+
+    def rounds(self, number: int, rows: Iterable[Mapping[str, Any]], **how: Any) -> Computed:
+        """Two rounds that say the same; the later one is the night of that number."""
+        rows = list(rows)
+        self.night(number - 0.6, rows, **how)
+        return self.night(number, rows, **how)
 
     def accounts(self) -> dict[int, tuple[str, int]]:
         rows = self.warehouse.rows("SELECT student_id, state, school FROM core.accounts")
@@ -176,7 +182,7 @@ def reason_for(element: str) -> str:
     return "StudentID: not a whole number" if isinstance(number, str) else "StudentID: too small"
 
 
-def student(night_of: int, school: int = 991, **values: Any) -> dict[str, Any]:
+def student(night_of: float, school: int = 991, **values: Any) -> dict[str, Any]:
     """A row of ``raw.students`` as a pull of a night would have it."""
     number = values.get("StudentID", 7)
     base: dict[str, Any] = {

@@ -98,15 +98,18 @@ def test_leavers_transfers_and_returns(ward: Ward) -> None:
     leaver = many(1, 1, InactiveStatusCode="I", SchoolLeaveDate=datetime(2026, 9, 30))
     mover = [*many(2, 1, InactiveStatusCode="I"), *many(2, 1, 992)]
     computed = ward.night(1, [*rows, *leaver, *mover])
-    assert computed.applied == {"deactivate": 1, "transfer": 1}
-    assert computed.waiting == {"absent_too_briefly": 1}
-    assert ward.accounts()[1] == ("inactive", 991)
+    assert computed.applied == {"transfer": 1}
+    assert computed.waiting == {"absent_too_briefly": 1, "left_too_briefly": 1}
+    assert ward.accounts()[1] == ("active", 991)
     assert ward.accounts()[2] == ("active", 992)
     assert ward.accounts()[3] == ("active", 991)
-    computed = ward.night(2, [*rows, *mover, *many(1, 1, 993)])
-    assert computed.applied == {"reactivate": 1, "transfer": 1, "deactivate": 1}
-    assert ward.accounts()[1] == ("active", 993)
+    computed = ward.night(2, [*rows, *leaver, *mover])
+    assert computed.applied == {"deactivate": 2}
+    assert ward.accounts()[1] == ("inactive", 991)
     assert ward.accounts()[3] == ("inactive", 991)
+    computed = ward.night(3, [*rows, *mover, *many(1, 1, 993)])
+    assert computed.applied == {"reactivate": 1, "transfer": 1}
+    assert ward.accounts()[1] == ("active", 993)
 
 
 def test_history_says_who_was_where_on_any_date(ward: Ward) -> None:
@@ -115,7 +118,7 @@ def test_history_says_who_was_where_on_any_date(ward: Ward) -> None:
     moved = {"SchoolEnterDate": datetime(2026, 10, 2)}
     ward.night(1, [*rest, *many(2, 1, InactiveStatusCode="I"), *many(2, 1, 992, **moved)])
     gone = many(2, 1, 992, InactiveStatusCode="I", SchoolLeaveDate=datetime(2026, 10, 3), **moved)
-    ward.night(2, [*rest, *many(2, 1, InactiveStatusCode="I"), *gone])
+    ward.rounds(2, [*rest, *many(2, 1, InactiveStatusCode="I"), *gone])
     back = {"SchoolEnterDate": datetime(2026, 10, 4)}
     ward.night(3, [*rest, *many(2, 1, 993, **back)])
     rows = ward.warehouse.rows(
@@ -156,7 +159,7 @@ def test_a_school_that_fails_causes_no_change_and_holds_deactivations(ward: Ward
         assert "school 992" not in ward.accounts()
         assert computed.picture.troubles == {992: "a login page came"}
     assert computed.waiting == {"district_incomplete": 1}
-    computed = ward.night(4, [*gone, *many(1, 1, InactiveStatusCode="I")])
+    computed = ward.rounds(5, [*gone, *many(1, 1, InactiveStatusCode="I")])
     assert computed.applied == {"deactivate": 1}
 
 
@@ -196,9 +199,11 @@ def held_ward(ward: Ward) -> str:
     """A district in which 20 deactivations of school 991 are held; returns the batch."""
     ward.night(0, everyone())
     rest = everyone()[20:]
-    computed = ward.night(1, [*rest, *many(1, 20, InactiveStatusCode="I"), *many(301, 2)])
+    left = [*rest, *many(1, 20, InactiveStatusCode="I"), *many(301, 2)]
+    assert ward.night(0.4, left).applied == {"create": 2}
+    computed = ward.night(1, left)
     assert computed.held == {"deactivate": 20}
-    assert computed.applied == {"create": 2}
+    assert computed.applied == {}
     return computed.batch_id
 
 
@@ -237,7 +242,7 @@ def test_approving_lets_exactly_that_batch_pass_and_leaves_a_trail(ward: Ward) -
     # The approval is spent: the next twenty wait again.
     rest = everyone()[40:]
     gone = many(1, 40, InactiveStatusCode="I")
-    computed = ward.night(2, [*rest, *gone, *many(301, 2)])
+    computed = ward.rounds(3, [*rest, *gone, *many(301, 2)])
     assert computed.held == {"deactivate": 20}
     assert computed.batch_id != batch
 
@@ -245,7 +250,7 @@ def test_approving_lets_exactly_that_batch_pass_and_leaves_a_trail(ward: Ward) -
 def test_an_approval_may_name_a_school_and_a_kind(ward: Ward) -> None:
     ward.night(0, everyone())
     gone = many(1, 20, InactiveStatusCode="I") + many(101, 20, 992, InactiveStatusCode="I")
-    computed = ward.night(1, [*gone, *many(21, 20), *many(121, 20, 992), *many(201, 20, 993)])
+    computed = ward.rounds(1, [*gone, *many(21, 20), *many(121, 20, 992), *many(201, 20, 993)])
     assert computed.held == {"deactivate": 40}
     wish = Wish(computed.batch_id, "approve", "Kim", "yes", "deactivate", 992)
     assert say(ward.warehouse, "eagle-usd", wish) == 20
@@ -266,7 +271,7 @@ def test_rejecting_keeps_the_accounts_and_is_not_asked_again(ward: Ward) -> None
     assert sum(state == "active" for state, _ in ward.accounts().values()) == 102
     # Back for a night, and gone again: that is another case.
     ward.night(3, [*everyone(), *many(301, 2)])
-    assert ward.night(4, rest).held == {"deactivate": 20}
+    assert ward.rounds(4, rest).held == {"deactivate": 20}
 
 
 def test_what_the_pulls_no_longer_ask_for_is_withdrawn_even_if_approved(ward: Ward) -> None:
@@ -366,7 +371,9 @@ def test_a_reused_id_waits_and_a_merged_one_names_its_successor(ward: Ward) -> N
     )
     computed = ward.night(1, [*many(1, 1, **other), *many(3, 38), *everyone()[40:], *merged])
     assert computed.held == {"update": 1}
-    assert computed.applied == {"deactivate": 1, "create": 1}
+    assert computed.applied == {"create": 1}
+    computed = ward.night(2, [*many(1, 1, **other), *many(3, 38), *everyone()[40:], *merged])
+    assert computed.applied == {"deactivate": 1}
     related = ward.warehouse.rows(
         "SELECT student_id, kind, code, related_student_id FROM core.account_changes_now "
         "WHERE related_student_id IS NOT NULL ORDER BY ALL"

@@ -20,6 +20,9 @@ from aeries_pipeline_tests.accounts.builders import (
 ACTIVE, AWAITED, GONE = Standing.ACTIVE, Standing.PRE_ENROLLED, Standing.INACTIVE
 
 
+AT_ONCE = replace(POLICY, leaving_rounds=1)
+
+
 def kinds(decision) -> list[str]:
     return [str(change.kind) for change in decision.changes]
 
@@ -92,9 +95,34 @@ def test_a_program_that_the_district_calls_secondary_comes_second() -> None:
     assert decide(account(), alone, picture(), policy).changes == ()
 
 
-def test_a_row_that_is_no_longer_active_deactivates_at_once() -> None:
+def test_a_row_that_is_no_longer_active_waits_for_a_second_round() -> None:
+    first = decide(account(), [row(991, GONE)], picture(1), POLICY)
+    assert (first.changes, first.waiting) == ((), "left_too_briefly")
+    again = decide(first.account, [row(991, GONE)], picture(1), POLICY)
+    assert again.account == first.account, "the same pulls count once"
+    second = decide(first.account, [row(991, GONE, night_of=2)], picture(2), POLICY)
+    assert kinds(second) == ["deactivate"]
+
+
+def test_a_status_that_was_typed_wrongly_and_is_mended_changes_nothing() -> None:
+    first = decide(account(), [row(991, GONE)], picture(1), POLICY)
+    mended = decide(first.account, [row(night_of=2)], picture(2), POLICY)
+    assert mended.changes == ()
+    wrong_again = decide(mended.account, [row(991, GONE, night_of=3)], picture(3), POLICY)
+    assert wrong_again.waiting == "left_too_briefly"
+
+
+def test_two_pulls_within_the_hours_of_a_round_are_one_round() -> None:
+    first = decide(account(), [], picture(1), POLICY)
+    soon = picture(1.1)
+    assert decide(first.account, [], soon, POLICY).account.absent_rounds == 1
+    later = replace(POLICY, round_hours=2)
+    assert kinds(decide(first.account, [], soon, later)) == ["deactivate"]
+
+
+def test_a_row_that_is_no_longer_active_deactivates_at_once_where_one_round_is_enough() -> None:
     rows = [row(991, GONE, left=date(2026, 9, 30))]
-    decision = decide(account(), rows, picture(), POLICY)
+    decision = decide(account(), rows, picture(), AT_ONCE)
     (change,) = decision.changes
     assert (change.kind, change.code) == (Kind.DEACTIVATE, "inactive_status")
     assert change.effective_at == date(2026, 9, 30)
@@ -105,8 +133,9 @@ def test_a_leave_date_alone_changes_nothing() -> None:
     assert decide(account(), [row(left=date(2026, 6, 1))], picture(), POLICY).changes == ()
 
 
-def test_a_copy_in_the_inactive_school_deactivates_at_once() -> None:
-    (change,) = decide(account(), [row(999, GONE)], picture(), POLICY).changes
+def test_a_copy_in_the_inactive_school_deactivates() -> None:
+    gone = row(999, GONE, pulled_at=night(1) + timedelta(minutes=1))
+    (change,) = decide(account(), [gone], picture(), AT_ONCE).changes
     assert (change.kind, change.code) == (Kind.DEACTIVATE, "in_inactive_school")
 
 
@@ -162,10 +191,18 @@ def test_rows_of_a_school_that_was_not_pulled_prove_nothing() -> None:
 
 def test_an_old_pull_of_another_school_does_not_prove_that_a_student_left() -> None:
     rows = [row(991, GONE, night_of=4)]
-    decision = decide(account(), rows, picture(4, older={992: 3}), POLICY)
+    decision = decide(account(), rows, picture(4, older={992: 3}), AT_ONCE)
     assert (decision.changes, decision.waiting) == ((), "other_schools_older")
-    later = decide(decision.account, rows, picture(5, older={991: 4}), POLICY)
+    later = decide(decision.account, rows, picture(5, older={991: 4}), AT_ONCE)
     assert kinds(later) == ["deactivate"]
+
+
+def test_who_moves_while_the_lists_are_read_has_not_left() -> None:
+    """Gone from 992, which is read late; not yet in 991, which was read before."""
+    decision = decide(account(992), [row(992, GONE)], picture(1), AT_ONCE)
+    assert (decision.changes, decision.waiting) == ((), "other_schools_older")
+    arrived = [row(992, GONE, night_of=2), row(991, night_of=2)]
+    assert kinds(decide(decision.account, arrived, picture(2), AT_ONCE)) == ["transfer"]
 
 
 def test_a_pre_enrolled_row_is_next_years_school_and_no_transfer() -> None:
@@ -198,7 +235,7 @@ def test_somebody_with_a_place_next_year_stays_where_the_district_creates_such_a
     rows = [row(991, GONE), row(992, AWAITED)]
     (change,) = decide(account(), rows, picture(), policy).changes
     assert change.changed_fields == ("next_school",)
-    assert kinds(decide(account(), rows, picture(), POLICY)) == ["deactivate"]
+    assert kinds(decide(account(), rows, picture(), AT_ONCE)) == ["deactivate"]
 
 
 def test_a_return_reactivates_and_transfers_where_the_school_is_another() -> None:
@@ -249,7 +286,7 @@ def test_one_correction_at_a_time_is_no_other_person(corrected) -> None:
 
 
 def test_a_merged_id_is_deactivated_and_names_its_successor() -> None:
-    (change,) = decide(account(), [], picture(), POLICY, merged_into=8).changes
+    (change,) = decide(account(), [], picture(), AT_ONCE, merged_into=8).changes
     assert (change.kind, change.code, change.related_student_id) == (Kind.DEACTIVATE, "merged", 8)
 
 

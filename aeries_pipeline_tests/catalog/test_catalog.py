@@ -96,7 +96,8 @@ def test_a_resource_that_does_not_fit_is_refused_by_name() -> None:
 def frame_of(**values: object) -> pd.DataFrame:
     table = RESOURCES["students"].main
     row = {field.name: None for field in table.stored}
-    row |= {"StudentID": 5, "SchoolCode": 994, "StudentNumber": 1, "Grade": 9} | values
+    row |= {"StudentID": 5, "SchoolCode": 994, "StudentNumber": 1, "Grade": 9}
+    row |= {"InactiveStatusCode": ""} | values
     return pd.DataFrame(
         {
             field.name: pd.array([row[field.name]], dtype=pd.ArrowDtype(arrow_type(field)))
@@ -111,6 +112,8 @@ def test_pandera_gives_reasons_by_row_and_no_values() -> None:
     assert faults(table, frame_of()) == {}
     bad = faults(table, frame_of(Grade=99, SchoolCode=None, LastName="Secretname"))
     assert sorted(bad[7]) == ["Grade: above the largest legal value", "SchoolCode: missing"]
+    unread = faults(table, frame_of(InactiveStatusCode=None))
+    assert unread[7] == ["InactiveStatusCode: missing"], "null may be a blank, or a code"
 
 
 def test_a_frame_of_the_wrong_shape_is_a_mistake_of_the_program() -> None:

@@ -88,9 +88,10 @@ def test_held_changes_are_a_failed_check_that_says_what_to_do(
     for row in leavers:
         row.tag = "I"
     world.site.district.version += 1
-    assert run(world, instance, "students").success
-    result = follow(world, instance)
-    assert result.success
+    for _round in (1, 2):
+        assert run(world, instance, "students").success
+        result = follow(world, instance)
+        assert result.success
     passed, text = verdicts(result)["no_change_is_held", "eagle-usd"]
     assert not passed
     assert "20 deactivations of " in text

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aeries_pipeline.stores.judge import Facts, Safeguards, Status, judge
+from aeries_pipeline.stores.judge import Compared, Facts, Safeguards, Status, judge
 
 BOUNDS = Safeguards()
 
@@ -58,3 +60,50 @@ def test_a_complete_pull_never_loses_more_than_the_bound(
 def test_more_rows_than_before_are_never_refused(rows: int, previous: int) -> None:
     facts = Facts(rows=previous + rows, quarantined=0, records=0, previous_rows=previous)
     assert judge(facts, BOUNDS).status is Status.COMPLETE
+
+
+STEADY = Compared(own=100, own_before=100, coded=30, coded_before=30, known=60)
+
+
+def verdict_of(**changes: int) -> str:
+    seen = replace(STEADY, **changes)
+    facts = Facts(seen.own + seen.elsewhere, 0, 0, previous_rows=seen.own_before, compared=seen)
+    return judge(facts, BOUNDS).code
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, ""),
+        ({"elsewhere": 4}, ""),
+        ({"elsewhere": 5}, ""),
+        ({"elsewhere": 6}, "other_school"),
+        ({"own": 30, "own_before": 30, "elsewhere": 745}, "other_school"),
+        ({"own": 81}, ""),
+        ({"own": 79, "elsewhere": 4}, "shrunken"),
+        ({"own": 200}, ""),
+        ({"own": 201}, "grown"),
+        ({"own": 60, "own_before": 20}, ""),
+        ({"own": 5000, "own_before": 0}, ""),
+        ({"coded": 0}, "codes_vanished"),
+        ({"coded": 0, "coded_before": 4}, ""),
+        ({"lower": 31}, "lower_grades"),
+        ({"lower": 30}, ""),
+        ({"known": 4, "lower": 4}, ""),
+        ({"earlier": 31}, "earlier_entries"),
+        ({"back": 4}, ""),
+        ({"back": 5}, "older_list"),
+        ({"back": 30, "coded_before": 300}, ""),
+    ],
+)
+def test_a_list_that_no_ordinary_night_brings_is_refused(changes: dict, code: str) -> None:
+    assert verdict_of(**changes) == code
+
+
+def test_a_person_may_accept_such_a_list_but_never_another_schools() -> None:
+    for changes in ({"own": 201}, {"coded": 0}, {"lower": 31}, {"back": 5}):
+        seen = replace(STEADY, **changes)
+        facts = Facts(seen.own, 0, 0, previous_rows=100, compared=seen)
+        assert judge(facts, BOUNDS, accept_shrunken=True).status is Status.COMPLETE
+    facts = Facts(145, 0, 0, previous_rows=100, compared=replace(STEADY, elsewhere=45))
+    assert judge(facts, BOUNDS, accept_shrunken=True).status is Status.REFUSED

@@ -367,3 +367,57 @@ def test_a_body_that_raises_releases_the_warehouse(warehouse: Warehouse) -> None
     with pytest.raises(duckdb.Error):
         warehouse.rows("SELECT nonsense")
     assert warehouse.rows("SELECT 1") == [(1,)]
+
+
+def the_list(count: int, **changes: Any) -> list[dict]:
+    """A school's list of which every fourth row has a status code."""
+    rows = students(count, **changes)
+    return [row | {"InactiveStatusCode": "I" if row["StudentID"] % 4 == 0 else ""} for row in rows]
+
+
+YEAR = {"database_year": "2026-2027"}
+
+
+@pytest.mark.parametrize(
+    ("later", "code"),
+    [
+        (lambda rows: rows, ""),
+        (lambda rows: [row | {"Grade": row["Grade"] - 1} for row in rows], "lower_grades"),
+        (
+            lambda rows: [row | {"SchoolEnterDate": "2010-08-20T00:00:00"} for row in rows],
+            "earlier_entries",
+        ),
+        (lambda rows: [row | {"InactiveStatusCode": ""} for row in rows], "codes_vanished"),
+        (
+            lambda rows: [row | ({"InactiveStatusCode": ""} if n % 3 else {})
+                          for n, row in enumerate(rows)],
+            "older_list",
+        ),
+        (lambda rows: [row | {"SchoolCode": 991} for row in rows], "other_school"),
+        (lambda rows: rows + [row | {"SchoolCode": 999, "StudentNumber": 5000 + n}
+                              for n, row in enumerate(rows[:30])], ""),
+        (lambda rows: rows + [row | {"StudentID": 90_000 + n, "StudentNumber": 9000 + n}
+                              for n, row in enumerate(rows + rows)], "grown"),
+        (lambda rows: [row | {"InactiveStatusCode": None} for row in rows], "too_many_bad_rows"),
+    ],
+)  # fmt: skip
+def test_a_list_of_another_day_year_or_school_leaves_the_last_good_one(
+    loader: Loader, later: Any, code: str
+) -> None:
+    rows = the_list(80)
+    assert loader("students", rows, **YEAR).pull.status is Status.COMPLETE
+    before = loader.warehouse.rows("SELECT * EXCLUDE (_pull_id, _pulled_at) FROM raw.students "
+                                   "ORDER BY ALL")  # fmt: skip
+    second = loader("students", later(rows), **YEAR)
+    assert second.pull.code == code
+    after = loader.warehouse.rows("SELECT * EXCLUDE (_pull_id, _pulled_at) FROM raw.students "
+                                  "ORDER BY ALL")  # fmt: skip
+    assert (after == before) == (code != "" or later(rows) == rows)
+
+
+def test_a_new_school_year_is_not_compared_with_the_old_one(loader: Loader) -> None:
+    loader("students", the_list(80), **YEAR)
+    turned = [row | {"InactiveStatusCode": ""} for row in the_list(80)]
+    turned = [row | {"Grade": row["Grade"] - 1} for row in turned]
+    second = loader("students", turned, database_year="2027-2028")
+    assert second.pull.status is Status.COMPLETE
