@@ -43,10 +43,11 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             WarehouseBusyError,
             WarehouseUnusableError,
         )
+        from aeries_pipeline.stores.memory import MemorySettingError
 
         try:
             command(*args, **kwargs)
-        except ConfigurationError as error:
+        except (ConfigurationError, MemorySettingError) as error:
             stop(str(error), 2)
         except (
             AeriesError,

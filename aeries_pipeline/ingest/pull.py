@@ -20,10 +20,8 @@ from aeries_pipeline.ingest.fetch import Outcome, Target, draft_of, fetch, outco
 from aeries_pipeline.ingest.landing import keep_newest, partition_folder
 from aeries_pipeline.ingest.session import Session, SystemInfo
 from aeries_pipeline.stores.load import load, record
+from aeries_pipeline.stores.memory import batch_bytes
 from aeries_pipeline.stores.outcomes import Fetched, Loaded, Mode, now
-
-BATCH_BYTES = 96 * 1024 * 1024
-"""A batch is loaded when it has reached this size, which bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ def _plan(session: Session, resource: Resource, system: SystemInfo) -> Plan:
 def _batches(jobs: Sequence[Target], report: OnProgress) -> Iterator[list[Outcome]]:
     """Yield fetched partitions in batches of bounded size."""
     batch: list[Outcome] = []
-    size = 0
+    size, most = 0, batch_bytes()
     session, resource = jobs[0].session, jobs[0].resource
     with ThreadPoolExecutor(max_workers=session.client.concurrent) as pool:
         futures: list[Future[Outcome]] = [pool.submit(fetch, job) for job in jobs]
@@ -111,7 +109,7 @@ def _batches(jobs: Sequence[Target], report: OnProgress) -> Iterator[list[Outcom
                 # What was as it was is not loaded, so it fills no batch.
                 size += pull.bytes if isinstance(outcome, Fetched) else 0
                 report(Progress(session.district.id, resource.name, pull.school, fetched=True))
-                if size >= BATCH_BYTES:
+                if size >= most:
                     yield batch
                     batch, size = [], 0
         finally:

@@ -18,6 +18,7 @@ import duckdb
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.stores.connection import Warehouse, copy_file, private_directory
 from aeries_pipeline.stores.files import write_atomically
+from aeries_pipeline.stores.memory import open_beside
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.versions import SCHEMA_VERSION, version_of
 
@@ -86,7 +87,7 @@ def inspect(path: Path) -> tuple[int, dict[str, int]]:
         BackupError: If it is no database, or damaged.
     """
     try:
-        with duckdb.connect() as connection:
+        with open_beside(path) as connection:
             connection.execute(f"ATTACH {literal(str(path))} AS looked_at (READ_ONLY)")
             names = connection.execute(
                 "SELECT schema_name, table_name FROM duckdb_tables() "

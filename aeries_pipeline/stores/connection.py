@@ -17,6 +17,8 @@ from typing import Any
 import duckdb
 from filelock import FileLock, Timeout
 
+from aeries_pipeline.stores.diagnose import Diagnosis, Trouble, diagnose
+from aeries_pipeline.stores.memory import open_duckdb
 from aeries_pipeline.stores.versions import (
     SCHEMA_VERSION,
     NewerSchemaError,
@@ -71,6 +73,18 @@ PULLS_COLUMNS = (
 """Columns of ``meta.pulls``. Times are UTC; ``school`` is NULL for a district."""
 
 
+_LOOK = "see docs/operating.md"
+_REMEDIES = {
+    Trouble.HELD: "close it there and try again; analysts should open the published copy",
+    Trouble.DAMAGED: "nothing is read from it or written to it until a backup takes its place: "
+    "aeries-pipeline backup --list, then restore FILE, then sync each district; "
+    "see docs/operating.md",
+    Trouble.FULL: "free some disk space",
+    Trouble.REFUSED: "run this as the account that owns the data directory",
+    Trouble.MEMORY: "give it more memory (AERIES_DUCKDB_MEMORY, or the container's limit)",
+}
+
+
 class WarehouseBusyError(RuntimeError):
     """Another process kept the warehouse for longer than a write ever takes."""
 
@@ -106,7 +120,8 @@ class Warehouse:
 
         Raises:
             WarehouseBusyError: If the lock does not come free in time.
-            WarehouseUnusableError: If DuckDB cannot open the file.
+            WarehouseUnusableError: If DuckDB cannot open the file, or finds it damaged
+                while it is read or written.
         """
         with self.locked():
             try:
@@ -116,11 +131,15 @@ class Warehouse:
                 raise
             try:
                 yield CATALOG
+            except duckdb.Error as error:
+                found = diagnose(error)
+                if found.trouble is Trouble.DAMAGED:
+                    raise self._unusable(found) from None
+                raise
             finally:
                 # Whatever the body left open is undone; what it committed stays.
                 with suppress(duckdb.Error):
                     connection.execute("ROLLBACK")
-                connection.execute("USE memory")
                 self._detach(connection)
 
     @contextmanager
@@ -157,7 +176,7 @@ class Warehouse:
             WarehouseUnusableError: If it cannot be opened, or there is no room for the copy.
         """
         with self.locked():
-            with duckdb.connect() as connection:
+            with self.connect() as connection:
                 self._attach(connection)
                 connection.execute(f"CHECKPOINT {CATALOG}")
                 connection.execute(f"DETACH {CATALOG}")
@@ -169,30 +188,32 @@ class Warehouse:
             connection.execute(
                 f"ATTACH '{str(self.path).replace(chr(39), chr(39) * 2)}' AS {CATALOG}"
             )
-        except duckdb.IOException as error:
-            held = "lock" in str(error).lower()
-            cause = (
-                "another program has it open for writing; analysts should open the published copy"
-                if held
-                else "the disk may be full or the file damaged; see docs/operating.md"
-            )
-            raise WarehouseUnusableError(
-                f"the warehouse {self.path.name} cannot be opened: {cause}"
-            ) from None
+        except duckdb.Error as error:
+            raise self._unusable(diagnose(error)) from None
         if fresh:
             self.path.chmod(0o600)
         self._prepare(connection)
 
     def _detach(self, connection: duckdb.DuckDBPyConnection) -> None:
         try:
+            connection.execute("USE memory")
             connection.execute(f"DETACH {CATALOG}")
-        except duckdb.Error:
+        except duckdb.Error as error:
             self._let_go()
+            found = diagnose(error)
+            if found.trouble is Trouble.DAMAGED:
+                raise self._unusable(found) from None
             raise WarehouseUnusableError(
-                f"the warehouse {self.path.name} could not be written to the end; what was "
-                "committed is in its log and is taken up at the next opening; free some disk "
-                "space, then do again what was under way"
+                f"the warehouse {self.path.name} could not be written to the end ({found.cause}); "
+                "what was committed is in its log and is taken up at the next opening; "
+                f"{_REMEDIES.get(found.trouble, _LOOK)}, then do again what was under way"
             ) from None
+
+    def _unusable(self, found: Diagnosis) -> WarehouseUnusableError:
+        remedy = _REMEDIES.get(found.trouble, _LOOK)
+        return WarehouseUnusableError(
+            f"the warehouse {self.path.name} cannot be used: {found.cause}; {remedy}"
+        )
 
     def _let_go(self) -> None:
         """Close the DuckDB that is kept, in which the file may still be attached."""
@@ -225,6 +246,10 @@ class Warehouse:
         copy_file(self.path, target.with_suffix(".partial"))
         target.with_suffix(".partial").replace(target)
 
+    def connect(self, *, threads: int | None = None) -> duckdb.DuckDBPyConnection:
+        """Open a DuckDB in memory that spills beside this warehouse."""
+        return open_duckdb(private_directory(self.path.parent), threads=threads)
+
     @contextmanager
     def open(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a connection whose current catalog is the warehouse.
@@ -243,7 +268,7 @@ class Warehouse:
         """
         with self._memory_lock:
             if self._memory is None:
-                self._memory = duckdb.connect()
+                self._memory = self.connect()
             return self._memory.cursor()
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:

@@ -16,6 +16,7 @@ import duckdb
 from aeries_pipeline.catalog.fields import Field, Kind
 from aeries_pipeline.catalog.resource import Table
 from aeries_pipeline.catalog.tables import quoted, suspect_sql, value_sql
+from aeries_pipeline.stores.diagnose import lacks_memory
 from aeries_pipeline.stores.infer_schema import Shape
 from aeries_pipeline.stores.read_sql import Present, text_select
 from aeries_pipeline.stores.tables import good_table
@@ -53,7 +54,9 @@ def read_counted(
             f"{' OR '.join(suspects) or 'false'}, {values}, _values, {' + '.join(truths) or '0'} "
             f"FROM ({text_select(files, table, names, typed=True)})"
         )
-    except duckdb.Error:
+    except duckdb.Error as error:
+        if lacks_memory(error):
+            raise
         # A value that is not of its type, somewhere in the batch.
         return set()
     found = {

@@ -23,6 +23,7 @@ from aeries_pipeline.catalog.tables import (
 )
 from aeries_pipeline.stores.compare_lists import compare
 from aeries_pipeline.stores.connection import PULLS_COLUMNS, Warehouse, WarehouseUnusableError
+from aeries_pipeline.stores.diagnose import Trouble, diagnose
 from aeries_pipeline.stores.judge import Compared, Facts, Safeguards, Status, Verdict, judge
 from aeries_pipeline.stores.outcomes import Fetched, Loaded, PullRow, now, place_of
 from aeries_pipeline.stores.tables import Staged, bad_table, good_table, make_table
@@ -90,11 +91,13 @@ def swap(
             insert_pulls(connection, [one.pull for one in results], f"{catalog}.meta.pulls")
             connection.execute("COMMIT")
         except duckdb.Error as error:
-            # The message of the database may quote a value of a row.
-            kind = type(error).__name__
+            found = diagnose(error)
+            if found.trouble in {Trouble.DAMAGED, Trouble.MEMORY}:
+                raise
             raise WarehouseUnusableError(
                 f"{fetched[0].landed.district}, {resource.name}: the warehouse cannot be written "
-                f"({kind}); nothing was changed; see whether the disk is full, then pull again"
+                f"({found.cause}); nothing was changed; see whether the disk is full, then pull "
+                "again"
             ) from None
     return results
 

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.stores.diagnose import Trouble, diagnose
 
 _ARROW = {
     "VARCHAR": pa.string(),
@@ -49,8 +50,11 @@ def writing(
             connection.execute("COMMIT")
         except (duckdb.Error, pa.ArrowException) as error:
             # The message of the database may quote a value of a row.
+            found = diagnose(error)
+            if found.trouble is Trouble.DAMAGED:
+                raise
             raise WarehouseUnusableError(
-                f"{what}: the warehouse cannot be written ({type(error).__name__}); nothing was "
+                f"{what}: the warehouse cannot be written ({found.cause}); nothing was "
                 f"changed; see whether the disk is full, then {again}"
             ) from None
 

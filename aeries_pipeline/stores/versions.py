@@ -14,8 +14,11 @@ import duckdb
 
 from aeries_pipeline.catalog.tables import quoted
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of this release. 1 is release 0.1, which did not say so."""
+
+_REPEATED = r" \(''.*''\)"
+"""What a server had said, as versions before 3 repeated it; it may name a student."""
 
 _TABLE = "meta.schema_version"
 _MADE_ANEW = ("core", "analytics")
@@ -78,6 +81,11 @@ def bring_up_to_date(
         [catalog, list(_MADE_ANEW)],
     ).fetchall():
         connection.execute(f"DROP VIEW {catalog}.{schema}.{name}")
+    if 0 < found < 3:
+        connection.execute(
+            f"UPDATE {catalog}.meta.pulls SET reason = "
+            f"regexp_replace(reason, '{_REPEATED}', '', 'g')"
+        )
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {catalog}.{_TABLE} (version INTEGER, upgraded_at TIMESTAMP)"
     )

@@ -1,3 +1,6 @@
+import json
+import re
+
 import pytest
 
 from aeries_pipeline.districts.errors import (
@@ -45,7 +48,7 @@ def test_rows_come_out_of_lists_and_of_single_objects(body: bytes, rows: list[di
             JSON,
             PermanentError,
             "message_body",
-            "An error has occurred",
+            "an error message instead of data",
         ),
         (
             b'{"Message":"Invalid Student ID 99400001"}',
@@ -54,7 +57,7 @@ def test_rows_come_out_of_lists_and_of_single_objects(body: bytes, rows: list[di
             "message_body",
             "error message",
         ),
-        (b"The service is unavailable.", "text/plain", PermanentError, "not_json", "text/plain"),
+        (b"The service is unavailable.", "text/plain", PermanentError, "not_json", "not JSON"),
         (b'["a"]', JSON, PermanentError, "not_rows", "not a list of objects"),
         (b'[{"a":"Mu\xf1oz"},{"b":"this goes on"}]', JSON, PermanentError, "not_utf8", "not UTF-8"),
     ],
@@ -94,3 +97,33 @@ def test_each_status_has_a_type_and_a_sentence(
     assert type(error) is kind
     assert error.code == code
     assert str(error).startswith("eagle-usd, courses: ")
+
+
+@pytest.mark.parametrize("status", [301, 302, 400, 401, 403, 404, 409, 429, 500, 501, 503])
+def test_nothing_that_a_server_says_is_repeated(status: int) -> None:
+    """Its texts, addresses, types and names may hold a student's."""
+    said = "Student Quintero Marisol cannot be read"
+    headers = {
+        "Location": "https://quintero.marisol.example.org/Quintero?student=Marisol",
+        "Content-Type": "application/json; name=Quintero-Marisol.json",
+        "Content-Disposition": "attachment; filename=Quintero-Marisol.csv",
+        "Server": "Quintero Marisol",
+    }
+    for body in (
+        json.dumps({"Message": said, "ExceptionMessage": said}).encode(),
+        said.encode(),
+        f"<html><title>{said}</title></html>".encode(),
+    ):
+        error = error_of(status, headers, body, "eagle-usd, courses")
+        assert not re.search("quintero|marisol", str(error), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("content_type", ["application/Quintero", "text/html; Quintero", ""])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"Message":"Quintero"}', b"Quintero", b"<p>Quintero</p>", b"<Quintero/>", b'["Quintero"]'],
+)
+def test_nothing_of_an_answer_with_status_200_is_repeated(body: bytes, content_type: str) -> None:
+    with pytest.raises(AeriesError) as caught:
+        rows_of(body, content_type, "eagle-usd, courses")
+    assert "Quintero" not in str(caught.value)

@@ -172,5 +172,5 @@ def test_a_damaged_file_is_a_sentence(world: World) -> None:
     content = bytearray(world.settings.warehouse.read_bytes())
     content[:4096] = b"x" * 4096
     world.settings.warehouse.write_bytes(content)
-    with pytest.raises(WarehouseUnusableError, match="cannot be opened"):
+    with pytest.raises(WarehouseUnusableError, match="it is damaged"):
         world.warehouse.rows("SELECT 1")

@@ -19,6 +19,7 @@ from aeries_pipeline.stores.connection import (
 )
 from aeries_pipeline.stores.judge import Safeguards, Status
 from aeries_pipeline.stores.load import load
+from aeries_pipeline.stores.memory import MEMORY_VARIABLE
 from aeries_pipeline.stores.outcomes import Fetched, Loaded, Mode, PullRow, now
 from aeries_pipeline.stores.tables import Landed
 from aeries_pipeline_tests.catalog.test_catalog import sample
@@ -421,3 +422,21 @@ def test_a_new_school_year_is_not_compared_with_the_old_one(loader: Loader) -> N
     turned = [row | {"Grade": row["Grade"] - 1} for row in turned]
     second = loader("students", turned, database_year="2027-2028")
     assert second.pull.status is Status.COMPLETE
+
+
+def test_answers_beyond_the_memory_are_told_and_cost_no_other_partition(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of 5 MB stand in memory together, so that no spilling helps."""
+    monkeypatch.setenv(MEMORY_VARIABLE, "96MiB")
+    large = [{**row, "Comment": "x" * 5_000_000} for row in students(40, SchoolCode=995)]
+    batch = [loader.fetched("students", [students(5)]), loader.fetched("students", [large], 995)]
+    small, beyond = load(loader.warehouse, RESOURCES["students"], batch, Safeguards())
+    assert small.pull.status is Status.COMPLETE
+    assert (beyond.pull.status, beyond.pull.code) == (Status.FAILED, "out_of_memory")
+    assert beyond.pull.transient, "it is tried again"
+    assert "DuckDB had 96 MiB of memory" in beyond.pull.reason
+    assert MEMORY_VARIABLE in beyond.pull.reason
+    monkeypatch.setenv(MEMORY_VARIABLE, "4GiB")
+    (again,) = load(loader.warehouse, RESOURCES["students"], batch[1:], Safeguards())
+    assert again.pull.status is Status.COMPLETE

@@ -96,7 +96,7 @@ def deliver(
     moment = moment or now()
     place = private_directory(out / district.id / "xello")
     # One at a time: two would both report the changes since the last delivery.
-    with FileLock(place.with_name("xello.lock"), timeout=300), duckdb.connect() as connection:
+    with FileLock(place.with_name("xello.lock"), timeout=300), warehouse.connect() as connection:
         clear(place)
         last = newest(place)
         missing = copy_district(connection, warehouse, district)

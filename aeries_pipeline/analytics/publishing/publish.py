@@ -37,6 +37,7 @@ from aeries_pipeline.stores.connection import (
     table_exists,
 )
 from aeries_pipeline.stores.deliveries import clear, scratch_folder
+from aeries_pipeline.stores.diagnose import diagnose
 from aeries_pipeline.stores.files import sync
 from aeries_pipeline.stores.outcomes import new_id, now
 from aeries_pipeline.stores.transaction import insert_rows, writing
@@ -131,13 +132,32 @@ def publish(
                 "rows": sum(rows.values()),
                 "bytes": (folder / DATABASE).stat().st_size,
             }
+            before = _linked(place)
             _put_in_place(folder, place, str(row["publication_id"]), roster)
-            # An older version stays for whoever is reading it.
-            for old in sorted(place.glob(f"{_VERSION}*"))[:-versions]:
-                shutil.rmtree(old)
+            _keep(place, versions, before)
         row["seconds"] = round(time.monotonic() - began, 3)
         _record(warehouse, row)
     return Published(row, rows, place / DATABASE, place / PARQUET)
+
+
+def _linked(place: Path) -> str | None:
+    """Return the name of the Parquet folder that analysts see; None before the first."""
+    link = place / PARQUET
+    return link.readlink().name if link.is_symlink() else None
+
+
+def _keep(place: Path, versions: int, before: str | None) -> None:
+    """Remove older Parquet folders; some stay for whoever is reading them.
+
+    What a publication that was killed had put beside them was never seen by
+    anybody and is no older version.
+    """
+    now_linked = _linked(place)
+    seen = [one for one in sorted(place.glob(f"{_VERSION}*")) if one.name != now_linked]
+    unseen = [one for one in seen if before is None or one.name > before]
+    older = [one for one in seen if one not in unseen]
+    for old in (*unseen, *older[: max(len(older) - (versions - 1), 0)]):
+        shutil.rmtree(old)
 
 
 @contextmanager
@@ -148,7 +168,7 @@ def _saying_what_failed() -> Iterator[None]:
         why = error.strerror or type(error).__name__
     except duckdb.Error as error:
         # The message of the database may quote a value of a row.
-        why = type(error).__name__
+        why = diagnose(error).cause
     else:
         return
     raise NotPublishedError(
@@ -164,7 +184,7 @@ def _make(
     source = folder / "source.duckdb"
     warehouse.copy_to(source)
     target = folder / DATABASE
-    with duckdb.connect() as connection:
+    with warehouse.connect() as connection:
         connection.execute(f"ATTACH {literal(str(source))} AS source")
         connection.execute(
             f"ATTACH {literal(str(target))} AS {NAME} (STORAGE_VERSION {literal(STORAGE_VERSION)})"

@@ -1,8 +1,8 @@
 """Telling an Aeries answer from everything else that a web server may send.
 
 Takes status, content type and bytes; returns rows or raises a typed error.
-Values of the answer never get into a message; an Aeries ``Message`` is
-repeated only where it holds no digits, since it may name a student.
+Nothing that a server says gets into a message: an error text, a content type
+or the address of a redirect may name a student.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def rows_of(body: bytes, content_type: str, what: str) -> list[Row]:
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise _unreadable(text, content_type, what) from None
+        raise _unreadable(text, what) from None
     if isinstance(data, dict):
         if _is_message(data):
             raise PermanentError(
                 "message_body",
-                f"{what}: Aeries answered with an error message instead of data"
-                f"{_said(data)}; ask the district's Aeries administrator",
+                f"{what}: Aeries answered with an error message instead of data; ask the "
+                "district's Aeries administrator",
             )
         return [data]
     if isinstance(data, list) and all(isinstance(row, dict) for row in data):
@@ -103,14 +103,13 @@ def error_of(
     if status in TRANSIENT_STATUSES:
         return TransientError(
             f"http_{status}",
-            f"{what}: the server answered {status}{_said(_message(body))} each time it was "
-            "asked; the last good data stays, pull again later",
+            f"{what}: the server answered {status} each time it was asked; the last good data "
+            "stays, pull again later",
             retry_after=retry_after,
         )
     return PermanentError(
         f"http_{status}",
-        f"{what}: the server answered {status}{_said(_message(body))}; "
-        "ask the district's Aeries administrator",
+        f"{what}: the server answered {status}; ask the district's Aeries administrator",
     )
 
 
@@ -126,21 +125,6 @@ def _is_message(data: Row) -> bool:
     }
 
 
-def _message(body: bytes) -> Row:
-    try:
-        data = orjson.loads(body.removeprefix(BOM).strip() or b"null")
-    except orjson.JSONDecodeError:
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _said(data: Row) -> str:
-    said = data.get("Message")
-    if not isinstance(said, str) or not said or re.search(r"\d", said) or len(said) > 120:
-        return ""
-    return f" ('{said.rstrip('.')}')"
-
-
 def _page(text: bytes, content_type: str, what: str) -> AeriesError:
     if "xml" in content_type and b"<html" not in text[:2000].lower():
         return PermanentError(
@@ -154,7 +138,7 @@ def _page(text: bytes, content_type: str, what: str) -> AeriesError:
     )
 
 
-def _unreadable(text: bytes, content_type: str, what: str) -> AeriesError:
+def _unreadable(text: bytes, what: str) -> AeriesError:
     if text[:1] in b"[{":
         try:
             text.decode("utf-8")
@@ -168,9 +152,8 @@ def _unreadable(text: bytes, content_type: str, what: str) -> AeriesError:
             f"{what}: the answer broke off after {len(text)} bytes; the last good data stays, "
             "pull again later",
         )
-    shown = content_type.split(";", maxsplit=1)[0].strip() or "no content type"
     return PermanentError(
-        "not_json", f"{what}: the answer is not JSON ({shown}); check the url in the roster"
+        "not_json", f"{what}: the answer is not JSON; check the url in the roster"
     )
 
 
@@ -179,8 +162,9 @@ def _redirect(location: str, what: str) -> AeriesError:
     if target.scheme == "https" and not _LOGIN.search(target.path.encode()):
         return ConfigurationError(
             "moved",
-            f"{what}: the site moved to {target.scheme}://{target.netloc}; put that address in "
-            "the roster (the certificate is not sent along a redirect)",
+            f"{what}: the site has moved to another address; open the roster's url in a browser "
+            "and put the address that it ends at in the roster (the certificate is not sent along "
+            "a redirect)",
         )
     return ConfigurationError(
         "redirected",

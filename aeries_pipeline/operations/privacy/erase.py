@@ -15,6 +15,8 @@ import duckdb
 
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.operations.privacy.person import Person
+from aeries_pipeline.stores.diagnose import Trouble, diagnose
+from aeries_pipeline.stores.memory import open_beside
 
 STUDENT_KEYS = ("student_id", "StudentID")
 OTHER_KEYS = ("related_student_id", "OldStudentID")
@@ -101,7 +103,7 @@ def _rewrite(path: Path, condition: Condition, district: str, person: Person | N
     fresh.unlink(missing_ok=True)
     removed = 0
     try:
-        with duckdb.connect() as connection:
+        with open_beside(path) as connection:
             connection.execute(f"ATTACH {literal(str(path))} AS old")
             connection.execute(f"ATTACH {literal(str(fresh))} AS fresh")
             fresh.chmod(0o600)
@@ -119,6 +121,12 @@ def _rewrite(path: Path, condition: Condition, district: str, person: Person | N
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
         fresh.replace(path)
     except (duckdb.Error, OSError) as error:
+        found = diagnose(error) if isinstance(error, duckdb.Error) else None
+        if found is not None and found.trouble is Trouble.DAMAGED:
+            raise NotErasedError(
+                f"{path} is damaged, so nobody can be taken out of it; nothing else can be done "
+                "with it either: delete it, then run the same command again"
+            ) from None
         # The message of the database may quote a value of a row.
         raise NotErasedError(
             f"{path.name} could not be written anew ({type(error).__name__}) and is as it was; see "
@@ -177,6 +185,6 @@ def tables_of(
 @contextmanager
 def looking_at(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection that has a database file attached as ``old``, reading only."""
-    with duckdb.connect() as connection:
+    with open_beside(path) as connection:
         connection.execute(f"ATTACH {literal(str(path))} AS old (READ_ONLY)")
         yield connection

@@ -18,6 +18,7 @@ from aeries_pipeline.operations.privacy.erase import OTHER_KEYS, STUDENT_KEYS, l
 from aeries_pipeline.operations.privacy.folders import text_of
 from aeries_pipeline.operations.privacy.person import Person
 from aeries_pipeline.settings import Settings
+from aeries_pipeline.stores.memory import open_beside
 
 _BINARY = {".duckdb", ".parquet", ".db", ".db-wal", ".db-shm", ".wal"}
 
@@ -113,7 +114,7 @@ def _in_database(path: Path, person: Person) -> Iterator[str]:
 
 
 def _in_parquet(path: Path, person: Person) -> bool:
-    with duckdb.connect() as connection:
+    with open_beside(path) as connection:
         name = f"read_parquet({literal(str(path))})"
         columns = [row[0] for row in connection.execute(f"DESCRIBE FROM {name}").fetchall()]
         return _in_columns(connection, name, columns, person)

@@ -22,6 +22,7 @@ from aeries_pipeline.analytics.view import Grain
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.ingest.pull import pull_resource
+from aeries_pipeline.stores.outcomes import new_id, now
 from aeries_pipeline_tests.conftest import MakeWorld, World
 from aeries_pipeline_tests.course_requests.test_pipeline import put, take
 
@@ -105,6 +106,22 @@ def test_the_copy_holds_what_the_warehouse_holds_but_for_what_stays_behind(full:
     with duckdb.connect() as connection:
         assert connection.read_parquet(str(parquet)).count("*").fetchall() == counted
     assert {path.name for path in done.parquet.iterdir()} == {f"{n}.parquet" for n in done.rows}
+
+
+def test_what_a_killed_publication_has_left_is_gone_after_the_next(full: World) -> None:
+    first = published(full)
+    place = full.settings.published
+    half = place / ".making-killed"
+    half.mkdir()
+    (half / "source.duckdb").write_bytes(b"a copy of the warehouse")
+    # Killed between the two renames: complete, and never seen by anybody.
+    unseen = place / f".parquet-{new_id(now())}"
+    unseen.mkdir()
+    second = published(full)
+    assert not half.exists()
+    assert not unseen.exists()
+    kept = {one.name for one in place.glob(".parquet-*")}
+    assert kept == {f".parquet-{one.row['publication_id']}" for one in (first, second)}
 
 
 def test_an_open_reader_keeps_its_copy_and_a_new_one_gets_the_new(full: World) -> None:
