@@ -27,6 +27,7 @@ from aeries_pipeline.orchestration.automation.jobs import build_jobs
 from aeries_pipeline.orchestration.automation.notices import build_notice_sensors
 from aeries_pipeline.orchestration.automation.publishing import build_publish_sensor
 from aeries_pipeline.orchestration.automation.pulls import build_pull_sensor
+from aeries_pipeline.orchestration.automation.pulse import build_dead_run_sensor
 from aeries_pipeline.orchestration.automation.retention import build_prune_job
 from aeries_pipeline.orchestration.automation.staleness import build_staleness_sensor
 from aeries_pipeline.orchestration.partitions import build_partitions
@@ -61,6 +62,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
         schedules=[nightly],
         sensors=[
             build_pull_sensor(settings, jobs[:2]),
+            build_dead_run_sensor(settings),
             build_staleness_sensor(settings),
             build_automation_sensor(),
             build_inbox_sensor(settings),

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -180,8 +181,8 @@ def test_a_real_daemon_loads_a_district_when_its_window_opens(make_world) -> Non
 
 
 @contextmanager
-def a_daemon(world: World) -> Iterator[None]:
-    """Run Dagster's daemon on a world's roster and data."""
+def a_daemon(world: World, how: signal.Signals = signal.SIGTERM) -> Iterator[None]:
+    """Run Dagster's daemon on a world's roster and data; end it and its group by a signal."""
     with open_instance(world.settings):
         workspace = write_workspace(world.settings)
     environment = {
@@ -196,4 +197,4 @@ def a_daemon(world: World) -> Iterator[None]:
     try:
         yield
     finally:
-        end(daemon)
+        end(daemon, how)

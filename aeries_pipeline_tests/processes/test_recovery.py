@@ -3,11 +3,13 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
 
+import dagster as dg
 import pytest
 
 from aeries_pipeline.orchestration.automation.instance import open_instance
@@ -192,3 +194,40 @@ def test_two_daemons_by_mistake_pull_each_school_once(world: World) -> None:
         "SELECT school, resource, count(*) FROM meta.pulls GROUP BY ALL HAVING count(*) > 1"
     )
     assert twice == []
+
+
+@pytest.mark.long
+def test_a_machine_that_is_cut_off_in_mid_pull_goes_on_in_the_same_opening(make_world) -> None:
+    """Killed with the whole process group; started again, the run is ended and repeated."""
+    world = make_world(schools=4, students=200, roster={"max_requests_per_second": 4.0})
+    with open_instance(world.settings) as instance:
+        with a_daemon(world, signal.SIGKILL):
+            until = time.monotonic() + 150
+            while time.monotonic() < until and not _loaded(world):
+                time.sleep(0.5)
+            assert _loaded(world), "a pull was under way"
+        (cut,) = [one for one in instance.get_runs() if not one.is_finished][:1]
+        assert cut.status is dg.DagsterRunStatus.STARTED
+        with a_daemon(world):
+            until = time.monotonic() + 120
+            while time.monotonic() < until and not instance.get_run_by_id(cut.run_id).is_finished:
+                time.sleep(1)
+            assert instance.get_run_by_id(cut.run_id).status is dg.DagsterRunStatus.FAILURE
+            until = time.monotonic() + 300
+            while time.monotonic() < until and not _whole(world):
+                time.sleep(2)
+        assert _whole(world), "the pull went on in the same opening"
+
+
+def _loaded(world: World) -> bool:
+    if not world.settings.warehouse.exists() or not world.warehouse.has_table("raw", "terms"):
+        return False
+    return bool(world.warehouse.rows("SELECT count(*) FROM raw.terms")[0][0])
+
+
+def _whole(world: World) -> bool:
+    if not world.warehouse.has_table("raw", "graduation_status"):
+        return False
+    rows = sum(len(world.site.district.rows[school]) for school in world.schools)
+    counted = world.warehouse.rows("SELECT count(*), count(DISTINCT school) FROM raw.students")
+    return counted == [(rows, len(world.schools))]
