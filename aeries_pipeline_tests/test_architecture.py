@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "districts": {"catalog", "stores"},
     "ingest": {"catalog", "districts", "settings", "stores"},
     "accounts": {"catalog", "districts", "ingest", "stores"},
-    "course_requests": {"accounts", "districts", "ingest", "stores"},
+    "course_requests": {"accounts", "catalog", "districts", "ingest", "stores"},
     "analytics": {"accounts", "catalog", "course_requests", "districts", "settings", "stores"},
     "operations": {
         "accounts",

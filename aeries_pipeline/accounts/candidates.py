@@ -19,9 +19,8 @@ from aeries_pipeline.accounts.evidence import Picture, SchoolPull
 from aeries_pipeline.accounts.model import ACCOUNT_FIELDS, LONG_AGO, Account, StudentRow
 from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.accounts.tables import account_of
+from aeries_pipeline.catalog.blank import is_blank, trimmed
 from aeries_pipeline.catalog.tables import literal
-
-_WHITE = " || ".join(f"chr({n})" for n in (9, 10, 11, 12, 13, 32, 160, 8199, 8239, 12288))
 
 
 def _date(column: str) -> str:
@@ -29,16 +28,21 @@ def _date(column: str) -> str:
     return f'CASE WHEN year("{column}") BETWEEN 1900 AND 2100 THEN CAST("{column}" AS DATE) END'
 
 
+def _name(column: str) -> str:
+    """Return SQL for a name; one of white space is none."""
+    return f"CASE WHEN {is_blank(chr(34) + column + chr(34))} THEN '' ELSE \"{column}\" END"
+
+
 _ROWS = """
 SELECT "StudentID" AS student_id, CAST("SchoolCode" AS INTEGER) AS school,
        "StudentNumber" AS student_number,
-       trim(coalesce("InactiveStatusCode", ''), {white}) AS code,
+       {code} AS code,
        _pulled_at AS pulled_at, _pull_id AS pull_id,
        {entered} AS entered, {left_on} AS left_on,
        coalesce("AttendanceProgramCodePrimary", '') AS program,
        coalesce("NextSchoolCode", 0) AS next_school, coalesce("NextGrade", 0) AS next_grade,
        coalesce("OldStudentID", 0) AS old_student_id, "Grade" AS grade,
-       coalesce("FirstName", '') AS first_name, coalesce("LastName", '') AS last_name,
+       {first_name} AS first_name, {last_name} AS last_name,
        coalesce("Gender", '') AS gender, {birthdate} AS birthdate,
        nullif("StudentEmailAddress", '') AS email, nullif("StateStudentID", '') AS state_student_id
 FROM raw.students
@@ -65,8 +69,11 @@ WITH r AS (
              WHEN NOT a.in_use THEN CASE WHEN r.is_active THEN 2 ELSE 0 END
              WHEN r.student_id IS NULL THEN 2
              WHEN r.is_active THEN
-               CASE WHEN r.school = a.school AND r.grade = a.grade
-                     AND r.last_name = a.last_name AND r.first_name = a.first_name
+               CASE WHEN r.school = a.school
+                     AND coalesce(a.student_number, r.student_number) = r.student_number
+                     AND coalesce(r.grade, a.grade) IS NOT DISTINCT FROM a.grade
+                     AND coalesce(nullif(r.last_name, ''), a.last_name) = a.last_name
+                     AND coalesce(nullif(r.first_name, ''), a.first_name) = a.first_name
                      AND r.gender = a.gender
                      AND r.birthdate IS NOT DISTINCT FROM a.birthdate
                      AND r.email IS NOT DISTINCT FROM a.email
@@ -208,9 +215,34 @@ def find(
     """
     names = _names(district, policy, picture.pulls)
     rows = _ROWS.format(**names)
+    _number_rows(connection, names, rows)
     connection.execute(_JOIN.format(**names, rows=rows))
     also_list = f"[{', '.join(map(str, sorted(also)))}]::BIGINT[]"
     connection.execute(_CHOSEN.format(**names, rows=rows, also=also_list))
+
+
+def _number_rows(
+    connection: duckdb.DuckDBPyConnection, names: Mapping[str, Any], rows: str
+) -> None:
+    """Note which row an account follows, where an older release did not.
+
+    Where several rows could be meant, none is: their status proves nothing.
+    """
+    some = connection.execute(
+        "SELECT 1 FROM core.accounts WHERE state = 'active' AND student_number IS NULL "
+        f"AND district = {names['district']} LIMIT 1"
+    ).fetchone()
+    if some:
+        connection.execute(
+            "UPDATE core.accounts a SET student_number = coalesce(r.active, r.alone) FROM ("
+            "SELECT student_id, school, "
+            f"max(student_number) FILTER (code IN ({names['active']})) AS active, "
+            "CASE WHEN count(*) = 1 THEN max(student_number) END AS alone "
+            f"FROM ({rows}) GROUP BY student_id, school) r "
+            "WHERE a.state = 'active' AND a.student_number IS NULL "
+            f"AND a.district = {names['district']} "
+            "AND r.student_id = a.student_id AND r.school = a.school"
+        )
 
 
 def cases(connection: duckdb.DuckDBPyConnection, district: str, policy: Policy) -> dict[int, Case]:
@@ -259,7 +291,9 @@ def _names(
 
     return {
         "district": literal(district),
-        "white": _WHITE,
+        "code": trimmed('"InactiveStatusCode"'),
+        "first_name": _name("FirstName"),
+        "last_name": _name("LastName"),
         "entered": _date("SchoolEnterDate"),
         "left_on": _date("SchoolLeaveDate"),
         "birthdate": _date("Birthdate"),

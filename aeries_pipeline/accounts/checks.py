@@ -33,6 +33,7 @@ WAITING = {
     "other_schools_older": "gone from their school; other schools were last read long before",
     "left_too_briefly": "left by their status, not yet for enough rounds of pulls",
     "absent_too_briefly": "absent from every school, not yet for enough rounds of pulls",
+    "enters_later": "with no row but those of schools that they enter later; no account as yet",
     "additions_only": "changed, while additions_only lets only new and returning accounts through",
 }
 """Why a change that one would expect is not proposed yet."""

@@ -8,7 +8,7 @@ ACCOUNTS: dict[str, str] = {
     "state": "active or inactive; an inactive account is kept and can return",
     "school": "Current school; the last one for an inactive account",
     "next_school": "School of next year, where it is another one of the district's",
-    "grade": "Grade as Aeries has it, -2 to 18",
+    "grade": "Grade as Aeries has it, -2 to 18; the last one where it has none now",
     "first_name": "Legal first name",
     "last_name": "Legal last name",
     "gender": "Aeries code",
@@ -23,6 +23,7 @@ ACCOUNTS: dict[str, str] = {
     "absent_rounds": "Complete rounds of pulls without an active row since then",
     "absent_counted_at": "Start of the newest pull of the last counted round, UTC",
     "pull_id": "Pull that says so, see meta.pulls",
+    "student_number": "StudentNumber of the row that the account follows",
 }
 
 ENROLLMENT: dict[str, str] = {

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from aeries_pipeline.accounts.evidence import Picture
 from aeries_pipeline.accounts.model import (
+    KEPT,
     PROFILE,
     Account,
     Change,
@@ -26,6 +27,9 @@ from aeries_pipeline.accounts.policy import Policy
 
 LEAVING_GRADE = 13
 """NextGrade from which on a student has no school here next year."""
+
+FAR = timedelta(days=366)
+"""An entry date further ahead is a typing error, and says nothing."""
 
 REASONS = {
     "active_row": "an active row and no account",
@@ -68,10 +72,11 @@ def decide(
         and account.school not in picture.pulls
     ):
         return Decision(account=account, waiting="school_not_pulled")
-    if account is not None and account.student_id in picture.unreadable:
+    active = [row for row in rows if row.standing is Standing.ACTIVE]
+    hidden = account is not None and account.student_id in picture.unreadable
+    if account and hidden and all(row.school != account.school for row in active):
         # The student is somewhere in the answer; a bad value is no leaving.
         return Decision(account=account, waiting="row_unreadable")
-    active = [row for row in rows if row.standing is Standing.ACTIVE]
     awaited = [row for row in rows if row.standing is Standing.PRE_ENROLLED]
     if not active and awaited and policy.pre_enrolled_accounts:
         row = min(awaited, key=_row_key)
@@ -81,7 +86,7 @@ def decide(
             # Whoever has a place here next year stays where he or she is.
             active = [replace(row, school=account.school, grade=account.grade)]
     if active:
-        return _present(account, active, awaited, policy)
+        return _present(account, active, awaited, policy, hidden=hidden)
     if account is None or not account.is_active:
         return Decision(account=account)
     return _missing(account, rows, picture, policy, merged_into)
@@ -96,10 +101,16 @@ def _present(
     active: Sequence[StudentRow],
     awaited: Sequence[StudentRow],
     policy: Policy,
+    *,
+    hidden: bool = False,
 ) -> Decision:
-    """Return the changes for a student who is here."""
-    row = primary(account, active, policy)
-    image = _image(row, active, awaited, policy)
+    """Return the changes for a student who is here, perhaps with a further row unreadable."""
+    begun = [row for row in active if not _is_ahead(row, policy.today)]
+    if not begun and not (account and account.is_active):
+        return Decision(account=account, waiting="enters_later")
+    here = [row for row in active if row in begun or (account and row.school == account.school)]
+    row = primary(account, here or active, policy)
+    image = _kept(_image(row, active, awaited, policy), account)
     if account is None:
         code = "active_row" if row.standing is Standing.ACTIVE else "pre_enrolled_row"
         return Decision((_change(Kind.CREATE, image, row, code, to_school=image.school),), None)
@@ -107,15 +118,35 @@ def _present(
         account, last_seen_at=row.pulled_at, missing_since=None, absent_rounds=0,
         absent_counted_at=None,
     )  # fmt: skip
+    if image.school == account.school:
+        noted = replace(noted, student_number=image.student_number)
+    if hidden:
+        image = replace(image, other_schools=account.other_schools)
     after = replace(
-        noted, **image.profile(), state=State.ACTIVE, school=image.school, pull_id=row.pull_id
-    )
+        noted, **image.profile(), state=State.ACTIVE, school=image.school, pull_id=row.pull_id,
+        student_number=image.student_number,
+    )  # fmt: skip
     changes = list(_differences(account, after, row))
     if policy.additions_only and account.is_active and changes:
         return Decision((), noted, "additions_only")
     if _is_other_person(account, after):
         changes = [replace(change, doubt=OTHER_PERSON) for change in changes]
     return Decision(tuple(changes), noted)
+
+
+def _is_ahead(row: StudentRow, today: date) -> bool:
+    """Tell whether the student enters the school only later."""
+    if row.standing is not Standing.ACTIVE or row.entered is None:
+        return False
+    return timedelta() < row.entered - today <= FAR
+
+
+def _kept(image: Account, account: Account | None) -> Account:
+    """Keep what Xello requires where Aeries has no value any more."""
+    if account is None:
+        return image
+    kept = {name: getattr(account, name) for name in KEPT if getattr(image, name) in {None, ""}}
+    return replace(image, **kept)
 
 
 def _differences(account: Account, after: Account, row: StudentRow) -> Iterable[Change]:
@@ -185,6 +216,7 @@ def _image(
         first_seen_at=row.pulled_at,
         last_seen_at=row.pulled_at,
         pull_id=row.pull_id,
+        student_number=row.student_number,
     )
 
 
@@ -205,19 +237,23 @@ def _is_other_person(account: Account, after: Account) -> bool:
     """Tell whether the id seems to belong to somebody else now.
 
     One of the three may be corrected at any time; two at once are rare, and a
-    child must not be given the account of another.
+    child must not be given the account of another. Two other names need a birth
+    date or state id that stayed.
     """
-    return (
-        sum(
-            (
-                _differ(account.birthdate, after.birthdate),
-                _differ(account.state_student_id, after.state_student_id),
-                _differ(account.first_name.casefold(), after.first_name.casefold())
-                and _differ(account.last_name.casefold(), after.last_name.casefold()),
-            )
+    others = [
+        _differ(account.birthdate, after.birthdate),
+        _differ(account.state_student_id, after.state_student_id),
+        _differ(account.first_name.casefold(), after.first_name.casefold())
+        and _differ(account.last_name.casefold(), after.last_name.casefold()),
+    ]
+    stayed = any(
+        one and one == other
+        for one, other in (
+            (account.birthdate, after.birthdate),
+            (account.state_student_id, after.state_student_id),
         )
-        >= 2
     )
+    return sum(others) >= 2 or (others[-1] and not stayed)
 
 
 def _differ(one: object, other: object) -> bool:
@@ -232,8 +268,7 @@ def _missing(
     merged_into: int | None,
 ) -> Decision:
     """Return the deactivation of an active account without an active row, once it is proven."""
-    said = [row for row in rows if row.school == account.school or _gone(row, policy)]
-    said = [row for row in said if row.standing is not Standing.ACTIVE]
+    said = [row for row in rows if _tells_of_leaving(row, account, policy)]
     if not said and account.school in picture.nameless:
         return Decision((), account, "row_unreadable")
     since = account.missing_since or _first_missed(account, said, picture)
@@ -262,6 +297,21 @@ def _missing(
         related_student_id=merged_into,
     )
     return Decision((change,), noted)
+
+
+def _tells_of_leaving(row: StudentRow, account: Account, policy: Policy) -> bool:
+    """Tell whether a row is evidence that the student has left.
+
+    Only the row that the account followed is: an older one of another number,
+    or one in the inactive school that ended before the account began, was there
+    all the time and says nothing of now.
+    """
+    if row.standing is Standing.ACTIVE:
+        return False
+    if _gone(row, policy):
+        began = account.state_since
+        return row.left is None or began is None or row.left >= began.date()
+    return row.school == account.school and row.student_number == account.student_number
 
 
 def _first_missed(account: Account, said: Sequence[StudentRow], picture: Picture) -> datetime:

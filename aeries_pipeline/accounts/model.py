@@ -54,6 +54,9 @@ PROFILE = (
 )
 """Fields that an update may change, in the order in which they are named."""
 
+KEPT = ("grade", "first_name", "last_name")
+"""Fields that Xello requires: where Aeries has none any more, the last value stays."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -64,7 +67,8 @@ class Account:
         state: Active or inactive.
         school: Current school; the last one for an inactive account.
         next_school: School of next year where it is another one.
-        grade: As Aeries has it, -2 to 18.
+        grade: As Aeries has it, -2 to 18; the last one where it has none now,
+            None where it never had one.
         first_name: Legal first name.
         last_name: Legal last name.
         gender: Aeries code.
@@ -80,13 +84,15 @@ class Account:
         absent_rounds: Complete rounds without an active row since then.
         absent_counted_at: Start of the newest pull of the last counted round.
         pull_id: The pull that says so.
+        student_number: Number of the row that the account follows; None where
+            an older release wrote it.
     """
 
     student_id: int
     state: State
     school: int
     next_school: int | None = None
-    grade: int = 0
+    grade: int | None = None
     first_name: str = ""
     last_name: str = ""
     gender: str = ""
@@ -101,6 +107,7 @@ class Account:
     absent_rounds: int = 0
     absent_counted_at: datetime | None = None
     pull_id: str = ""
+    student_number: int | None = None
 
     @property
     def is_active(self) -> bool:
@@ -141,6 +148,7 @@ class StudentRow:
         next_school: NextSchoolCode; 0 where unset.
         next_grade: NextGrade; 13 for a senior who leaves.
         old_student_id: OldStudentID; 0 where there is none.
+        grade: As Aeries has it; None where it has none.
     """
 
     student_id: int
@@ -155,7 +163,7 @@ class StudentRow:
     next_school: int = 0
     next_grade: int = 0
     old_student_id: int = 0
-    grade: int = 0
+    grade: int | None = None
     first_name: str = ""
     last_name: str = ""
     gender: str = ""
@@ -235,10 +243,14 @@ def apply(account: Account | None, change: Change, at: datetime) -> Account:
             return replace(
                 account, state=State.ACTIVE, state_since=at, missing_since=None, absent_rounds=0,
                 absent_counted_at=None, pull_id=after.pull_id, last_seen_at=after.last_seen_at,
+                student_number=after.student_number,
             )  # fmt: skip
         case Kind.TRANSFER:
             assert account is not None  # noqa: S101
-            return replace(account, school=after.school, pull_id=after.pull_id)
+            return replace(
+                account, school=after.school, pull_id=after.pull_id,
+                student_number=after.student_number,
+            )  # fmt: skip
         case Kind.UPDATE:
             assert account is not None  # noqa: S101
             values = {name: getattr(after, name) for name in change.changed_fields}

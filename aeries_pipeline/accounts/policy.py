@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from aeries_pipeline.accounts.model import Standing
+from aeries_pipeline.catalog.blank import WHITE
 from aeries_pipeline.districts.roster import District
 
 
@@ -52,6 +53,7 @@ class Policy:
         pre_enrolled_accounts: Whether a pre-enrolled row alone makes an account.
         additions_only: Whether nothing but new and returning accounts is let
             through at present.
+        today: The district's day; a row whose entry is later makes no account yet.
         bounds: When a person must look.
     """
 
@@ -66,6 +68,7 @@ class Policy:
     secondary_programs: frozenset[str] = frozenset()
     pre_enrolled_accounts: bool = False
     additions_only: bool = False
+    today: date = date.max
     bounds: Bounds = Bounds()
 
     @property
@@ -80,7 +83,7 @@ class Policy:
         inactive unless the district says otherwise. In the inactive school no
         row is active, whatever its code.
         """
-        code = code.strip()
+        code = code.strip(WHITE)
         if code in self.ignored_codes:
             return None
         if school == self.inactive_school:
@@ -109,6 +112,7 @@ def policy_of(district: District, today: date) -> Policy:
         secondary_programs=frozenset(settings.secondary_programs),
         pre_enrolled_accounts=settings.pre_enrolled_accounts,
         additions_only=any(span.first <= today <= span.last for span in settings.additions_only),
+        today=today,
         bounds=Bounds(
             max_deactivated=safeguards.max_deactivated,
             min_changes=safeguards.min_deactivated,

@@ -35,6 +35,7 @@ ACCOUNTS_COLUMNS = (
     ("absent_rounds", "INTEGER"),
     ("absent_counted_at", "TIMESTAMP"),
     ("pull_id", "VARCHAR"),
+    ("student_number", "BIGINT"),
 )
 """Columns of ``core.accounts``: one row for each district and student."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from aeries_pipeline.analytics.view import SHARED, Column, Grain, Measure, View
+from aeries_pipeline.catalog.blank import is_blank
 
 COURSE_DEMAND = View(
     name="course_demand",
     title="How many students ask for each course next year, and the seats that it has now",
     grain=Grain.COUNT,
-    query="""
+    query=f"""
 SELECT r.district, r.school_year, r.school, n.school_name, r.course_id,
        any_value(k."Title") AS course_title,
        count(DISTINCT r.student_id) FILTER (r.alternate_for = '') AS students,
@@ -24,7 +25,7 @@ LEFT JOIN (
     SELECT s.district, s."SchoolCode" AS school, s."CourseID" AS course_id,
            count(*) AS sections_now, CAST(sum(s."MaxStudents") AS BIGINT) AS seats_now
     FROM raw.sections AS s
-    WHERE trim(coalesce(s."InactiveStatusCode", '')) = ''
+    WHERE {is_blank('s."InactiveStatusCode"')}
     GROUP BY s.district, s."SchoolCode", s."CourseID"
 ) AS m ON m.district = r.district AND m.school = r.school AND m.course_id = r.course_id
 WHERE r.state <> 'rejected'

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from aeries_pipeline.analytics.view import SHARED, Column, Grain, Measure, View
+from aeries_pipeline.catalog.blank import is_blank
 
 SCHOOLS = View(
     name="schools",
     title="One row for each school of the roster's districts that Aeries lists as active",
     grain=Grain.PLACE,
-    query="""
+    query=f"""
 SELECT s.district,
        CAST(s."SchoolCode" AS INTEGER) AS school,
        s."Name" AS school_name,
        CAST(s."LowGradeLevel" AS INTEGER) AS lowest_grade,
        CAST(s."HighGradeLevel" AS INTEGER) AS highest_grade
 FROM raw.schools AS s
-WHERE trim(coalesce(s."InactiveStatusCode", '')) = ''
+WHERE {is_blank('s."InactiveStatusCode"')}
 """,
     columns=(
         SHARED.district,
@@ -30,7 +31,7 @@ STUDENTS_NOW = View(
     name="students_now",
     title="One row for each student and school in which the student is enrolled now",
     grain=Grain.STUDENT,
-    query="""
+    query=f"""
 SELECT e.district,
        e.school,
        n.school_name,
@@ -53,7 +54,7 @@ LEFT JOIN (
     FROM raw.students AS r
     QUALIFY row_number() OVER (
         PARTITION BY r.district, r."SchoolCode", r."StudentID"
-        ORDER BY trim(coalesce(r."InactiveStatusCode", '')) = '' DESC, r."StudentNumber" DESC) = 1
+        ORDER BY {is_blank('r."InactiveStatusCode"')} DESC, r."StudentNumber" DESC) = 1
 ) AS s ON s.district = e.district AND s."SchoolCode" = e.school AND s."StudentID" = e.student_id
 LEFT JOIN analytics.schools AS n ON n.district = e.district AND n.school = e.school
 """,

@@ -17,6 +17,7 @@ from aeries_pipeline.accounts.candidates import school_pulls
 from aeries_pipeline.accounts.evidence import picture_of
 from aeries_pipeline.accounts.model import Standing
 from aeries_pipeline.accounts.policy import Policy
+from aeries_pipeline.catalog.blank import is_blank, trimmed
 from aeries_pipeline.course_requests.model import Course, District, Student, StudentRow
 from aeries_pipeline.stores.connection import table_exists
 
@@ -68,9 +69,10 @@ def _courses(connection: duckdb.DuckDBPyConnection, district: str) -> dict[str, 
     if not table_exists(connection, "raw", "courses"):
         return None
     rows = connection.execute(
-        """
-        SELECT trim("ID"), trim("Title"), trim("InactiveStatusCode") = '',
-               coalesce(trim("NextYearInactiveStatusCode"), '') = '',
+        f"""
+        SELECT trim("ID"), coalesce(trim("Title"), ''),
+               coalesce({trimmed('"InactiveStatusCode"')} = '', false),
+               {is_blank('"NextYearInactiveStatusCode"')},
                "LowGrade", nullif("HighGrade", 0), coalesce(trim("PrerequisiteCourse"), '')
         FROM raw.courses WHERE district = ?
         """,
@@ -115,25 +117,27 @@ def _collect_rows(
 ) -> None:
     if not table_exists(connection, "raw", "students"):
         return
-    accounts = _account_schools(connection, district)
+    accounts = _accounts(connection, district)
     rows = connection.execute(
         """
         SELECT "StudentID", "SchoolCode", "StudentNumber", "InactiveStatusCode", "Grade",
                nullif("NextSchoolCode", 0), "NextGrade",
                trim(coalesce("AttendanceProgramCodePrimary", '')), CAST("SchoolEnterDate" AS DATE)
         FROM raw.students SEMI JOIN wanted ON "StudentID" = wanted.student_id
-        WHERE district = ? AND school = "SchoolCode"
+        WHERE district = ? AND school = "SchoolCode" AND "InactiveStatusCode" IS NOT NULL
         ORDER BY "StudentID", "SchoolCode", "StudentNumber"
         """,
         [district],
     ).fetchall()
     main: dict[int, tuple[Any, ...]] = {}
     for student, school, number, code, grade, next_school, next_grade, program, entered in rows:
-        standing = policy.standing(code or "", school)
+        standing = policy.standing(code, school)
         if standing is None or school not in policy.schools | {policy.inactive_school}:
             continue
+        home, last_grade = accounts.get(student, (school, None))
+        grade = last_grade if grade is None else grade  # noqa: PLW2901
         # 0 is kindergarten, and what stands there where nothing was set.
-        unset = next_grade is None or (next_grade == _UNSET and grade >= 0)
+        unset = next_grade is None or (next_grade == _UNSET and (grade is None or grade >= 0))
         row = StudentRow(
             school, number, standing, grade, next_school, None if unset else next_grade,
             is_main=False,
@@ -141,7 +145,7 @@ def _collect_rows(
         found[student].rows.append(row)
         # The order in which accounts choose, see accounts.decide.primary.
         second = program in policy.secondary_programs
-        elsewhere = school != accounts.get(student, school)
+        elsewhere = school != home
         since = -(entered or date.min).toordinal()
         key = (standing is not Standing.ACTIVE, second, elsewhere, since, school, -number)
         if student not in main or key < main[student][0]:
@@ -151,15 +155,18 @@ def _collect_rows(
         one[place] = replace(one[place], is_main=True)
 
 
-def _account_schools(connection: duckdb.DuckDBPyConnection, district: str) -> dict[int, int]:
+def _accounts(
+    connection: duckdb.DuckDBPyConnection, district: str
+) -> dict[int, tuple[int, int | None]]:
+    """Return school and grade of the students' accounts; a grade stays when Aeries has none."""
     if not table_exists(connection, "core", "accounts"):
         return {}
     rows = connection.execute(
-        "SELECT student_id, school FROM core.accounts SEMI JOIN wanted USING (student_id) "
+        "SELECT student_id, school, grade FROM core.accounts SEMI JOIN wanted USING (student_id) "
         "WHERE district = ? AND state = 'active'",
         [district],
     ).fetchall()
-    return dict(rows)
+    return {student: (school, grade) for student, school, grade in rows}
 
 
 def _collect_requests(

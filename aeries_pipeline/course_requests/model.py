@@ -88,7 +88,7 @@ class StudentRow:
         school: STU.SC.
         student_number: STU.SN, the number inside this school.
         standing: What its status code means.
-        grade: STU.GR.
+        grade: STU.GR; None where it was never set.
         next_school: STU.NS; None where not set.
         next_grade: STU.NG; None where not set. 13 marks a graduating senior.
         is_main: Whether the student's account follows this row, where there are
@@ -98,7 +98,7 @@ class StudentRow:
     school: int
     student_number: int
     standing: Standing
-    grade: int
+    grade: int | None
     next_school: int | None = None
     next_grade: int | None = None
     is_main: bool = True

@@ -95,8 +95,10 @@ def _pre_enrolled(waiting: Sequence[StudentRow], current: StudentRow | None) -> 
     return Target(Place(row.school, row.student_number), grade, row.school)
 
 
-def _next_grade(row: StudentRow) -> int:
-    return row.grade + 1 if row.next_grade is None else row.next_grade
+def _next_grade(row: StudentRow) -> int | None:
+    if row.next_grade is None and row.grade is not None:
+        return row.grade + 1
+    return row.next_grade
 
 
 def _staying_or_moving(current: StudentRow, district: District) -> Target:
@@ -104,7 +106,8 @@ def _staying_or_moving(current: StudentRow, district: District) -> Target:
     school = current.next_school or current.school
     if school == current.school:
         highest = district.schools.get(school, (None, None))[1]
-        if not current.next_school and highest is not None and grade > highest:
+        may_end = highest is not None and (grade is None or grade > highest)
+        if not current.next_school and may_end:
             return Target(grade=grade, reason=Reason.NEXT_SCHOOL_UNKNOWN)
         return Target(Place(school, current.student_number), grade, school)
     if school not in district.schools_read:

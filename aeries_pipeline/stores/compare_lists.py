@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
+from aeries_pipeline.catalog.blank import trimmed
 from aeries_pipeline.stores.judge import Compared
 from aeries_pipeline.stores.outcomes import Fetched
 
@@ -55,9 +56,10 @@ SELECT part, own, own_before, elsewhere, coalesce(coded, 0), coalesce(coded_befo
 FROM counted LEFT JOIN codes USING (part) LEFT JOIN moved USING (part)
 """
 
+_STATUS = trimmed("coalesce(\"InactiveStatusCode\", '')")
 _COLUMNS = (
     'p.school AS asked, "SchoolCode" AS named, "StudentID" AS student, "Grade" AS grade, '
-    'trim(coalesce("InactiveStatusCode", \'\')) AS status, "SchoolEnterDate" AS entered'
+    f'{_STATUS} AS status, "SchoolEnterDate" AS entered'
 )
 
 

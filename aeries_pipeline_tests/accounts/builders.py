@@ -54,7 +54,7 @@ def account(school: int = 991, state: State = State.ACTIVE, **values: Any) -> Ac
         "last_name": "Lopez", "gender": "F", "birthdate": date(2012, 3, 4),
         "email": "ana@example.org", "state_student_id": "0123456789",
         "first_seen_at": night(0), "last_seen_at": night(0) + timedelta(minutes=school % 10),
-        "state_since": night(0), "pull_id": "night-0",
+        "state_since": night(0), "pull_id": "night-0", "student_number": 70,
     }  # fmt: skip
     return Account(**{**base, **values})
 

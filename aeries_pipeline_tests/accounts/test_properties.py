@@ -22,6 +22,7 @@ from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline_tests.accounts.builders import POLICY, SCHOOLS, account, night, picture, row
 
 MOMENT = night(9)
+LATER = date(2026, 10, 20)
 
 
 @st.composite
@@ -32,12 +33,13 @@ def student_rows(draw: st.DrawFn, night_of: int = 1) -> list[StudentRow]:
         st.sampled_from(Standing),
         night_of=st.just(night_of),
         student_number=st.integers(1, 3),
-        entered=st.sampled_from([None, date(2026, 8, 20), date(2026, 9, 30)]),
+        entered=st.sampled_from([None, date(2026, 8, 20), date(2026, 9, 30), LATER]),
         left=st.sampled_from([None, date(2026, 9, 30)]),
         program=st.sampled_from(["", "2"]),
         next_school=st.sampled_from([0, 991, 992, 999]),
         next_grade=st.sampled_from([10, 13]),
-        grade=st.integers(8, 10),
+        grade=st.none() | st.integers(8, 10),
+        first_name=st.sampled_from(["", "Ana"]),
         last_name=st.sampled_from(["Lopez", "Garcia"]),
         email=st.sampled_from([None, "ana@example.org"]),
         birthdate=st.sampled_from([None, date(2012, 3, 4), date(2011, 1, 1)]),
@@ -61,6 +63,7 @@ accounts = st.none() | st.builds(
     other_schools=st.sampled_from([(), (993,)]),
     missing_since=st.sampled_from([None, night(0)]),
     absent_rounds=st.integers(0, 1),
+    student_number=st.none() | st.integers(1, 3),
 )
 pictures = st.builds(
     picture,
@@ -75,6 +78,7 @@ policies = st.builds(
     secondary_programs=st.sampled_from([frozenset(), frozenset({"2"})]),
     pre_enrolled_accounts=st.booleans(),
     additions_only=st.booleans(),
+    today=st.sampled_from([date.max, date(2026, 10, 2)]),
 )
 
 
@@ -160,7 +164,7 @@ def test_who_is_active_in_a_whole_picture_has_an_account_there(rows, seen) -> No
 def test_after_enough_complete_nights_the_account_is_where_the_rows_are(
     before, rows, policy
 ) -> None:
-    policy = replace(policy, additions_only=False, pre_enrolled_accounts=False)
+    policy = replace(policy, additions_only=False, pre_enrolled_accounts=False, today=LATER)
     now = before
     for number in range(1, policy.absent_rounds + 2):
         tonight = [replace(r, pulled_at=night(number)) for r in rows]

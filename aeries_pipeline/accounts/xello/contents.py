@@ -10,7 +10,8 @@ from datetime import date
 
 import duckdb
 
-from aeries_pipeline.catalog.tables import literal
+from aeries_pipeline.catalog.blank import is_blank
+from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse, table_exists
 
@@ -22,11 +23,20 @@ class NothingToDeliverError(RuntimeError):
 _COPIES = {
     "accounts": (
         "core", "accounts",
-        "SELECT *, state = 'active' AND grade BETWEEN {low} AND {high} AS is_delivered",
+        # Whoever is missing from the file is deactivated, so one without a grade stays in it.
+        "SELECT *, state = 'active' AND coalesce(grade BETWEEN {low} AND {high}, true) "
+        "AS is_delivered",
     ),
     "changes": (
         "core", "account_changes",
         "SELECT * EXCLUDE (fingerprint)",
+    ),
+    "students": (
+        "raw", "students",
+        'SELECT "StudentID" AS student_id, CAST("SchoolCode" AS INTEGER) AS school, '
+        '"StudentNumber" AS student_number, "Grade" IS NULL AS "CurrentGrade", '
+        f'{is_blank(quoted("FirstName"))} AS "FirstName", '
+        f'{is_blank(quoted("LastName"))} AS "LastName"',
     ),
     "schools": (
         "raw", "schools",
@@ -54,6 +64,14 @@ _COPIES = {
     ),
 }  # fmt: skip
 
+_ONLY = {
+    "students": f'AND ("Grade" IS NULL OR {is_blank(quoted("FirstName"))} '
+    f"OR {is_blank(quoted('LastName'))})"
+}
+"""Which rows are copied, where not all are needed."""
+
+KEPT = {"CurrentGrade": "grade", "FirstName": "first_name", "LastName": "last_name"}
+"""Columns of ``Student`` whose last value stays where Aeries has none any more."""
 NEEDED = ("accounts", "changes", "schools")
 """Without these there is no delivery; without the rest there are fewer course lines."""
 
@@ -79,7 +97,8 @@ def copy_district(
                 continue
             connection.execute(
                 f"CREATE TABLE memory.main.{name} AS {select.format(low=low, high=high)} "
-                f"FROM {catalog}.{schema}.{table} WHERE district = {literal(district.id)}"
+                f"FROM {catalog}.{schema}.{table} WHERE district = {literal(district.id)} "
+                + _ONLY.get(name, "")
             )
     lacking = [name for name in NEEDED if name in missing]
     if lacking:
@@ -109,6 +128,8 @@ def _check_pulled(connection: duckdb.DuckDBPyConnection, catalog: str, district:
 
 
 _EMPTY = {
+    "students": "CREATE TABLE students (student_id BIGINT, school INTEGER, "
+    'student_number BIGINT, "CurrentGrade" BOOLEAN, "FirstName" BOOLEAN, "LastName" BOOLEAN)',
     "courses": "CREATE TABLE courses (id VARCHAR, title VARCHAR, credit DECIMAL(18,4), "
     "low INTEGER, pull_id VARCHAR)",
     "classes": "CREATE TABLE classes (student_id BIGINT, school INTEGER, course VARCHAR, "
@@ -201,6 +222,6 @@ CHANGES_QUERY = """
     FROM changes
     WHERE status = 'applied' AND recorded_at > $since
       AND student_id IN (SELECT student_id FROM accounts
-                         WHERE grade BETWEEN $low AND $high)
+                         WHERE coalesce(grade BETWEEN $low AND $high, true))
     ORDER BY recorded_at, student_id, change_id
 """

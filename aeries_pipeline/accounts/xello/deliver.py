@@ -20,6 +20,7 @@ from filelock import FileLock
 from aeries_pipeline.accounts.model import LONG_AGO
 from aeries_pipeline.accounts.xello.contents import (
     CHANGES_QUERY,
+    KEPT,
     STUDENTS_QUERY,
     NothingToDeliverError,
     copy_district,
@@ -107,6 +108,7 @@ def deliver(
         )
         _prepare(connection, SCHOOL, schools_query(district.schools))
         _report_lost_next_schools(connection)
+        _report_kept(connection)
         _prepare(connection, STUDENT, STUDENTS_QUERY)
         _prepare(connection, LAYOUTS[2], courses_query(district.day_of(moment)))
         return _write(connection, district, place, last, moment, missing)
@@ -195,6 +197,18 @@ def _report_lost_next_schools(connection: duckdb.DuckDBPyConnection) -> None:
         "WHERE is_delivered AND next_school IS NOT NULL "
         'AND next_school NOT IN (SELECT CAST("SchoolCode" AS INTEGER) FROM school_rows)'
     )
+
+
+def _report_kept(connection: duckdb.DuckDBPyConnection) -> None:
+    """Report required values that Aeries no longer has, while the last one is delivered."""
+    for column, value in KEPT.items():
+        connection.execute(
+            f"INSERT INTO problems SELECT 'Student', CAST(a.student_id AS VARCHAR), '{column}', "
+            f"'is blank in Aeries', 'the last one stays' FROM accounts a JOIN students v "
+            "USING (student_id, school, student_number) "
+            f"WHERE a.is_delivered AND v.{quoted(column)} "
+            f"AND coalesce(CAST(a.{value} AS VARCHAR), '') <> ''"
+        )
 
 
 def _write(

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from aeries_pipeline.catalog.blank import trimmed
 from aeries_pipeline.course_requests.model import Reason, State
 from aeries_pipeline.course_requests.sss.contents import Reject
 from aeries_pipeline.course_requests.sss.plan import Numbers, Wanted
@@ -34,6 +35,7 @@ WHERE r.district = $district AND r.school = $school AND r.school_year = $year
   AND (r.state = 'ready' OR (r.state = 'exported' AND r.reason IS NULL))
 ORDER BY r.received_at, r.file_id, r.line
 """
+_OFFERED = trimmed('"InactiveStatusCode"') + " = ''"
 _ALTERNATE = """EXISTS (SELECT 1 FROM raw.alternate_course_requests x
     WHERE x.district = r.district AND x."SchoolCode" = r.school
       AND x."StudentID" = r.student_id AND trim(x."CourseID") = r.course_id)"""
@@ -182,7 +184,7 @@ def read_seats(connection: duckdb.DuckDBPyConnection, school: School) -> dict[st
         return {}
     rows = connection.execute(
         'SELECT trim("CourseID"), sum("MaxStudents") FROM raw.sections WHERE district = ? '
-        'AND "SchoolCode" = ? AND trim("InactiveStatusCode") = \'\' GROUP BY ALL',
+        f'AND "SchoolCode" = ? AND {_OFFERED} GROUP BY ALL',
         [school.district, school.code],
     ).fetchall()
     return {course: int(seats or 0) for course, seats in rows}

@@ -241,7 +241,9 @@ def awkward(ward: Ward, **values: Any) -> Delivery:
         ({"StudentEmailAddress": "a" * 101}, "Email", "longer than 100", "left blank", ""),
         ({"StateStudentID": "1" * 21}, "StateProvNumber", "longer than 20", "left blank", ""),
         ({"NextSchoolCode": 885}, "PreRegSchoolCode", "not in the School file", "left blank", ""),
-        ({"FirstName": ""}, "FirstName", "is missing", "stays without it", ""),
+        ({"FirstName": ""}, "FirstName", "is blank in Aeries", "the last one stays", "First1"),
+        ({"LastName": None}, "LastName", "is blank in Aeries", "the last one stays", "Last1"),
+        ({"Grade": None}, "CurrentGrade", "is blank in Aeries", "the last one stays", "9"),
     ],
 )
 def test_a_value_that_does_not_fit_is_reported_and_the_student_stays(
