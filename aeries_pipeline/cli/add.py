@@ -10,7 +10,8 @@ import click
 from rich.console import Console
 
 from aeries_pipeline.districts.errors import ConfigurationError
-from aeries_pipeline.districts.roster import DISTRICT_ID, load_roster, read_roster, with_district
+from aeries_pipeline.districts.roster import DISTRICT_ID, load_roster, read_roster
+from aeries_pipeline.districts.roster_edit import with_district
 from aeries_pipeline.districts.secret import Certificate
 from aeries_pipeline.operations.onboarding.entry import Facts, make_entry, read_email
 from aeries_pipeline.operations.onboarding.letters import text_of

@@ -313,13 +313,24 @@ def _decide(
 @main.command()
 @click.argument("district")
 @click.option("--at", metavar="TIME", help="Ask about this moment, such as 2026-03-08T01:30.")
+@click.option("--accept", "accepts", is_flag=True, help="Accept the reading without a question.")
+@click.option("--as", "words", metavar="WORDS", help="Correct it: WORDS say what is meant.")
+@click.option("--resume", "resumes", is_flag=True, help="Also set paused to false.")
 @sentences
-def window(district: str, at: str | None) -> None:
-    """Show how DISTRICT's pull window is read and when it opens next."""
-    from aeries_pipeline.cli.window import moment_of, show_window
+def window(
+    district: str,
+    at: str | None,
+    accepts: bool,  # noqa: FBT001
+    words: str | None,
+    resumes: bool,  # noqa: FBT001
+) -> None:
+    """Show how DISTRICT's pull window is read and when it opens next; accept or correct it."""
+    from aeries_pipeline.cli.window import Wish, moment_of, settle_window
 
-    found = load_roster(load_settings().roster).get(district)
-    show_window(found, moment_of(found, at), console)
+    settings = load_settings()
+    moment = moment_of(load_roster(settings.roster).get(district), at)
+    if not settle_window(settings, district, moment, Wish(accepts, words, resumes), console):
+        sys.exit(1)
 
 
 @main.command()

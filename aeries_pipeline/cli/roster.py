@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 
 from aeries_pipeline.districts.errors import ConfigurationError
-from aeries_pipeline.districts.roster import load_roster, with_schools
+from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.districts.roster_edit import with_schools
 from aeries_pipeline.ingest.checks import teaching_schools
 from aeries_pipeline.ingest.session import PullOptions, Session
 from aeries_pipeline.settings import Settings

@@ -39,4 +39,6 @@ def _lines(one: DistrictStatus) -> list[str]:
         lines.append(
             f"       {one.holds} account changes wait: aeries-pipeline accounts review {one.id}"
         )
+    if one.reading:
+        lines.append(f"       {one.reading}")
     return lines

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -79,6 +79,16 @@ class Span(Settled):
         if self.last < self.first:
             raise ValueError("the last day lies before the first")
         return self
+
+
+class AcceptedReading(Settled):
+    """How a person has read a district's words for its pull window, see ``districts.readings``."""
+
+    words: str
+    windows: list[dict[str, Any]] = Field(min_length=1)
+    corrected: bool = False
+    by: str = ""
+    on: date | None = None
 
 
 class AccountSettings(Settled):

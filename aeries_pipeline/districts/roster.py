@@ -1,8 +1,7 @@
 """The roster: which districts there are, and how each wants to be read.
 
-Reads and checks the YAML file and changes the list of schools in it. Secrets
-are named here and never held: ``District.certificate`` fetches one when a pull
-needs it.
+Reads and checks the YAML file; ``roster_edit`` changes it. Secrets are named here
+and never held: ``District.certificate`` fetches one when a pull needs it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,13 +25,13 @@ from pydantic import (
     model_validator,
 )
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from aeries_pipeline.catalog.registry import OPTIONAL, RESOURCES
 from aeries_pipeline.catalog.resource import Resource
 from aeries_pipeline.districts.channels import Channel
 from aeries_pipeline.districts.configuration import (
+    AcceptedReading,
     AccountSettings,
     AnalystSettings,
     CourseRequestSettings,
@@ -44,9 +42,10 @@ from aeries_pipeline.districts.configuration import (
     Settled,
 )
 from aeries_pipeline.districts.errors import ConfigurationError
+from aeries_pipeline.districts.readings import Reading, reading_of
 from aeries_pipeline.districts.secret import Certificate
 from aeries_pipeline.districts.urls import api_base
-from aeries_pipeline.districts.windows import Windows, parse_windows
+from aeries_pipeline.districts.windows import TOLD, Windows, parse_windows
 from aeries_pipeline.stores.judge import Safeguards
 
 _CHANNELS = TypeAdapter(list[Channel])
@@ -69,6 +68,8 @@ class RosterError(ConfigurationError):
 
 
 def _url(value: str) -> str:
+    if not value:
+        return value
     try:
         api_base(value)
     except ConfigurationError as error:
@@ -81,11 +82,12 @@ class District(Settled):
 
     id: str
     name: str = Field(min_length=1)
-    url: Annotated[str, AfterValidator(_url)]
+    url: Annotated[str, AfterValidator(_url)] = ""
     certificate_env: str | None = None
     certificate_file: str | None = None
     timezone: str = "America/Los_Angeles"
     pull_window: str | list[dict[str, Any]] = "any time"
+    pull_window_accepted: AcceptedReading | None = None
     blackout_dates: list[date] = Field(default_factory=list)
     holidays: str = ""
     schools: list[Annotated[int, Field(ge=1, le=9999)]] = Field(default_factory=list)
@@ -160,6 +162,15 @@ class District(Settled):
         wrong = sorted(set(self.incremental.whole) - set(RESOURCES))
         if wrong:
             raise ValueError(f"incremental.whole: unknown: {', '.join(wrong)}")
+        if self.paused and self.pull_window_accepted is None and not self.pull_window:
+            return self
+        if not self.paused and not self.url:
+            raise ValueError("url: is missing; only a paused district may be without it")
+        if self.pull_window_accepted is not None and not isinstance(self.pull_window, str):
+            raise ValueError(
+                "pull_window_accepted: goes with words; pull_window is in the structured form, "
+                "which counts as it stands, so take pull_window_accepted out"
+            )
         self.windows  # noqa: B018 - read for its errors
         return self
 
@@ -167,11 +178,27 @@ class District(Settled):
     def windows(self) -> Windows:
         """The times at which the district may be read.
 
+        The reading that a person accepted, or that of the words where none was.
+        A paused district without times has none.
+
         Raises:
             ValueError: If its words cannot be read, or in two ways.
         """
         days = [day.isoformat() for day in self.blackout_dates]
-        return parse_windows(self.pull_window, self.timezone, days, self.holidays)
+        if self.pull_window_accepted is not None:
+            stated: str | list[dict[str, Any]] = self.pull_window_accepted.windows
+        else:
+            stated = self.pull_window
+        if self.paused and not stated:
+            return Windows((), self.timezone)
+        return parse_windows(stated, self.timezone, days, self.holidays)
+
+    @property
+    def reading(self) -> Reading:
+        """How its words stand to the reading that counts."""
+        return reading_of(
+            self.id, self.pull_window, self.pull_window_accepted, self.timezone, self.holidays
+        )
 
     @property
     def zone(self) -> ZoneInfo:
@@ -184,7 +211,7 @@ class District(Settled):
 
     def told(self, instant: datetime | None) -> str:
         """Return an instant in the district's own time, as it stands in messages."""
-        return f"{instant.astimezone(self.zone):%a %Y-%m-%d %H:%M %Z}" if instant else "never"
+        return f"{instant.astimezone(self.zone):{TOLD}}" if instant else "never"
 
     @property
     def bounds(self) -> Safeguards:
@@ -353,48 +380,3 @@ def _mistake(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     elif error["type"] == "missing":
         message = "is missing"
     return f"{field}: {message}" if field else message
-
-
-def with_schools(text: str, district_id: str, schools: list[int]) -> str:
-    """Return a roster's text with another list of schools for one district.
-
-    Comments, order and everything else stay as they are.
-    """
-    editor = _editor()
-    data = editor.load(text)
-    for entry in data["districts"]:
-        if entry.get("id") == district_id:
-            entry["schools"] = _in_brackets(schools)
-    return _dumped(editor, data)
-
-
-def with_district(text: str, entry: dict[str, Any]) -> str:
-    """Return a roster's text with one more district at its end."""
-    editor = _editor()
-    data = editor.load(text)
-    made = CommentedMap(entry)
-    made["schools"] = _in_brackets(entry["schools"])
-    if not isinstance(data.get("districts"), CommentedSeq) or not data["districts"]:
-        data["districts"] = CommentedSeq()
-    data["districts"].append(made)
-    return _dumped(editor, data)
-
-
-def _editor() -> YAML:
-    editor = YAML()
-    editor.preserve_quotes = True
-    editor.width = 4096
-    return editor
-
-
-def _in_brackets(schools: list[int]) -> CommentedSeq:
-    sequence = CommentedSeq(schools)
-    sequence.fa.set_flow_style()
-    return sequence
-
-
-def _dumped(editor: YAML, data: Any) -> str:  # noqa: ANN401 - whatever YAML held
-    out = StringIO()
-    editor.indent(mapping=2, sequence=4, offset=2)
-    editor.dump(data, out)
-    return out.getvalue()

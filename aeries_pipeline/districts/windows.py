@@ -6,6 +6,10 @@ windows are read in ``window_words``. Whether a pull is due is not decided here.
 A window belongs to the day on which it opens and may cross midnight. It is
 wall-clock time of the district: a minute is inside when the clock on the wall
 says so, on the days of both clock changes too.
+
+On a day that is left out no minute is open: what opened the evening before
+ends at midnight, and what would have opened that day does not run on into the
+next.
 """
 
 from __future__ import annotations
@@ -18,14 +22,16 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from aeries_pipeline.districts.holiday_calendar import CALIFORNIA, holidays_of
+from aeries_pipeline.districts.calendar_rules import CalendarRule, rules_from
+from aeries_pipeline.districts.holiday_calendar import CALIFORNIA
 from aeries_pipeline.districts.window_words.grammar import read_words
 
+TOLD = "%a %Y-%m-%d %H:%M %Z"
+"""How an instant stands in messages."""
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL = frozenset(range(7))
 _MIDNIGHT = 24 * 60
 _HORIZON_DAYS = 400
-_ANY_YEAR = 2026
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +58,40 @@ class Window:
         return f"{days} {_clock(self.opens)} to {_clock(self.closes)}"
 
     @property
-    def structured(self) -> str:
+    def structured(self) -> dict[str, Any]:
         """The same window in the structured form of the roster."""
-        days = ", ".join(DAY_NAMES[d] for d in sorted(self.days))
-        return f'{{days: [{days}], opens: "{_clock(self.opens)}", closes: "{_clock(self.closes)}"}}'
+        return {
+            "days": [DAY_NAMES[d] for d in sorted(self.days)],
+            "opens": _clock(self.opens),
+            "closes": _clock(self.closes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A window on certain days of the calendar, beside those of the week.
+
+    Attributes:
+        on: The days on which it opens.
+        opens: Minute of the day at which it opens.
+        closes: Minute at which it closes, as in ``Window``.
+    """
+
+    on: CalendarRule
+    opens: int
+    closes: int
+
+    def __str__(self) -> str:
+        return f"also {self.on} {_clock(self.opens)} to {_clock(self.closes)}"
+
+    @property
+    def structured(self) -> dict[str, Any]:
+        """The same in the structured form of the roster."""
+        return {
+            "also": self.on.structured,
+            "opens": _clock(self.opens),
+            "closes": _clock(self.closes),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,52 +99,79 @@ class Windows:
     """All windows of a district, in its time zone.
 
     Attributes:
-        windows: The windows; they may overlap.
+        windows: The windows of every week; they may overlap.
         zone: Name of the IANA time zone.
-        blackouts: Dates on which no window opens.
-        holidays: Calendar on whose holidays none opens; empty for none.
+        never: Days on which nothing is open, whatever else says so.
+        extra: Windows on certain days of the calendar.
     """
 
     windows: tuple[Window, ...]
     zone: str
-    blackouts: frozenset[date] = frozenset()
-    holidays: str = ""
+    never: tuple[CalendarRule, ...] = ()
+    extra: tuple[Extra, ...] = ()
 
     def __str__(self) -> str:
         if self.is_always:
             return "any time"
-        without = f"; not on holidays ({self.holidays})" if self.holidays else ""
-        return "; ".join(str(window) for window in self.windows) + without
+        parts = [str(window) for window in (*self.windows, *self.extra)]
+        if self.never:
+            parts.append(f"not on {', '.join(str(rule) for rule in self.never)}")
+        return "; ".join(parts) or "at no time"
+
+    @property
+    def structured(self) -> list[dict[str, Any]]:
+        """All of it in the structured form of the roster."""
+        weekly = [one.structured for one in self.windows]
+        extra = [one.structured for one in self.extra]
+        return [*weekly, *extra, *({"never": rule.structured} for rule in self.never)]
 
     @property
     def is_always(self) -> bool:
         """Whether there is no time at which the district may not be read."""
-        return not (self.blackouts or self.holidays) and any(
+        return not self.never and any(
             w.days == _ALL and w.opens == 0 and w.closes >= _MIDNIGHT for w in self.windows
         )
+
+    def day_of(self, moment: datetime) -> date:
+        """Return the district's date at an aware moment."""
+        return moment.astimezone(ZoneInfo(self.zone)).date()
+
+    def told(self, moment: datetime | None) -> str:
+        """Return an instant in the district's own time, as it stands in messages."""
+        return f"{moment.astimezone(ZoneInfo(self.zone)):{TOLD}}" if moment else "never"
 
     def contains(self, moment: datetime) -> bool:
         """Tell whether an instant lies inside a window."""
         local = moment.astimezone(ZoneInfo(self.zone))
         minute = local.hour * 60 + local.minute
         today = local.date()
-        return self._inside(today, minute) or self._inside(
-            today - timedelta(days=1), minute + _MIDNIGHT
-        )
+        return any(start <= minute < end for start, end in self.spans_of(today))
 
-    def _inside(self, day: date, minute: int) -> bool:
+    def spans_of(self, day: date) -> list[tuple[int, int]]:
+        """Return the minutes of a day at which it is open, as starts and ends on the wall.
+
+        They may overlap. None are open on a day that is left out, and those
+        that a day before would have opened stay closed where that is left out.
+        """
         if self.is_left_out(day):
-            return False
-        return any(
-            day.weekday() in window.days and window.opens <= minute < window.closes
-            for window in self.windows
-        )
+            return []
+        found = [(opens, min(closes, _MIDNIGHT)) for opens, closes in self._opening_on(day)]
+        before = day - timedelta(days=1)
+        if not self.is_left_out(before):
+            found += [
+                (max(opens - _MIDNIGHT, 0), closes - _MIDNIGHT)
+                for opens, closes in self._opening_on(before)
+                if closes > _MIDNIGHT
+            ]
+        return found
+
+    def _opening_on(self, day: date) -> list[tuple[int, int]]:
+        weekly = [(w.opens, w.closes) for w in self.windows if day.weekday() in w.days]
+        return weekly + [(e.opens, e.closes) for e in self.extra if e.on.includes(day)]
 
     def is_left_out(self, day: date) -> bool:
-        """Tell whether no window opens on a day, whatever its day of the week."""
-        return day in self.blackouts or (
-            bool(self.holidays) and day in holidays_of(self.holidays, day.year)
-        )
+        """Tell whether nothing is open on a day, whatever its day of the week."""
+        return any(rule.includes(day) for rule in self.never)
 
     def opened_at(self, moment: datetime) -> datetime:
         """Return when the stretch around ``moment`` opened, in UTC.
@@ -164,8 +227,9 @@ class Windows:
         """Yield, in order, every instant after ``after`` at which the answer may change."""
         zone = ZoneInfo(self.zone)
         first = after.astimezone(zone).date() - timedelta(days=1)
-        minutes = {w.opens % _MIDNIGHT for w in self.windows}
-        minutes |= {w.closes % _MIDNIGHT for w in self.windows} | {0}
+        edges = [(w.opens, w.closes) for w in self.windows]
+        edges += [(e.opens, e.closes) for e in self.extra]
+        minutes = {minute % _MIDNIGHT for edge in edges for minute in edge} | {0}
         for offset in range(_HORIZON_DAYS):
             day = first + timedelta(days=offset)
             instants = {_utc(day, minute, zone, fold) for minute in minutes for fold in (0, 1)}
@@ -207,43 +271,83 @@ def parse_windows(
     """Read the windows of a district.
 
     Args:
-        stated: The district's own words, or a list of mappings with the keys
-            ``days``, ``opens`` and ``closes``.
+        stated: The district's own words, or the structured form: a list of
+            mappings with ``days``, ``opens`` and ``closes``; with ``also``,
+            ``opens`` and ``closes`` for certain days of the calendar; or with
+            ``never`` for days on which nothing is open.
         zone: Name of its IANA time zone.
-        blackout_dates: ISO dates on which no window opens.
-        holidays: Calendar on whose holidays none opens, such as ``US-CA``.
+        blackout_dates: ISO dates on which nothing is open.
+        holidays: Calendar on whose holidays nothing is open, such as ``US-CA``.
             Words that leave out holidays mean those of California without it.
 
     Raises:
         ValueError: If they cannot be read, or can be read in two ways. The
             message shows both readings in the structured form.
     """
-    try:
-        blackouts = frozenset(date.fromisoformat(str(day)) for day in blackout_dates)
-    except ValueError:
-        raise ValueError("blackout_dates: use dates such as 2026-12-24") from None
+    never: list[CalendarRule] = []
+    extra: list[Extra] = []
     if isinstance(stated, str):
         spans, without_holidays = read_words(stated, zone)
-        windows = tuple(Window(days, opens, closes) for days, opens, closes in spans)
+        windows = [Window(days, opens, closes) for days, opens, closes in spans]
         if without_holidays:
             holidays = holidays or CALIFORNIA
     else:
-        windows = tuple(_from_mapping(entry) for entry in stated)
-    if not windows:
+        windows = []
+        for entry in stated:
+            if "never" in entry:
+                never += _never(entry)
+            elif "also" in entry:
+                extra += _also(entry)
+            else:
+                windows.append(_from_mapping(entry))
+    if not (windows or extra):
         raise ValueError("no window is given; write 'any time' where there is no limit")
     if holidays:
-        holidays_of(holidays, _ANY_YEAR)
-    return Windows(windows, zone, blackouts, holidays)
+        never += rules_from({"holidays": holidays}, "holidays")
+    never += _ranges(blackout_dates)
+    return Windows(tuple(windows), zone, tuple(dict.fromkeys(never)), tuple(extra))
 
 
 def _clock(minute: int) -> str:
     return f"{minute // 60 % 24:02}:{minute % 60:02}" if minute != _MIDNIGHT else "24:00"
 
 
+def _ranges(dates: Iterable[str]) -> list[CalendarRule]:
+    """Return rules for single dates, those that follow each other as one range."""
+    try:
+        days = sorted({date.fromisoformat(str(day)) for day in dates})
+    except ValueError:
+        raise ValueError("blackout_dates: use dates such as 2026-12-24") from None
+    found: list[CalendarRule] = []
+    for day in days:
+        if found and found[-1].last == day - timedelta(days=1):
+            found[-1] = CalendarRule(found[-1].first, day)
+        else:
+            found.append(CalendarRule(day, day))
+    return found
+
+
+def _never(entry: Mapping[str, Any]) -> tuple[CalendarRule, ...]:
+    if set(entry) != {"never"}:
+        raise ValueError("never: nothing else stands beside it; write what is open as its own line")
+    return rules_from(entry["never"], "never")
+
+
+def _also(entry: Mapping[str, Any]) -> list[Extra]:
+    if set(entry) != {"also", "opens", "closes"}:
+        raise ValueError("also: opens and closes stand beside it, and nothing else")
+    opens, closes = (_iso_minute(entry[key], key) for key in ("opens", "closes"))
+    span = _window(_ALL, opens, closes)
+    return [Extra(rule, span.opens, span.closes) for rule in rules_from(entry["also"], "also")]
+
+
 def _from_mapping(entry: Mapping[str, Any]) -> Window:
     unknown = set(entry) - {"days", "opens", "closes"}
     if unknown:
-        raise ValueError(f"a window has days, opens and closes, not {', '.join(sorted(unknown))}")
+        raise ValueError(
+            f"a window has days, opens and closes, or never, or also, not "
+            f"{', '.join(sorted(map(str, unknown)))}"
+        )
     days = entry.get("days", list(DAY_NAMES))
     if not isinstance(days, list) or not days:
         raise ValueError("days: give a list such as [mon, tue]")

@@ -7,6 +7,7 @@ from holidays import country_holidays
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aeries_pipeline.districts.calendar_rules import CalendarRule
 from aeries_pipeline.districts.windows import Window, Windows, parse_windows
 
 ZONE = "America/Los_Angeles"
@@ -59,8 +60,11 @@ def test_except_holidays_means_those_of_california() -> None:
     local = ZoneInfo(ZONE)
     for year, month, day in [(2026, 12, 25), (2026, 11, 26), (2027, 1, 18), (2027, 3, 31)]:
         assert not windows.contains(datetime(year, month, day, 23, 0, tzinfo=local))
-    # The window that opened the evening before still runs.
-    assert windows.contains(datetime(2026, 12, 25, 4, 59, tzinfo=local))
+    # The window that opened the evening before ends with its day.
+    assert windows.contains(datetime(2026, 12, 24, 23, 59, tzinfo=local))
+    assert not windows.contains(datetime(2026, 12, 25, 0, 0, tzinfo=local))
+    # What would have opened on the holiday does not run on into the next day.
+    assert not windows.contains(datetime(2026, 12, 26, 4, 0, tzinfo=local))
     opening = windows.next_opening(datetime(2026, 12, 31, 12, 0, tzinfo=local))
     assert opening == datetime(2026, 12, 31, 22, 0, tzinfo=local)
     # New Year's Day is a Friday.
@@ -118,8 +122,10 @@ WINDOW = st.builds(
 def test_openings_agree_with_the_clock_on_the_wall(
     windows: list[Window], zone: str, day: date, blackout: bool, calendar: str
 ) -> None:
-    blackouts = frozenset({day + timedelta(days=1)}) if blackout else frozenset()
-    stated = Windows(tuple(windows), zone, blackouts, calendar)
+    off = day + timedelta(days=1)
+    never = [CalendarRule(off, off)] if blackout else []
+    never += [CalendarRule(holidays=calendar)] if calendar else []
+    stated = Windows(tuple(windows), zone, tuple(never))
     start = datetime(day.year, day.month, day.day, 12, 0, tzinfo=UTC)
     minutes = [start + timedelta(minutes=n) for n in range(2 * 1440)]
     inside = [on_the_wall(stated, minute) for minute in minutes]
@@ -167,14 +173,17 @@ def california(year: int) -> frozenset[date]:
 
 
 def on_the_wall(stated: Windows, minute: datetime) -> bool:
-    """Read a clock: is this wall time inside a window of today or of yesterday?"""
+    """Read a clock: is this wall time inside a window of today or of yesterday, both not off?"""
     local = minute.astimezone(ZoneInfo(stated.zone))
     for back in (0, 1):
         day = local.date() - timedelta(days=back)
         at = local.hour * 60 + local.minute + back * 1440
-        left_out = day in stated.blackouts
-        if stated.holidays:
-            left_out |= day in california(day.year)
+        left_out = any(
+            day in california(day.year) if rule.holidays else day == rule.first
+            for rule in stated.never
+        )
+        if left_out and not back:
+            return False
         if not left_out and any(
             day.weekday() in window.days and window.opens <= at < window.closes
             for window in stated.windows

@@ -111,6 +111,62 @@ def test_window_shows_the_reading_and_five_openings(world: World) -> None:
     assert "opens Sat 2026-11-28 20:00 PST, closes Sun 2026-11-29 02:00 PST" in result.output
 
 
+def test_window_shows_a_sentence_a_week_and_the_months_exceptions(world: World) -> None:
+    stated = [
+        {"days": ["fri"], "opens": "20:00", "closes": "02:00"},
+        {"never": {"holidays": "US-CA"}},
+    ]
+    world.write_roster(pull_window=stated)
+    shown = call(world, "window", "eagle-usd", "--at", "2026-12-01T12:00").output
+    assert "may be read Friday from 8 pm to 2 am the next day, but never on holidays" in shown
+    assert "\nSat  ######......" in shown
+    assert "Fri 2026-12-25  closed  (never on Christmas Day)" in shown
+    assert shown.count("opens ") == 5
+    refused = call(world, "window", "eagle-usd", "--accept")
+    assert refused.exit_code == 2
+    assert "structured form, which counts as it stands" in refused.stderr
+
+
+def test_a_reading_is_accepted_and_corrected_by_command(world: World) -> None:
+    world.write_roster(pull_window="Weekends only from 8:00 p.m. - 2:00 a.m.", paused=True)
+    shown = call(world, "window", "eagle-usd")
+    assert "nobody has accepted the reading of its pull window yet" in shown.output
+    assert world.district.pull_window_accepted is None
+    accepted = call(world, "window", "eagle-usd", "--accept")
+    assert accepted.exit_code == 0, accepted.output
+    assert "still paused" in accepted.output
+    assert world.district.paused
+    assert "nobody has accepted" not in call(world, "window", "eagle-usd").output
+    # Without a terminal a correction is shown, and counts with --accept alone.
+    only_shown = call(world, "window", "eagle-usd", "--as", "Saturdays 8pm - 2am")
+    assert only_shown.exit_code == 1
+    assert "nothing was changed" in only_shown.output
+    assert str(world.district.windows) == "sat, sun 20:00 to 02:00"
+    corrected = ("window", "eagle-usd", "--as", "Saturdays 8pm - 2am", "--accept", "--resume")
+    assert call(world, *corrected).exit_code == 0
+    assert str(world.district.windows) == "sat 20:00 to 02:00"
+    assert world.district.pull_window == "Weekends only from 8:00 p.m. - 2:00 a.m."
+    assert not world.district.paused
+    assert world.district.reading.text == ""
+    unread = call(world, "window", "eagle-usd", "--as", "after hours", "--accept")
+    assert unread.exit_code == 2
+    assert "in other words with --as" in unread.stderr
+    # What was accepted is what refuses requests.
+    world.write_roster(
+        pull_window="any time",
+        pull_window_accepted={
+            "words": "any time",
+            "windows": [{"days": ["mon"], "opens": "00:00", "closes": "00:01"}],
+        },
+        timezone="Pacific/Kiritimati",
+    )
+    assert "(mon 00:00 to 00:01) is closed" in call(world, "sync", "eagle-usd").stderr
+    assert not world.emulator.log
+    said = "this release reads otherwise the words of its pull window"
+    assert said in call(world, "status").output
+    assert said in call(world, "check", "eagle-usd", "--outside-window", "a test").output
+
+
 def test_roster_show_and_sql(world: World) -> None:
     assert "eagle-usd" in call(world, "roster", "show").output
     call(world, "sync", "eagle-usd", "--school", "994")

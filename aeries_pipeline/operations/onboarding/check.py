@@ -14,7 +14,7 @@ from aeries_pipeline.ingest.api.transport import Timeouts
 from aeries_pipeline.ingest.checks import roster_drift, teaching_schools
 from aeries_pipeline.ingest.session import window_is_closed
 from aeries_pipeline.operations.onboarding import network, site
-from aeries_pipeline.operations.onboarding.findings import Finding, Verdict, failed, passed
+from aeries_pipeline.operations.onboarding.findings import Finding, Verdict, failed, passed, warned
 
 PATIENCE = RetryPolicy(attempts=2, base_seconds=0.5, cap_seconds=5.0, deadline_seconds=30.0)
 TIMEOUTS = Timeouts(connect=10.0, read=60.0, total=120.0)
@@ -68,6 +68,8 @@ def _steps(
         yield failed("window", closed.replace("sync with", "check with"))
         return
     yield passed("window", f"{district.windows} ({'closed' if closed else 'open'} now)")
+    if district.reading.text:
+        yield warned("reading of the window", district.reading.text)
     try:
         certificate = district.certificate()
     except ConfigurationError as error:

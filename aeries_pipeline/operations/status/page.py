@@ -10,7 +10,7 @@ from aeries_pipeline.operations.status.read import DistrictStatus
 
 HEADINGS = (
     "district", "all complete since", "failing", "not granted", "held changes", "accounts",
-    "next opening",
+    "next opening and the month's exceptions",
 )  # fmt: skip
 _SHOWN = 3
 _STYLE = """
@@ -46,7 +46,7 @@ def _cells(one: DistrictStatus, text: Callable[[str], str], line_break: str) -> 
         text(", ".join(one.not_granted)) or "nothing",
         text(held),
         f"{one.active_accounts:,}",
-        text(one.window),
+        line_break.join(text(line) for line in (one.window, *one.month, one.reading) if line),
     ]
 
 

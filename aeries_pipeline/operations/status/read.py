@@ -11,6 +11,7 @@ from aeries_pipeline.accounts.tables import prepare
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.roster import District, Roster
+from aeries_pipeline.districts.window_pictures import coming_month, exceptions
 from aeries_pipeline.stores.connection import Warehouse
 
 
@@ -46,6 +47,9 @@ class DistrictStatus:
         is_stale: Whether the oldest is older than the district allows.
         window: When it may be asked next, in words.
         active_accounts: Accounts in use.
+        month: Days of the coming month on which the calendar changes its window.
+        reading: What a person should know about how its words are read.
+        reading_differs: Whether the words say something else than what counts.
     """
 
     id: str
@@ -58,11 +62,16 @@ class DistrictStatus:
     is_stale: bool
     window: str
     active_accounts: int
+    month: tuple[str, ...] = ()
+    reading: str = ""
+    reading_differs: bool = False
 
     @property
     def needs_a_person(self) -> bool:
         """Whether anything here will not mend itself."""
-        return bool(self.troubles or self.holds or self.is_stale or self.waits_for)
+        return bool(
+            self.troubles or self.holds or self.is_stale or self.waits_for or self.reading_differs
+        )
 
 
 _NEWEST = """
@@ -156,6 +165,9 @@ def status_of(
         is_stale=age > district.stale_after_days,
         window=_window(district, moment),
         active_accounts=int(counts[1].get(district.id, 0)),
+        month=tuple(exceptions(coming_month(district.windows, district.windows.day_of(moment)))),
+        reading=district.reading.text,
+        reading_differs=district.reading.needs_a_person,
     )
 
 

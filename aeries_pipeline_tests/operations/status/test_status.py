@@ -78,6 +78,24 @@ def test_windows_are_told_in_the_districts_time(world: World) -> None:
     assert status_of(paused, [], NOW, ({}, {})).window == "paused in the roster"
 
 
+def test_the_page_shows_the_months_exceptions_and_a_reading_that_differs(world: World) -> None:
+    stated = {
+        "words": "any time",
+        "windows": [{"opens": "20:00", "closes": "02:00"}, {"never": {"monthly": "last day"}}],
+    }
+    world.write_roster(pull_window="any time", pull_window_accepted=stated)
+    found = status_of(world.district, [], NOW, ({}, {}))
+    assert found.month == (
+        "Mon 2026-11-30  closed  (never on the last day of each month)",
+        "Tue 2026-12-01  20:00-24:00  "
+        "(nothing opened the day before: never on the last day of each month)",
+    )
+    assert found.needs_a_person
+    for page in (markdown([found], NOW), html([found], NOW)):
+        assert "Mon 2026-11-30  closed  (never on the last day of each month)" in page
+        assert "this release reads otherwise the words of its pull window" in page
+
+
 class Cells(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
