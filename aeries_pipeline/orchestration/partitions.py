@@ -1,6 +1,6 @@
 """How partitions are spelled. No other module joins or splits a key.
 
-A district is ``eagle-usd``, a school ``eagle-usd|994``. School keys stand in
+A district is ``eagle-usd``, a school ``eagle-usd/994``. School keys stand in
 the order of the roster, so that a district is one unbroken range and one run.
 """
 
@@ -22,7 +22,8 @@ from aeries_pipeline.districts.roster import District, Roster
 DISTRICT_TAG = "aeries/district"
 """Tag of a run that is about one district; at most one of these goes on at a time."""
 
-_BAR = "|"
+_BETWEEN = "/"
+"""Dagster's UI takes a bar for the joint of two dimensions."""
 _PARTITION_TAGS = (
     PARTITION_NAME_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -72,7 +73,7 @@ def build_partitions(roster: Roster) -> Partitions:
 
 def school_key(district: str, school: int) -> str:
     """Return the key of a school."""
-    return f"{district}{_BAR}{school}"
+    return f"{district}{_BETWEEN}{school}"
 
 
 def school_keys(district: District) -> list[str]:
@@ -94,8 +95,8 @@ def key_of(district: str, school: int | None) -> str:
 
 def split(key: str) -> tuple[str, int | None]:
     """Return district and school of a key; no school for a district's key."""
-    district, bar, school = key.partition(_BAR)
-    return district, int(school) if bar else None
+    district, between, school = key.partition(_BETWEEN)
+    return district, int(school) if between else None
 
 
 def by_district(keys: Iterable[str]) -> dict[str, list[int]]:

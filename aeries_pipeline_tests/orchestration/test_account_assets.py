@@ -175,6 +175,6 @@ def test_automation_computes_a_district_when_its_schools_have_come_and_not_again
     found, cursor = requested(world, instance, cursor)
     assert set().union(*found.values()) == nothing, "what was handled is not asked for again"
     world.faults()
-    run(world, instance, "students", keys=["eagle-usd|994"])
+    run(world, instance, "students", keys=["eagle-usd/994"])
     found, cursor = requested(world, instance, cursor)
     assert found["accounts"] == {"eagle-usd"}

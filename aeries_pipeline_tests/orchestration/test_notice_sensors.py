@@ -36,8 +36,8 @@ def hook(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
         yield made
 
 
-def settle(world: World, notifications: list[dict[str, Any]]) -> None:
-    entry = roster_entry(world.url, world.schools)
+def settle(world: World, notifications: list[dict[str, Any]], **changes: Any) -> None:
+    entry = roster_entry(world.url, world.schools, **changes)
     write_roster(world.settings.roster, [entry], notifications=notifications)
 
 
@@ -85,6 +85,8 @@ def test_a_run_that_went_well_is_not_told(
 def test_held_changes_are_told_although_the_run_succeeded(
     world: World, instance: dg.DagsterInstance, hook: Hook
 ) -> None:
+    slack = [{"kind": "slack", "webhook_env": "TEST_WEBHOOK"}]
+    settle(world, slack, accounts={"leaving_rounds": 1})
     run(world, instance, "students")
     accounts(world, instance)
     for row in [row for row in world.site.district.active() if row.school == 994][:20]:
@@ -138,7 +140,7 @@ def test_old_data_is_told_without_any_run(
     sensor = build_staleness_sensor(world.settings)
     told = sensor(dg.build_sensor_context(instance=instance))
     (text,) = texts(hook)
-    assert "raw/terms eagle-usd|994, data_is_fresh" in text
+    assert "raw/terms eagle-usd/994, data_is_fresh" in text
     sensor(dg.build_sensor_context(instance=instance, cursor=told.cursor))
     assert len(hook.got) == 1, "told once"
 
@@ -153,7 +155,7 @@ def test_old_data_is_recorded_even_where_nobody_can_be_told(
     sensor = build_staleness_sensor(world.settings)
     told = sensor(dg.build_sensor_context(instance=instance))
     names = [(event.check_name, event.partition) for event in told.asset_events]
-    old = [("data_is_fresh", f"eagle-usd|{school}") for school in world.schools]
+    old = [("data_is_fresh", f"eagle-usd/{school}") for school in world.schools]
     assert sorted(names, key=str) == sorted([*old, ("published_copy_is_current", None)], key=str)
 
 

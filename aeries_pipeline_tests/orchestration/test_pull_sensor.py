@@ -56,8 +56,8 @@ def test_an_open_window_starts_both_runs_once(make_world) -> None:
             "eagle-usd@2082-11-25T04:00Z/schools/1",
         ]
         assert asked[0].tags["dagster/priority"] == "1"
-        assert asked[1].tags["dagster/asset_partition_range_start"] == "eagle-usd|992"
-        assert asked[1].tags["dagster/asset_partition_range_end"] == "eagle-usd|994"
+        assert asked[1].tags["dagster/asset_partition_range_start"] == "eagle-usd/992"
+        assert asked[1].tags["dagster/asset_partition_range_end"] == "eagle-usd/994"
         names = {key.path[-1] for key in asked[1].asset_selection}
         assert "students" in names
         assert "contacts" not in names
@@ -82,7 +82,7 @@ def test_a_run_that_has_not_ended_holds_the_sensor_back(make_world) -> None:
     with open_instance(world.settings) as instance:
         job = build_defs(world.settings).resolve_job_def("pull_schools")
         # Started by hand in the UI, so without the district's tag.
-        instance.create_run_for_job(job, tags={"dagster/partition": "eagle-usd|994"})
+        instance.create_run_for_job(job, tags={"dagster/partition": "eagle-usd/994"})
         told = tick(world, instance)
     assert told.skip_reason.skip_message == "eagle-usd: a run is under way"
 
@@ -91,7 +91,7 @@ def test_a_run_that_was_never_queued_holds_the_sensor_back_for_minutes_only(make
     world = make_world(roster=WINDOW)
     with open_instance(world.settings) as instance:
         # A web server was killed between making the run of a click and queueing it.
-        lost = dg.DagsterRun("pull_schools", tags={"dagster/partition": "eagle-usd|994"})
+        lost = dg.DagsterRun("pull_schools", tags={"dagster/partition": "eagle-usd/994"})
         instance.run_storage.add_historical_run(lost, datetime.now(UTC) - timedelta(minutes=4))
         assert tick(world, instance).skip_reason.skip_message == "eagle-usd: a run is under way"
         with WorkspaceProcessContext(instance, EmptyWorkspaceTarget()) as daemon:
@@ -108,8 +108,8 @@ def test_a_passing_failure_is_tried_again_for_the_schools_that_failed(make_world
         assert not obey(world, instance, schools)
         (again,) = tick(world, instance).run_requests
         assert again.run_key == "eagle-usd@2082-11-25T04:00Z/schools/2"
-        assert again.tags["dagster/asset_partition_range_start"] == "eagle-usd|992"
-        assert again.tags["dagster/asset_partition_range_end"] == "eagle-usd|993"
+        assert again.tags["dagster/asset_partition_range_start"] == "eagle-usd/992"
+        assert again.tags["dagster/asset_partition_range_end"] == "eagle-usd/993"
         world.faults()
         assert obey(world, instance, again)
         assert tick(world, instance).skip_reason.skip_message == "eagle-usd: pulled in this opening"
@@ -130,8 +130,8 @@ def test_what_a_closing_window_cut_off_is_resumed_at_the_next_opening(make_world
         (resume,) = tick(world, instance, night).run_requests
         assert resume.run_key == "eagle-usd@2082-11-26T04:00Z/resume/1"
         assert [key.path[-1] for key in resume.asset_selection] == ["transcripts"]
-        assert resume.tags["dagster/asset_partition_range_start"] == "eagle-usd|992"
-        assert resume.tags["dagster/asset_partition_range_end"] == "eagle-usd|993"
+        assert resume.tags["dagster/asset_partition_range_start"] == "eagle-usd/992"
+        assert resume.tags["dagster/asset_partition_range_end"] == "eagle-usd/993"
         assert obey(world, instance, resume)
         then = tick(world, instance, night + timedelta(minutes=5)).run_requests
         assert [one.run_key.split("/", 1)[1] for one in then] == ["district/1", "schools/1"]

@@ -43,11 +43,11 @@ def run(
     announced: bool = False,
 ) -> dg.ExecuteInProcessResult:
     """Run a pull job, or what the UI runs when one clicks on Materialize: with its checks."""
-    keys = keys or [f"eagle-usd|{school}" for school in world.schools]
+    keys = keys or [f"eagle-usd/{school}" for school in world.schools]
     tags = {}
     if len(keys) > 1:
         tags = {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
-    job = "pull_schools" if "|" in keys[0] else "pull_district"
+    job = "pull_schools" if "/" in keys[0] else "pull_district"
     defs = build_defs(world.settings)
     assets = [dg.AssetKey(["raw", name]) for name in names]
     made = pull_job(defs, job, assets)
@@ -108,7 +108,7 @@ def test_a_district_is_one_run_over_the_range_of_its_schools(
     assert result.success
     events = result.get_asset_materialization_events()
     pairs = {(e.asset_key.path[-1], e.partition) for e in events}
-    expected = {(n, f"eagle-usd|{s}") for n in ("students", "classes") for s in world.schools}
+    expected = {(n, f"eagle-usd/{s}") for n in ("students", "classes") for s in world.schools}
     assert pairs == expected
     assert len(events) == len(expected)
     order = [event.step_key for event in result.all_events if event.is_step_start]
@@ -118,8 +118,8 @@ def test_a_district_is_one_run_over_the_range_of_its_schools(
 def test_a_partition_shows_its_numbers_and_no_values(
     world: World, instance: dg.DagsterInstance
 ) -> None:
-    result = run(world, instance, "students", keys=["eagle-usd|994"])
-    one = materialized(result)["eagle-usd|994"]
+    result = run(world, instance, "students", keys=["eagle-usd/994"])
+    one = materialized(result)["eagle-usd/994"]
     shown = {name: value.value for name, value in one.metadata.items()}
     rows = len(world.site.district.rows[994])
     assert shown["dagster/partition_row_count"] == rows
@@ -139,7 +139,7 @@ def test_one_school_that_fails_costs_only_itself(
     world.faults({"kind": "html", "path": "schools/993/students"})
     result = run(world, instance, "students")
     assert not result.success
-    assert set(materialized(result)) == {"eagle-usd|992", "eagle-usd|994"}
+    assert set(materialized(result)) == {"eagle-usd/992", "eagle-usd/994"}
     message = failure_of(result)
     assert "students: 2 schools loaded, 1 not" in message
     assert "eagle-usd, school 993, students: a login page came instead of data" in message
@@ -150,8 +150,8 @@ def test_each_schools_verdict_can_be_read_back(world: World, instance: dg.Dagste
     world.faults({"kind": "half", "path": "schools/994/students"})
     result = run(world, instance, "students")
     found = verdicts(result)
-    assert found["rows_did_not_collapse", "eagle-usd|993"][0]
-    passed, text = found["rows_did_not_collapse", "eagle-usd|994"]
+    assert found["rows_did_not_collapse", "eagle-usd/993"][0]
+    passed, text = found["rows_did_not_collapse", "eagle-usd/994"]
     assert not passed
     assert "the last good table stays" in text
     key = dg.AssetCheckKey(dg.AssetKey(["raw", "students"]), "rows_did_not_collapse")
@@ -161,9 +161,9 @@ def test_each_schools_verdict_can_be_read_back(world: World, instance: dg.Dagste
         for record in reversed(history)
     }
     assert stored == {
-        "eagle-usd|992": "SUCCEEDED",
-        "eagle-usd|993": "SUCCEEDED",
-        "eagle-usd|994": "FAILED",
+        "eagle-usd/992": "SUCCEEDED",
+        "eagle-usd/993": "SUCCEEDED",
+        "eagle-usd/994": "FAILED",
     }
 
 
@@ -183,7 +183,7 @@ def test_a_missing_permission_is_a_failed_check_and_a_good_run(make_world) -> No
         result = run(world, instance, "graduation_status")
     assert result.success
     assert materialized(result) == {}
-    passed, text = verdicts(result)["permission_is_granted", "eagle-usd|994"]
+    passed, text = verdicts(result)["permission_is_granted", "eagle-usd/994"]
     assert not passed
     assert "tick Read on 'Graduation Status' (Grade Reporting)" in text
 
@@ -206,7 +206,7 @@ def test_a_school_that_is_as_it_was_costs_one_observation(
     result = run(world, instance, "gpas", "students")
     assert result.success
     assert len(world.emulator.log) > before
-    parts = [f"eagle-usd|{school}" for school in world.schools]
+    parts = [f"eagle-usd/{school}" for school in world.schools]
     seen = observed(result)
     assert set(seen) == {("gpas", part) for part in parts}
     for shown in seen.values():
@@ -224,14 +224,14 @@ def test_a_school_that_is_as_it_was_costs_one_observation(
 def test_a_verdict_that_stood_is_corrected_without_new_rows(
     world: World, instance: dg.DagsterInstance
 ) -> None:
-    assert run(world, instance, "gpas", keys=["eagle-usd|994"]).success
+    assert run(world, instance, "gpas", keys=["eagle-usd/994"]).success
     world.faults({"kind": "html", "path": "schools/994/"})
-    assert not run(world, instance, "gpas", keys=["eagle-usd|994"]).success
+    assert not run(world, instance, "gpas", keys=["eagle-usd/994"]).success
     world.faults()
-    result = run(world, instance, "gpas", keys=["eagle-usd|994"])
+    result = run(world, instance, "gpas", keys=["eagle-usd/994"])
     assert {name for name, _ in verdicts(result)} == {"rows_did_not_collapse"}
-    assert verdicts(result)["rows_did_not_collapse", "eagle-usd|994"][0]
-    assert list(observed(result)) == [("gpas", "eagle-usd|994")]
+    assert verdicts(result)["rows_did_not_collapse", "eagle-usd/994"][0]
+    assert list(observed(result)) == [("gpas", "eagle-usd/994")]
 
 
 def test_a_lost_event_log_is_filled_again_by_what_is_as_it_was(world: World, tmp_path) -> None:
@@ -239,7 +239,7 @@ def test_a_lost_event_log_is_filled_again_by_what_is_as_it_was(world: World, tmp
         assert run(world, instance, "gpas").success
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         result = run(world, instance, "gpas")
-        assert set(materialized(result)) == {f"eagle-usd|{school}" for school in world.schools}
+        assert set(materialized(result)) == {f"eagle-usd/{school}" for school in world.schools}
         assert len(verdicts(result)) == len(questions_for(RESOURCES["gpas"])) * len(world.schools)
 
 
@@ -256,7 +256,7 @@ def test_every_check_has_a_verdict_whatever_became_of_the_pull(make_world) -> No
             result = run(world, instance, *names, announced=True)
             evaluations = result.get_asset_check_evaluations()
             for school in world.schools:
-                told = [e for e in evaluations if e.partition == f"eagle-usd|{school}"]
+                told = [e for e in evaluations if e.partition == f"eagle-usd/{school}"]
                 assert {(e.asset_key.path[-1], e.check_name) for e in told} == wanted
     failed = {(e.asset_key.path[-1], e.check_name) for e in evaluations if not e.passed}
     assert failed == {
@@ -269,7 +269,7 @@ def test_every_check_has_a_verdict_whatever_became_of_the_pull(make_world) -> No
     assert "(last good table, " in next(
         e.description
         for e in evaluations
-        if (e.check_name, e.partition) == ("natural_key_is_unique", "eagle-usd|994")
+        if (e.check_name, e.partition) == ("natural_key_is_unique", "eagle-usd/994")
         and e.asset_key.path[-1] == "students"
     )
 
@@ -288,8 +288,8 @@ def test_references_that_lead_nowhere_are_counted(
     run(world, instance, "students", "classes")
     with world.warehouse.open() as connection:
         connection.execute('DELETE FROM raw.students WHERE school = 994 AND "Grade" < 12')
-    result = run(world, instance, "classes", keys=["eagle-usd|994"])
-    passed, text = verdicts(result)["references_lead_somewhere", "eagle-usd|994"]
+    result = run(world, instance, "classes", keys=["eagle-usd/994"])
+    passed, text = verdicts(result)["references_lead_somewhere", "eagle-usd/994"]
     assert not passed
     assert "rows: StudentID not in students" in text
 
@@ -321,10 +321,10 @@ def test_a_run_over_two_districts_pulls_both(make_world) -> None:
     one = roster_entry(world.url, world.schools)
     two = {**one, "id": "falcon-usd", "certificate_env": "NOWHERE"}
     write_roster(world.settings.roster, [one, two])
-    keys = [f"{d}|{s}" for d in ("eagle-usd", "falcon-usd") for s in world.schools]
+    keys = [f"{d}/{s}" for d in ("eagle-usd", "falcon-usd") for s in world.schools]
     with open_instance(world.settings) as instance:
         result = run(world, instance, "terms", keys=keys)
-    assert set(materialized(result)) == {f"eagle-usd|{s}" for s in world.schools}
+    assert set(materialized(result)) == {f"eagle-usd/{s}" for s in world.schools}
     assert "falcon-usd: no certificate in the environment variable NOWHERE" in failure_of(result)
 
 
@@ -351,7 +351,7 @@ def test_old_data_fails_a_check_without_any_pull(
     (event,) = told.asset_events
     assert (event.check_name, event.partition, event.passed) == (
         "data_is_fresh",
-        "eagle-usd|994",
+        "eagle-usd/994",
         False,
     )
     assert "more than the 8 allowed" in event.description
@@ -372,12 +372,12 @@ def test_schools_lead_to_their_district(world: World) -> None:
     write_roster(world.settings.roster, [one, {**one, "id": "falcon-usd", "schools": [994]}])
     partitions = build_partitions(load_roster(world.settings.roster))
     assert partitions.schools.get_partition_keys() == [
-        "eagle-usd|994",
-        "eagle-usd|993",
-        "falcon-usd|994",
+        "eagle-usd/994",
+        "eagle-usd/993",
+        "falcon-usd/994",
     ]
     found = partitions.schools_of_district().get_downstream_partitions_for_partitions(
-        partitions.schools.subset_with_partition_keys(["falcon-usd|994"]),
+        partitions.schools.subset_with_partition_keys(["falcon-usd/994"]),
         partitions.schools,
         partitions.districts,
     )

@@ -56,12 +56,12 @@ def test_a_file_becomes_files_for_each_school(world: World, instance: dg.Dagster
     shown = numbers(taken, "eagle-usd")
     assert (shown["ready"], shown["files_taken"], shown["school_year"]) == (2, 1, "2027")
     assert all(one.passed for one in taken.get_asset_check_evaluations())
-    at_high = numbers(exported, "eagle-usd|994")
+    at_high = numbers(exported, "eagle-usd/994")
     assert (at_high["new_rows"], at_high["exported"], at_high["is_new"]) == (2, 2, True)
-    assert "folder" not in numbers(exported, "eagle-usd|993"), "no requests, so no folder"
+    assert "folder" not in numbers(exported, "eagle-usd/993"), "no requests, so no folder"
     again, unchanged = run_requests(build_defs(world.settings), instance, world.district)
     assert numbers(again, "eagle-usd")["changed"] == 0
-    assert numbers(unchanged, "eagle-usd|994")["is_new"] is False
+    assert numbers(unchanged, "eagle-usd/994")["is_new"] is False
 
 
 def test_no_student_stands_in_metadata_or_checks(
@@ -98,7 +98,7 @@ def test_a_broken_file_is_a_failed_check_and_the_run_goes_on(
     assert not verdict.passed
     assert verdict.severity is dg.AssetCheckSeverity.ERROR
     assert "not a text file" in verdict.description
-    assert numbers(exported, "eagle-usd|994")["new_rows"] == 2
+    assert numbers(exported, "eagle-usd/994")["new_rows"] == 2
 
 
 def test_a_district_without_requests_materializes_nothing(
@@ -159,7 +159,7 @@ def test_automation_decides_after_pulls_and_writes_after_decisions(
     job.execute_in_process(instance=instance, partition_key="eagle-usd")
     then = requested(world, instance, after.cursor)
     assert then.get_requested_partitions(SSS_FILES) == {
-        f"eagle-usd|{school}" for school in world.schools
+        f"eagle-usd/{school}" for school in world.schools
     }
 
 

@@ -14,10 +14,10 @@ MINE = {"aeries/district": "eagle-usd"}
     ("tags", "lacks"),
     [
         ({PARTITION: "eagle-usd"}, MINE),
-        ({PARTITION: "eagle-usd|994"}, MINE),
-        ({START: "eagle-usd|990", END: "eagle-usd|994"}, MINE),
-        ({START: "eagle-usd|990", END: "falcon-usd|994"}, {}),
-        ({PARTITION: "falcon-usd|994", "aeries/district": "eagle-usd"}, {}),
+        ({PARTITION: "eagle-usd/994"}, MINE),
+        ({START: "eagle-usd/990", END: "eagle-usd/994"}, MINE),
+        ({START: "eagle-usd/990", END: "falcon-usd/994"}, {}),
+        ({PARTITION: "falcon-usd/994", "aeries/district": "eagle-usd"}, {}),
         ({}, {}),
     ],
 )

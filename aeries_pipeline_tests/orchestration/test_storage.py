@@ -46,7 +46,7 @@ def test_dagsters_own_storage_reads_what_ours_wrote(world: World) -> None:
         folder = Path(instance.event_log_storage._base_dir)
     theirs = SqliteEventLogStorage(str(folder))
     assert [event.message for event in theirs.get_logs_for_run(result.run_id)] == mine
-    assert theirs.get_materialized_partitions(KEY) == {f"eagle-usd|{n}" for n in world.schools}
+    assert theirs.get_materialized_partitions(KEY) == {f"eagle-usd/{n}" for n in world.schools}
     theirs.dispose()
 
 

@@ -179,7 +179,7 @@ def materialize_a_school(browser: Browser, address: str) -> None:
     browser.wait_for("Latest materialization")
     browser.click("Materialize", starts=True)
     browser.click("Select a partition or create one")
-    browser.click("eagle-usd|993", last=True)
+    browser.click("eagle-usd/993", last=True)
     browser.click("Launch", starts=True, last=True)
 
 
@@ -217,7 +217,7 @@ def test_an_engineer_sees_the_graph_materializes_a_school_and_reads_a_broken_one
         browser.driver.get(f"{address}/assets/raw/students?view=checks")
         browser.click("rows_did_not_collapse")
         browser.click("Partitions", last=True)
-        browser.click("eagle-usd|994", last=True)
+        browser.click("eagle-usd/994", last=True)
         pages.append(browser.wait_for("a login page came instead of data"))
 
         browser.driver.get(f"{address}/assets/analytics/students_now")

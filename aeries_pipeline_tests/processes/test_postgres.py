@@ -97,7 +97,7 @@ def test_a_sync_keeps_its_runs_and_verdicts_in_postgres(world: World, home: Path
         assert type(instance.event_log_storage).__name__ == "PostgresEventLogStorage"
         jobs = {one.job_name for one in instance.get_runs()}
         assert {"pull_district", "pull_schools", "accounts_and_files"} <= jobs
-        parts = {f"eagle-usd|{school}" for school in world.schools}
+        parts = {f"eagle-usd/{school}" for school in world.schools}
         assert instance.get_materialized_partitions(dg.AssetKey(["raw", "students"])) == parts
         again = run(world, instance, "gpas")
         assert set(observed(again)) == {("gpas", part) for part in parts}

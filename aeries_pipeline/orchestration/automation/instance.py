@@ -17,6 +17,7 @@ import dagster as dg
 from filelock import FileLock
 from ruamel.yaml import YAML
 
+from aeries_pipeline.orchestration.automation.old_keys import MARK, bring_keys
 from aeries_pipeline.orchestration.automation.run_queue import DistrictRunCoordinator
 from aeries_pipeline.orchestration.automation.storage import QuickSqliteStorage, batch_events
 from aeries_pipeline.settings import Settings
@@ -52,6 +53,9 @@ INSTANCE: dict[str, Any] = {
 }
 """Telemetry off, one run for each district at a time, retries only after a crash."""
 
+POSTGRES_VARIABLE = "DAGSTER_POSTGRES_URL"
+"""Names the database where ``docs/dagster-postgres.yaml`` is in use."""
+
 _STORAGES = {"storage", "run_storage", "event_log_storage", "schedule_storage"}
 _QUEUES = {"run_coordinator", "run_queue"}
 
@@ -65,6 +69,7 @@ def prepare_home(settings: Settings) -> Path:
     batch_events()
     named = os.environ.get("DAGSTER_HOME")
     if named:
+        _bring_keys(Path(named))
         return Path(named)
     home = private_directory(settings.dagster_home).absolute()
     path = home / "dagster.yaml"
@@ -81,8 +86,17 @@ def prepare_home(settings: Settings) -> Path:
         text = StringIO()
         YAML().dump(kept | added, text)
         write_atomically(path, text.getvalue())
+    _bring_keys(home)
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def _bring_keys(home: Path) -> None:
+    """Let an older home have the present partition keys; one process does it."""
+    if not home.is_dir() or (home / MARK).exists():
+        return
+    with FileLock(home / "instance.lock"):
+        bring_keys(home, os.environ.get(POSTGRES_VARIABLE))
 
 
 def _names_ours(part: Mapping[str, Any] | None) -> bool:
