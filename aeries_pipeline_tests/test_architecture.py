@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import aeries_pipeline
+from aeries_pipeline.accounts.checks import CONFIRMATION_QUESTIONS
 from aeries_pipeline.accounts.checks import QUESTIONS as ACCOUNT_QUESTIONS
 from aeries_pipeline.accounts.tables import TABLES, VIEWS
 from aeries_pipeline.analytics.registry import VIEWS as VIEWS_FOR_ANALYSTS
@@ -177,6 +178,7 @@ def test_the_pages_name_every_fault_and_every_setting() -> None:
         *QUESTIONS,
         *ONBOARDING_QUESTIONS,
         *ACCOUNT_QUESTIONS,
+        *CONFIRMATION_QUESTIONS,
         *FILE_QUESTIONS,
     }
     assert not [name for name in asked if f"`{name}`" not in operating]

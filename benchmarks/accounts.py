@@ -41,6 +41,8 @@ DISTRICT = District(
     url="http://127.0.0.1:9/aeries",
     certificate_env="NONE",
     schools=SCHOOLS,
+    # One round is enough here and nobody is asked for, so that every change is applied.
+    accounts={"leaving_rounds": 1, "confirm_alone": False},
 )
 
 _ROWS = """

@@ -19,7 +19,7 @@ from lineage import lineage  # noqa: E402 - its neighbour
 
 LINEAGE = Path(dictionary.__file__).with_name("lineage.json")
 README = FOLDER.parent / "README.md"
-DOWNSTREAM = ("core/accounts", "core/account_changes", "out/xello_files")
+DOWNSTREAM = ("core/confirmations", "core/accounts", "core/account_changes", "out/xello_files")
 BEGIN, END = "<!-- graph: begin -->", "<!-- graph: end -->"
 
 
@@ -39,6 +39,7 @@ def graph() -> str:
     lines += ["  end"]
     lines += [f"  aeries --> {grain}" for grain in Grain]
     lines += [
+        "  students --> core_confirmations --> core_accounts",
         "  students --> core_accounts",
         "  students --> core_account_changes",
         "  core_accounts --> out_xello_files",

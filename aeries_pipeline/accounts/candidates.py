@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from aeries_pipeline.accounts.confirmations import Purpose, Replies, Reply, Said
 from aeries_pipeline.accounts.evidence import Picture, SchoolPull
 from aeries_pipeline.accounts.model import ACCOUNT_FIELDS, LONG_AGO, Account, StudentRow
 from aeries_pipeline.accounts.policy import Policy
@@ -195,6 +196,43 @@ def unreadable(
     ).fetchall()
     students = frozenset(student for _, student in rows if student is not None)
     return students, frozenset(school for school, student in rows if student is None)
+
+
+def lacking(connection: duckdb.DuckDBPyConnection, district: str, policy: Policy) -> frozenset[int]:
+    """Return schools whose list lacks a student who was found there when asked for alone.
+
+    What a later list shows, or another answer, closes the case.
+    """
+    query = "SELECT DISTINCT active_at FROM core.confirmations WHERE district = ? AND open"
+    if not connection.execute(query, [district]).fetchall():
+        return frozenset()
+    names = _names(district, policy, ())
+    connection.execute(
+        "UPDATE core.confirmations c SET open = false WHERE open AND district = $district "
+        f"AND EXISTS (SELECT 1 FROM ({_ROWS.format(**names)}) r WHERE r.student_id = c.student_id "
+        f"AND r.school = c.active_at AND r.code IN ({names['active']}) "
+        "AND r.pulled_at > c.asked_at)",
+        {"district": district},
+    )
+    found = connection.execute(query, [district]).fetchall()
+    return frozenset(school for (school,) in found) & policy.schools
+
+
+def replies(connection: duckdb.DuckDBPyConnection, district: str, policy: Policy) -> Replies:
+    """Return the newest answers about single students."""
+    rows = connection.execute(
+        "SELECT student_id, purpose, school, said, active_at, asked_at FROM core.confirmations "
+        "WHERE district = ? QUALIFY row_number() OVER "
+        "(PARTITION BY student_id, purpose ORDER BY asked_at DESC) = 1",
+        [district],
+    ).fetchall()
+    found = [
+        Reply(student, Purpose(purpose), school, Said(said), active_at, asked_at)
+        for student, purpose, school, said, active_at, asked_at in rows
+    ]
+    return Replies(
+        {(one.student_id, one.purpose): one for one in found}, wanted=policy.confirm_alone
+    )
 
 
 def find(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from aeries_pipeline.accounts.ask import Confirmed
 from aeries_pipeline.accounts.compute import Computed
 from aeries_pipeline.accounts.review import Waiting, told
 from aeries_pipeline.ingest.checks import Answer
@@ -25,6 +26,13 @@ QUESTIONS: Mapping[str, str] = {
 }
 """The good state that each check asks about."""
 
+CONFIRMED = "lists_agree_with_single_answers"
+CONFIRMATION_QUESTIONS: Mapping[str, str] = {
+    CONFIRMED: "What the lists say of students who leave or return is what comes when these are "
+    "asked for one by one.",
+}
+"""The good state that the check of the confirmations asks about."""
+
 WAITING = {
     "school_not_pulled": "at a school that could not be read; nothing happens to them",
     "row_unreadable": "with a row in quarantine, or perhaps with one; nothing happens to them "
@@ -34,6 +42,9 @@ WAITING = {
     "left_too_briefly": "left by their status, not yet for enough rounds of pulls",
     "absent_too_briefly": "absent from every school, not yet for enough rounds of pulls",
     "enters_later": "with no row but those of schools that they enter later; no account as yet",
+    "list_contradicted": "at a school whose list lacks or shows a student otherwise than the "
+    "answer about that student alone; nothing happens to them",
+    "not_confirmed": "about whom no usable answer came when they were asked for alone",
     "additions_only": "changed, while additions_only lets only new and returning accounts through",
 }
 """Why a change that one would expect is not proposed yet."""
@@ -42,6 +53,28 @@ WAITING = {
 def answers(district: str, computed: Computed, open_ones: Sequence[Waiting]) -> list[Answer]:
     """Return the verdict on every question about a district's accounts."""
     return [_held(district, computed, open_ones), _schools(computed), _few(computed)]
+
+
+def confirmation_answers(district: str, confirmed: Confirmed) -> list[Answer]:
+    """Return the verdict on what came when students were asked for one by one."""
+    numbers = {"asked": confirmed.asked, "requests": confirmed.requests}
+    against = confirmed.contradicted
+    if against:
+        listed = ", ".join(f"{number} at school {school}" for school, number in against.items())
+        text = (
+            f"{district}: the lists of students contradict the answers about single students "
+            f"({listed}); nothing happens to these students until a whole list agrees again; ask "
+            "the district's Aeries host why the lists are not right"
+        )
+        return [Answer(CONFIRMED, passed=False, text=text, serious=True, numbers=numbers)]
+    missing = confirmed.due and (confirmed.trouble or confirmed.failed)
+    if missing:
+        number = confirmed.failed or confirmed.due
+        text = f"{district}: no usable answer about {number} students, whose accounts stay as they "
+        text += f"are until there is one{': ' if confirmed.trouble else ''}{confirmed.trouble}"
+        return [Answer(CONFIRMED, passed=False, text=text, numbers=numbers)]
+    text = f"{confirmed.asked} students asked for with {confirmed.requests} requests"
+    return [Answer(CONFIRMED, passed=True, text=text, numbers=numbers)]
 
 
 def _held(district: str, computed: Computed, open_ones: Sequence[Waiting]) -> Answer:

@@ -34,6 +34,21 @@ ENROLLMENT: dict[str, str] = {
     "students": "Active accounts",
 }
 
+CONFIRMATIONS: dict[str, str] = {
+    "district": "District of the roster",
+    "student_id": "Aeries StudentID",
+    "purpose": "leaving where a list says that one has left, arriving where it shows one anew",
+    "asked_at": "UTC",
+    "school": "School whose list says so",
+    "pull_id": "Pull of that list",
+    "asked": "Schools at which the student was asked for, in that order",
+    "said": "active, gone or failed",
+    "active_at": "School with an active row; empty where none has one",
+    "code": "Why there is no usable answer",
+    "open": "Whether a list still lacks the student who is there",
+    "run_id": "The Dagster run",
+}
+
 CHANGES: dict[str, str] = {
     "change_id": "Stays the same through every status of a change",
     "batch_id": "Computation in which it was first proposed, see meta.account_batches",

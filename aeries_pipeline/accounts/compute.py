@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from aeries_pipeline.accounts import candidates
+from aeries_pipeline.accounts.confirmations import Replies, unconfirmed, weighed
 from aeries_pipeline.accounts.decide import decide
 from aeries_pipeline.accounts.evidence import Picture, picture_of
 from aeries_pipeline.accounts.holds import Hold, Holds, read_holds
@@ -25,6 +26,7 @@ from aeries_pipeline.accounts.model import (
     Account,
     Change,
     Decision,
+    Kind,
     Outcome,
     apply,
 )
@@ -79,7 +81,7 @@ class Computed:
 
 
 @dataclass(slots=True)
-class _Batch:
+class Batch:
     """One computation on its way."""
 
     connection: duckdb.DuckDBPyConnection
@@ -92,6 +94,7 @@ class _Batch:
     final: dict[int, Account] = field(default_factory=dict)
     applied: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
+    unconfirmed: set[int] = field(default_factory=set)
     rejected: int = 0
 
     def record(
@@ -135,31 +138,29 @@ def compute(
         moment = moment or now()
         prepare(connection)
         policy = policy_of(district, district.day_of(moment))
-        batch = _Batch(connection, district, policy, moment, run_id)
+        batch = Batch(connection, district, policy, moment, run_id)
         batch.batch_id = new_id(moment)
         return _run(batch)
 
 
-def _run(batch: _Batch) -> Computed:
+def _run(batch: Batch) -> Computed:
     connection, district, policy = batch.connection, batch.district, batch.policy
     if not table_exists(connection, "raw", "students"):
         picture = picture_of((), policy.schools, 1)
         return Computed(batch.batch_id, picture, "", Ruling())
-    rows, accounts = candidates.counts_by_school(connection, district.id, policy)
-    picture = _picture(batch, rows, accounts)
-    holds = read_holds(connection, district.id)
-    candidates.find(connection, district.id, picture, policy, holds.students())
-    decisions = _decide(batch, picture)
-    proposals = [change for one in decisions.values() for change in one.changes]
-    proposals = [change for change in proposals if not holds.is_rejected(change)]
+    found = proposed(batch)
+    rows, accounts, picture, holds = found.rows, found.accounts, found.picture, found.holds
+    decisions, proposals = found.decisions, found.proposals
     fresh = [change for change in proposals if not holds.approval_of(change)]
     last_year = _last_year(connection, district.id)
     stop = stop_reason(picture, last_year, sum(rows.values()), sum(accounts.values()))
     if holds.lifts(stop, picture.database_year):
         stop = ""
     ruling = rule(fresh, accounts, policy.bounds, stop)
-    _settle(batch, decisions, fresh, ruling, holds)
+    _settle(batch, found, fresh, ruling)
     waiting = Counter(one.waiting for one in decisions.values() if one.waiting)
+    if batch.unconfirmed:
+        waiting["not_confirmed"] = len(batch.unconfirmed)
     before = sum(accounts.values())
     _write(batch)
     candidates.mark_seen(connection, district.id, picture.pulls.values())
@@ -176,7 +177,7 @@ def _run(batch: _Batch) -> Computed:
     )  # fmt: skip
 
 
-def _picture(batch: _Batch, rows: Mapping[int, int], accounts: Mapping[int, int]) -> Picture:
+def _picture(batch: Batch, rows: Mapping[int, int], accounts: Mapping[int, int]) -> Picture:
     pulls = [
         replace(
             pull,
@@ -188,16 +189,61 @@ def _picture(batch: _Batch, rows: Mapping[int, int], accounts: Mapping[int, int]
     least = batch.policy.bounds.min_changes
     picture = picture_of(pulls, batch.policy.schools, least)
     students, schools = candidates.unreadable(batch.connection, batch.district.id, batch.policy)
-    return replace(picture, unreadable=students, nameless=schools)
+    lacking = candidates.lacking(batch.connection, batch.district.id, batch.policy)
+    return replace(picture, unreadable=students, nameless=schools, lacking=lacking)
 
 
-def _decide(batch: _Batch, picture: Picture) -> dict[int, Decision]:
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What the evidence asks for, before any bound.
+
+    Attributes:
+        rows: Active rows by school.
+        accounts: Active accounts by school.
+        picture: What the pulls prove.
+        holds: What waits for a person, and what persons have said.
+        cases: Everything known of the students decided about.
+        replies: What came when students were asked for alone.
+        decisions: What is to be done about each of them.
+        proposals: The changes of these, without those that a person has rejected.
+        unconfirmed: Students whose deactivation no answer has confirmed yet.
+    """
+
+    rows: Mapping[int, int]
+    accounts: Mapping[int, int]
+    picture: Picture
+    holds: Holds
+    cases: Mapping[int, candidates.Case]
+    replies: Replies
+    decisions: Mapping[int, Decision]
+    proposals: Sequence[Change]
+    unconfirmed: Collection[int]
+
+
+def proposed(batch: Batch) -> Proposed:
+    """Decide about every student about whom there is anything to decide."""
+    connection, district, policy = batch.connection, batch.district.id, batch.policy
+    rows, accounts = candidates.counts_by_school(connection, district, policy)
+    picture = _picture(batch, rows, accounts)
+    holds = read_holds(connection, district)
+    candidates.find(connection, district, picture, policy, holds.students())
+    cases = candidates.cases(connection, district, policy)
+    replies = candidates.replies(connection, district, policy)
+    decisions = _decide(batch, picture, cases, replies)
+    changes = [change for one in decisions.values() for change in one.changes]
+    changes = [change for change in changes if not holds.is_rejected(change)]
+    open_ones = unconfirmed(changes, replies, picture)
+    return Proposed(rows, accounts, picture, holds, cases, replies, decisions, changes, open_ones)
+
+
+def _decide(
+    batch: Batch, picture: Picture, cases: Mapping[int, candidates.Case], replies: Replies
+) -> dict[int, Decision]:
     found = {}
-    for student, case in sorted(
-        candidates.cases(batch.connection, batch.district.id, batch.policy).items()
-    ):
+    for student, case in sorted(cases.items()):
         merged = _merged_into(case, picture)
         decision = decide(case.account, case.rows, picture, batch.policy, merged)
+        decision = weighed(decision, case.account, replies, picture, batch.policy)
         found[student] = decision
         if decision.account is not None and decision.account != case.account:
             batch.final[student] = decision.account
@@ -226,16 +272,12 @@ def _merged_into(case: candidates.Case, picture: Picture) -> int | None:
     return min(same, default=None)
 
 
-def _settle(
-    batch: _Batch,
-    decisions: Mapping[int, Decision],
-    fresh: Sequence[Change],
-    ruling: Ruling,
-    holds: Holds,
-) -> None:
+def _settle(batch: Batch, found: Proposed, fresh: Sequence[Change], ruling: Ruling) -> None:
     """Apply what may pass, hold the rest, and close what was held in vain."""
+    decisions, holds = found.decisions, found.holds
+    asked_about = _unasked(batch.policy, found)
     places = {id(change): place for place, change in enumerate(fresh)}
-    proposed: set[tuple[int, str]] = set()
+    still: set[tuple[int, str]] = set()
     awaited = holds.students()
     for student, decision in decisions.items():
         for change in decision.changes:
@@ -243,9 +285,14 @@ def _settle(
                 continue
             known = holds.find(change)
             if student in awaited:
-                proposed.add((student, change.fingerprint()))
+                still.add((student, change.fingerprint()))
             approval = holds.approval_of(change)
             reason = "" if approval else ruling.held.get(places[id(change)], "")
+            if not (reason or approval) and student in found.unconfirmed:
+                reason = asked_about if change.kind is Kind.DEACTIVATE else ""
+                if not reason:
+                    batch.unconfirmed.add(student)
+                    continue
             if reason and known is None:
                 batch.held[str(change.kind)] += 1
                 batch.record(change, Outcome.HELD, reason)
@@ -253,19 +300,30 @@ def _settle(
                 _apply(batch, decision, change)
                 why = f"approved: {approval.why}" if approval else ""
                 batch.record(change, Outcome.APPLIED, why, known, approval.who if approval else "")
-    _close(batch, decisions, proposed, holds)
+    _close(batch, decisions, still, holds)
 
 
-def _apply(batch: _Batch, decision: Decision, change: Change) -> None:
+def _unasked(policy: Policy, found: Proposed) -> str:
+    """Return why those who were not asked for wait for a person; empty where they need not."""
+    number = sum(change.kind is Kind.DEACTIVATE for change in found.proposals)
+    if number <= policy.bounds.max_asked or not found.unconfirmed:
+        return ""
+    return (
+        f"{number} deactivations in the district, more than the {policy.bounds.max_asked} that are "
+        "asked for one by one; of a sample nobody was found to be there"
+    )
+
+
+def _apply(batch: Batch, decision: Decision, change: Change) -> None:
     current = batch.final.get(change.student_id, decision.account)
     batch.final[change.student_id] = apply(current, change, batch.moment)
     batch.applied[str(change.kind)] += 1
 
 
 def _close(
-    batch: _Batch,
+    batch: Batch,
     decisions: Mapping[int, Decision],
-    proposed: set[tuple[int, str]],
+    still: set[tuple[int, str]],
     holds: Holds,
 ) -> None:
     """Reject what a person rejected, and withdraw what the evidence no longer asks for."""
@@ -275,7 +333,7 @@ def _close(
         gone = decision is not None and not decision.waiting
         if rejection is not None:
             why, who = f"rejected: {rejection.why}", rejection.who
-        elif gone and (hold.student_id, hold.fingerprint) not in proposed:
+        elif gone and (hold.student_id, hold.fingerprint) not in still:
             why, who = WITHDRAWN, ""
         else:
             continue
@@ -283,7 +341,7 @@ def _close(
         batch.events.append(hold.closed(why, batch.moment, who or None))
 
 
-def _write(batch: _Batch) -> None:
+def _write(batch: Batch) -> None:
     """Replace the accounts that changed and append what became of the changes."""
     connection, district = batch.connection, batch.district.id
     if batch.final:
@@ -301,7 +359,7 @@ def _write(batch: _Batch) -> None:
 
 
 def _record_batch(
-    batch: _Batch,
+    batch: Batch,
     picture: Picture,
     stop: str,
     active: tuple[int, int],
@@ -317,7 +375,7 @@ def _record_batch(
     insert_rows(batch.connection, "meta.account_batches", BATCHES_COLUMNS, [row])
 
 
-def _count_enrollment(batch: _Batch) -> None:
+def _count_enrollment(batch: Batch) -> None:
     """Count the active accounts of the district's day, in place of an earlier count of it."""
     bound = {"district": batch.district.id, "day": batch.district.day_of(batch.moment)}
     batch.connection.execute(

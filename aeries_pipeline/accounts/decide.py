@@ -271,6 +271,9 @@ def _missing(
     said = [row for row in rows if _tells_of_leaving(row, account, policy)]
     if not said and account.school in picture.nameless:
         return Decision((), account, "row_unreadable")
+    if account.school in picture.lacking:
+        anew = replace(account, missing_since=None, absent_rounds=0, absent_counted_at=None)
+        return Decision((), anew, "list_contradicted")
     since = account.missing_since or _first_missed(account, said, picture)
     noted = _counted(replace(account, missing_since=since), picture, policy)
     if policy.additions_only:

@@ -51,6 +51,8 @@ class Picture:
         unreadable: Students of whom a row came that could not be read, or that
             names another school than the one asked.
         nameless: Schools with a row that does not even tell whose it is.
+        lacking: Schools whose list lacks a student who is there; it proves
+            nobody's absence until a whole list agrees again.
     """
 
     pulls: Mapping[int, SchoolPull]
@@ -58,6 +60,7 @@ class Picture:
     database_year: str = ""
     unreadable: frozenset[int] = frozenset()
     nameless: frozenset[int] = frozenset()
+    lacking: frozenset[int] = frozenset()
 
     @cached_property
     def is_whole(self) -> bool:

@@ -25,6 +25,9 @@ class Bounds:
         warn_deactivated: From this share on a warning is shown.
         max_updated: More updates and transfers than this share are held.
         max_created: More new and returning accounts than this share are held.
+        max_asked: More students than this are not asked for one by one.
+        sample_asked: As many of them are asked for instead; the rest waits for
+            a person.
     """
 
     max_deactivated: float = 0.10
@@ -32,6 +35,8 @@ class Bounds:
     warn_deactivated: float = 0.05
     max_updated: float = 0.75
     max_created: float = 0.20
+    max_asked: int = 50
+    sample_asked: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Policy:
         pre_enrolled_codes: Codes of rows that wait for next year.
         ignored_codes: Codes of rows that are not read at all.
         secondary_programs: Program codes of a second enrolment.
+        confirm_alone: Whether a student is asked for alone before an account
+            ends or is taken up again.
         pre_enrolled_accounts: Whether a pre-enrolled row alone makes an account.
         additions_only: Whether nothing but new and returning accounts is let
             through at present.
@@ -66,6 +73,7 @@ class Policy:
     pre_enrolled_codes: frozenset[str] = frozenset({"*"})
     ignored_codes: frozenset[str] = frozenset()
     secondary_programs: frozenset[str] = frozenset()
+    confirm_alone: bool = True
     pre_enrolled_accounts: bool = False
     additions_only: bool = False
     today: date = date.max
@@ -110,6 +118,7 @@ def policy_of(district: District, today: date) -> Policy:
         pre_enrolled_codes=frozenset(codes.pre_enrolled),
         ignored_codes=frozenset(codes.ignored),
         secondary_programs=frozenset(settings.secondary_programs),
+        confirm_alone=settings.confirm_alone,
         pre_enrolled_accounts=settings.pre_enrolled_accounts,
         additions_only=any(span.first <= today <= span.last for span in settings.additions_only),
         today=today,
@@ -119,5 +128,7 @@ def policy_of(district: District, today: date) -> Policy:
             warn_deactivated=safeguards.warn_deactivated,
             max_updated=safeguards.max_updated,
             max_created=safeguards.max_created,
+            max_asked=safeguards.max_asked,
+            sample_asked=safeguards.sample_asked,
         ),
     )

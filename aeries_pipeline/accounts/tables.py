@@ -99,6 +99,22 @@ DECISIONS_COLUMNS = (
 )
 """Columns of ``meta.account_decisions``: who approved or rejected what, and why."""
 
+CONFIRMATIONS_COLUMNS = (
+    ("district", "VARCHAR"),
+    ("student_id", "BIGINT"),
+    ("purpose", "VARCHAR"),
+    ("asked_at", "TIMESTAMP"),
+    ("school", "INTEGER"),
+    ("pull_id", "VARCHAR"),
+    ("asked", "INTEGER[]"),
+    ("said", "VARCHAR"),
+    ("active_at", "INTEGER"),
+    ("code", "VARCHAR"),
+    ("open", "BOOLEAN"),
+    ("run_id", "VARCHAR"),
+)
+"""Columns of ``core.confirmations``: who was asked for alone, where, and what the answers said."""
+
 ENROLLMENT_COLUMNS = (
     ("district", "VARCHAR"),
     ("day", "DATE"),
@@ -113,6 +129,7 @@ Counts alone, so that they stay when a student is forgotten.
 
 TABLES = {
     "core.accounts": ACCOUNTS_COLUMNS,
+    "core.confirmations": CONFIRMATIONS_COLUMNS,
     "core.enrollment_counts": ENROLLMENT_COLUMNS,
     "core.account_changes": CHANGES_COLUMNS,
     "meta.account_batches": BATCHES_COLUMNS,

@@ -9,6 +9,8 @@ from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.accounts import ACCOUNTS, CHANGES
+from aeries_pipeline.orchestration.assets.confirmations import CONFIRMATIONS
+from aeries_pipeline.orchestration.assets.resources import OUTSIDE_WINDOW_TAG
 from aeries_pipeline.orchestration.assets.xello import XELLO_FILES
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import ACCOUNTS_AND_FILES
@@ -25,14 +27,18 @@ def compute_accounts(
     district: str,
     *,
     with_files: bool = True,
+    outside_window: str | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Compute a district's accounts and files in a Dagster run of this process."""
-    selection = [ACCOUNTS, CHANGES, *([XELLO_FILES] if with_files else [])]
+    tags = {DISTRICT_TAG: district}
+    if outside_window:
+        tags[OUTSIDE_WINDOW_TAG] = outside_window
+    selection = [CONFIRMATIONS, ACCOUNTS, CHANGES, *([XELLO_FILES] if with_files else [])]
     return defs.resolve_job_def(ACCOUNTS_AND_FILES).execute_in_process(
         run_config=QUIET,
         instance=instance,
         partition_key=district,
-        tags={DISTRICT_TAG: district},
+        tags=tags,
         asset_selection=selection,
         raise_on_error=False,
     )

@@ -193,7 +193,10 @@ class _Puller:
                 f"{', '.join(map(str, missing))})",
                 soft_wrap=True,
             )
-        return compute_accounts(self.defs, self.instance, self.district.id, with_files=not missing)
+        return compute_accounts(
+            self.defs, self.instance, self.district.id, with_files=not missing,
+            outside_window=self.request.outside_window,
+        )  # fmt: skip
 
     def run(self, job: str, grain: Grain, keys: Sequence[str]) -> dg.ExecuteInProcessResult:
         """Run one job over an unbroken range of partitions."""

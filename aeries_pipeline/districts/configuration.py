@@ -39,6 +39,8 @@ class SafeguardSettings(Settled):
     warn_deactivated: float = Field(default=0.05, ge=0, le=1)
     max_updated: float = Field(default=0.75, ge=0, le=1)
     max_created: float = Field(default=0.20, ge=0, le=1)
+    max_asked: int = Field(default=50, ge=1, le=10_000)
+    sample_asked: int = Field(default=20, ge=1, le=10_000)
 
 
 class IncrementalSettings(Settled):
@@ -99,6 +101,7 @@ class AccountSettings(Settled):
     round_hours: float = Field(default=12.0, gt=0, le=168)
     status_codes: StatusCodes = Field(default_factory=StatusCodes)
     secondary_programs: list[str] = Field(default_factory=list)
+    confirm_alone: bool = True
     pre_enrolled_accounts: bool = False
     additions_only: list[Span] = Field(default_factory=list)
     delivered_grades: tuple[int, int] = (0, 12)

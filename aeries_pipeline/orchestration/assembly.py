@@ -10,7 +10,8 @@ import dagster as dg
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.roster import load_roster
-from aeries_pipeline.orchestration.assets.accounts import build_account_assets
+from aeries_pipeline.orchestration.assets.accounts import AFTER_PULLS, build_account_assets
+from aeries_pipeline.orchestration.assets.confirmations import build_confirmations_asset
 from aeries_pipeline.orchestration.assets.course_requests import (
     build_requests_asset,
     build_sss_asset,
@@ -50,6 +51,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *build_raw_assets(tuple(RESOURCES.values()), partitions),
+            build_confirmations_asset(partitions, AFTER_PULLS),
             build_account_assets(partitions),
             build_xello_asset(partitions),
             build_requests_asset(partitions),

@@ -69,6 +69,7 @@ PULLS_COLUMNS = (
     ("missed", "BIGINT"),
     ("reader", "VARCHAR"),
     ("answers", "VARCHAR[]"),
+    ("contradicted", "BIGINT"),
 )
 """Columns of ``meta.pulls``. Times are UTC; ``school`` is NULL for a district."""
 

@@ -37,4 +37,5 @@ PULLS = {
     "missed": "Records that had changed without being named by the feed",
     "reader": "Version of the code that read the answer",
     "answers": "Digests of the answers, by which an unchanged one is known; not published",
+    "contradicted": "Students of whom the answer about one alone says the contrary of this list",
 }

@@ -43,6 +43,8 @@ class PullRow:
     ``answers`` are the pages from which the rows were made, each as its SHA-256
     and its number of elements with a colon between them, and ``reader`` names
     what read them; None where the rows come from more than one list.
+    ``contradicted`` counts the students of whom an answer about one alone said the
+    contrary afterwards.
     """
 
     pull_id: str
@@ -79,6 +81,7 @@ class PullRow:
     missed: int | None = None
     reader: str | None = None
     answers: tuple[str, ...] | None = None
+    contradicted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

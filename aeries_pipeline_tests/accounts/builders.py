@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from aeries_pipeline.accounts.ask import Ask, Confirmed, Row, confirm
 from aeries_pipeline.accounts.compute import Computed, compute
 from aeries_pipeline.accounts.evidence import Picture, SchoolPull, picture_of
 from aeries_pipeline.accounts.model import Account, Standing, State, StudentRow
@@ -84,6 +85,9 @@ class Ward:
         self.warehouse = Warehouse(folder / "warehouse.duckdb")
         self.roster = {"schools": list(SCHOOLS), **roster}
         self.moment = night(0)
+        self.says: dict[tuple[int, int], Any] = {}
+        self.requests: list[tuple[int, int]] = []
+        self.confirmed = Confirmed()
 
     @property
     def district(self) -> District:
@@ -149,8 +153,31 @@ class Ward:
         record(self.warehouse, ledger)
         self.moment = night(number) + timedelta(hours=1)
 
+    def opened(self) -> Ask:
+        """What a server says of one student: what the lists say, but where told otherwise."""
+        rows = self.warehouse.rows(
+            'SELECT school, "StudentID", "SchoolCode", "InactiveStatusCode" FROM raw.students'
+        )
+        found: dict[tuple[int, int], list[Row]] = {}
+        for school, student_id, named, code in rows:
+            one = {"StudentID": student_id, "SchoolCode": named, "InactiveStatusCode": code}
+            found.setdefault((school, student_id), []).append(one)
+
+        def ask(school: int, student_id: int) -> list[Row]:
+            self.requests.append((school, student_id))
+            said = self.says.get((school, student_id), found.get((school, student_id), []))
+            if isinstance(said, Exception):
+                raise said
+            return said
+
+        return ask
+
+    def confirm(self) -> Confirmed:
+        return confirm(self.warehouse, self.district, self.opened, moment=self.moment)
+
     def compute(self, later: timedelta = timedelta()) -> Computed:
         self.moment += timedelta(seconds=1) + later
+        self.confirmed = self.confirm()
         return compute(self.warehouse, self.district, moment=self.moment)
 
     def night(self, number: float, rows: Iterable[Mapping[str, Any]], **how: Any) -> Computed:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aeries_pipeline.accounts import candidates
 from aeries_pipeline.accounts.checks import QUESTIONS, WAITING, answers
-from aeries_pipeline.accounts.compute import _Batch, _merged_into, _picture
+from aeries_pipeline.accounts.compute import Batch, _merged_into, _picture
 from aeries_pipeline.accounts.decide import decide
 from aeries_pipeline.accounts.model import ACCOUNT_FIELDS
 from aeries_pipeline.accounts.policy import policy_of
@@ -461,7 +461,7 @@ def test_the_filter_never_sets_aside_a_student_about_whom_there_is_something_to_
 
 def check_filter(ward: Ward, policy: Any) -> None:
     with ward.warehouse.open() as connection:
-        batch = _Batch(connection, ward.district, policy, ward.moment, None)
+        batch = Batch(connection, ward.district, policy, ward.moment, None)
         counts = candidates.counts_by_school(connection, "eagle-usd", policy)
         seen = _picture(batch, *counts)
         candidates.find(connection, "eagle-usd", seen, policy)

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from aeries_pipeline.accounts.ask import asking, confirm
 from aeries_pipeline.accounts.compute import Computed, compute
 from aeries_pipeline.accounts.review import Wish, say, waiting
 from aeries_pipeline.catalog.registry import RESOURCES
@@ -18,6 +19,7 @@ def night(world: World) -> Computed:
     session = world.session()
     try:
         pull_resource(session, RESOURCES["students"], world.schools)
+        confirm(world.warehouse, world.district, lambda: asking(session))
     finally:
         session.close()
     return compute(world.warehouse, world.district)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from aeries_pipeline.accounts.checks import QUESTIONS
+from aeries_pipeline.accounts.checks import CONFIRMATION_QUESTIONS, QUESTIONS
 from aeries_pipeline.cli.accounts import compute_accounts
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.xello import QUESTIONS as FILE_QUESTIONS
@@ -13,6 +13,7 @@ from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline_tests.conftest import CERTIFICATE, World
 from aeries_pipeline_tests.orchestration.test_raw_assets import failure_of, run, verdicts
 
+CONFIRMATIONS = dg.AssetKey(["core", "confirmations"])
 ACCOUNTS = dg.AssetKey(["core", "accounts"])
 CHANGES = dg.AssetKey(["core", "account_changes"])
 FILES = dg.AssetKey(["out", "xello_files"])
@@ -44,7 +45,8 @@ def numbers(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, ob
 
 def test_the_assets_explain_themselves(world: World) -> None:
     graph = build_defs(world.settings).resolve_asset_graph()
-    for key in (ACCOUNTS, CHANGES, FILES):
+    assert graph.get(ACCOUNTS).parent_keys == {CONFIRMATIONS, dg.AssetKey(["raw", "students"])}
+    for key in (CONFIRMATIONS, ACCOUNTS, CHANGES, FILES):
         node = graph.get(key)
         assert node.group_name == "accounts"
         assert node.owners == ["team:data-engineering"]
@@ -71,7 +73,9 @@ def test_a_district_gets_its_accounts_and_files_in_one_run(
     assert files["is_new"] is True
     assert files["Student_rows"] + files["accounts_outside_delivered_grades"] == len(truth)
     answered = verdicts(result)
-    assert {name for name, _ in answered} == {*QUESTIONS, *FILE_QUESTIONS}
+    assert {name for name, _ in answered} == {
+        *CONFIRMATION_QUESTIONS, *QUESTIONS, *FILE_QUESTIONS
+    }  # fmt: skip
     assert {partition for _, partition in answered} == {"eagle-usd"}
     assert all(passed for passed, _ in answered.values())
     again = follow(world, instance)
@@ -101,6 +105,8 @@ def test_held_changes_are_a_failed_check_that_says_what_to_do(
         one for one in result.get_asset_check_evaluations() if one.check_name == "no_change_is_held"
     ]
     assert found.severity is dg.AssetCheckSeverity.ERROR
+    asked = numbers(result, CONFIRMATIONS)
+    assert (asked["students_asked_for"], asked["answers_agree"]) == (20, 20)
     assert numbers(result, CHANGES)["held_now"] == 20
     assert numbers(result, ACCOUNTS)["active_accounts"] == len(world.site.district.truth()) + 20
     everything = repr(list(result.all_events))

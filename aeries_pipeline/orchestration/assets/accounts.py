@@ -16,6 +16,7 @@ from aeries_pipeline.accounts.model import Kind
 from aeries_pipeline.accounts.review import Waiting, summarised
 from aeries_pipeline.accounts.tables import ACCOUNTS_COLUMNS, CHANGES_COLUMNS
 from aeries_pipeline.orchestration.assets.checks import check_result, check_specs
+from aeries_pipeline.orchestration.assets.confirmations import CONFIRMATIONS
 from aeries_pipeline.orchestration.assets.describe import OWNER, table_metadata
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.orchestration.partitions import Partitions
@@ -62,7 +63,8 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
         "deps": [
             dg.AssetDep(
                 dg.AssetKey(["raw", "students"]), partition_mapping=partitions.schools_of_district()
-            )
+            ),
+            dg.AssetDep(CONFIRMATIONS),
         ],
         "automation_condition": AFTER_PULLS,
         "tags": {"aeries/grain": "district", "aeries/personal": "yes"},
