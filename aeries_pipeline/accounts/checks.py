@@ -112,7 +112,8 @@ def _schools(computed: Computed) -> Answer:
 
 
 def _few(computed: Computed) -> Answer:
-    trips = [trip.sentence for trip in computed.ruling.trips if trip.group == "deactivations"]
+    groups = {"deactivations", "absences"}
+    trips = [trip.sentence for trip in computed.ruling.trips if trip.group in groups]
     said = [*trips, *computed.ruling.warnings]
     number = computed.applied.get("deactivate", 0)
     text = f"{number} deactivated of {computed.active_before} active accounts"

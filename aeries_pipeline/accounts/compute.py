@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -31,7 +31,7 @@ from aeries_pipeline.accounts.model import (
     apply,
 )
 from aeries_pipeline.accounts.policy import Policy, policy_of
-from aeries_pipeline.accounts.safeguards import Ruling, rule, stop_reason
+from aeries_pipeline.accounts.safeguards import ABSENT, Past, Ruling, rule, stop_reason
 from aeries_pipeline.accounts.tables import (
     ACCOUNTS_COLUMNS,
     BATCHES_COLUMNS,
@@ -156,7 +156,8 @@ def _run(batch: Batch) -> Computed:
     stop = stop_reason(picture, last_year, sum(rows.values()), sum(accounts.values()))
     if holds.lifts(stop, picture.database_year):
         stop = ""
-    ruling = rule(fresh, accounts, policy.bounds, stop)
+    past = _past(batch) if any(one.kind is Kind.DEACTIVATE for one in fresh) else None
+    ruling = rule(fresh, accounts, policy.bounds, stop, past)
     _settle(batch, found, fresh, ruling)
     waiting = Counter(one.waiting for one in decisions.values() if one.waiting)
     if batch.unconfirmed:
@@ -394,6 +395,25 @@ def _active(connection: duckdb.DuckDBPyConnection, district: str) -> int:
         "SELECT count(*) FROM core.accounts WHERE district = ? AND state = 'active'", [district]
     ).fetchone()
     return int(found[0]) if found else 0
+
+
+def _past(batch: Batch) -> Past:
+    """Return the deactivations of the last days that no person has approved."""
+    rows = batch.connection.execute(
+        "SELECT from_school, count(DISTINCT student_id), "
+        "count(DISTINCT student_id) FILTER (code = ?) FROM core.account_changes "
+        "WHERE district = ? AND kind = 'deactivate' AND status = 'applied' "
+        "AND decided_by IS NULL AND recorded_at > ? GROUP BY from_school",
+        [
+            ABSENT,
+            batch.district.id,
+            batch.moment - timedelta(days=batch.policy.bounds.over_days),
+        ],
+    ).fetchall()
+    return Past(
+        {school: number for school, number, _ in rows},
+        {school: absent for school, _, absent in rows if absent},
+    )
 
 
 def _last_year(connection: duckdb.DuckDBPyConnection, district: str) -> str:

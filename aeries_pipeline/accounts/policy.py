@@ -25,6 +25,12 @@ class Bounds:
         warn_deactivated: From this share on a warning is shown.
         max_updated: More updates and transfers than this share are held.
         max_created: More new and returning accounts than this share are held.
+        over_days: Days over which deactivations are added up.
+        max_deactivated_over_days: More than this share and at least
+            ``min_changes`` deactivations in so many days are held.
+        max_absent: Of students who are merely missing more than this share are
+            held, where they are also more than ``min_absent`` in so many days.
+        min_absent: As many may be missing in any school.
         max_asked: More students than this are not asked for one by one.
         sample_asked: As many of them are asked for instead; the rest waits for
             a person.
@@ -35,6 +41,10 @@ class Bounds:
     warn_deactivated: float = 0.05
     max_updated: float = 0.75
     max_created: float = 0.20
+    over_days: int = 30
+    max_deactivated_over_days: float = 0.10
+    max_absent: float = 0.02
+    min_absent: int = 3
     max_asked: int = 50
     sample_asked: int = 20
 
@@ -128,6 +138,10 @@ def policy_of(district: District, today: date) -> Policy:
             warn_deactivated=safeguards.warn_deactivated,
             max_updated=safeguards.max_updated,
             max_created=safeguards.max_created,
+            over_days=safeguards.over_days,
+            max_deactivated_over_days=safeguards.max_deactivated_over_days,
+            max_absent=safeguards.max_absent,
+            min_absent=safeguards.min_absent,
             max_asked=safeguards.max_asked,
             sample_asked=safeguards.sample_asked,
         ),

@@ -18,6 +18,9 @@ from aeries_pipeline.accounts.policy import Bounds
 DISTRICT = None
 """Stands for the whole district where a school could be named."""
 
+ABSENT = "absent"
+"""Code of the deactivation of a student who is merely missing."""
+
 _GROUPS: Mapping[str, frozenset[Kind]] = {
     "deactivations": frozenset({Kind.DEACTIVATE}),
     "updates": frozenset({Kind.UPDATE, Kind.TRANSFER}),
@@ -30,11 +33,13 @@ class Trip:
     """A bound that a batch exceeds.
 
     Attributes:
-        group: ``deactivations``, ``updates`` or ``creations``.
+        group: ``deactivations``, ``absences``, ``updates`` or ``creations``.
         school: School code, None for the whole district.
         students: Students concerned.
-        accounts: Active accounts before the batch.
+        accounts: Active accounts before the batch, or at the beginning of the days.
         share: The share that is allowed.
+        days: The days over which they were added up; 0 for the batch alone.
+        least: As many are allowed, whatever the share.
     """
 
     group: str
@@ -42,15 +47,35 @@ class Trip:
     students: int
     accounts: int
     share: float
+    days: int = 0
+    least: int = 0
 
     @property
     def sentence(self) -> str:
         """What was found, without a value of a student."""
         place = "the district" if self.school is DISTRICT else f"school {self.school}"
+        when = f" in {self.days} days" if self.days else ""
+        what = "students missing from every list" if self.group == "absences" else self.group
+        bound = f"{self.share * 100:g}%"
+        if self.least:
+            bound = f"the larger of {self.least} and {bound}"
         return (
-            f"{self.students} {self.group} of {self.accounts} active accounts in {place}, more "
-            f"than {self.share * 100:g}%"
+            f"{self.students} {what}{when} of {self.accounts} active accounts in {place}, more "
+            f"than {bound}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Deactivations of the last days that no person has approved, by school.
+
+    Attributes:
+        deactivated: All of them.
+        absent: Those of students who were merely missing.
+    """
+
+    deactivated: Mapping[int, int] = field(default_factory=dict)
+    absent: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +98,7 @@ def rule(
     accounts: Mapping[int, int],
     bounds: Bounds,
     stop: str = "",
+    past: Past | None = None,
 ) -> Ruling:
     """Say which changes of a batch are held, and why.
 
@@ -81,8 +107,10 @@ def rule(
         accounts: Active accounts of each school before the batch.
         bounds: The district's bounds.
         stop: Why the whole batch waits; empty where it need not.
+        past: What was deactivated in the days before.
     """
-    trips = tuple(_trips(changes, accounts, bounds))
+    over_days = _trips_over_days(changes, accounts, bounds, past or Past())
+    trips = (*_trips(changes, accounts, bounds), *over_days)
     held: dict[int, str] = {}
     for place, change in enumerate(changes):
         reason = stop or change.doubt or _tripped(change, trips)
@@ -93,9 +121,43 @@ def rule(
 
 def _tripped(change: Change, trips: Sequence[Trip]) -> str:
     for trip in trips:
-        if change.kind in _GROUPS[trip.group] and trip.school in {DISTRICT, change.school}:
+        if trip.group == "absences":
+            meant = change.kind is Kind.DEACTIVATE and change.code == ABSENT
+        else:
+            meant = change.kind in _GROUPS[trip.group]
+        if meant and trip.school in {DISTRICT, change.school}:
             return trip.sentence
     return ""
+
+
+def _trips_over_days(
+    changes: Sequence[Change], accounts: Mapping[int, int], bounds: Bounds, past: Past
+) -> Sequence[Trip]:
+    """Find what no single batch exceeds: a child more each night is many in a month."""
+    absent = [change for change in changes if change.code == ABSENT]
+    found = []
+    for group, some, before, share, least in (
+        ("deactivations", changes, past.deactivated, bounds.max_deactivated_over_days, 0),
+        ("absences", absent, past.absent, bounds.max_absent, bounds.min_absent),
+    ):
+        now = _students(some, {Kind.DEACTIVATE})
+        for school in [DISTRICT, *sorted(one for one in now if one)]:
+            earlier = sum(before.values()) if school is DISTRICT else before.get(school, 0)
+            gone = (
+                sum(past.deactivated.values())
+                if school is DISTRICT
+                else (past.deactivated.get(school, 0))
+            )
+            base = gone + (
+                sum(accounts.values()) if school is DISTRICT else accounts.get(school, 0)
+            )
+            number = now[school] + earlier
+            floor = max(least + 1, bounds.min_changes if not least else 0)
+            # What the batch alone exceeds, its own bound says.
+            counts = now[school] and (earlier or least)
+            if counts and number >= floor and number > share * base:
+                found.append(Trip(group, school, number, base, share, bounds.over_days, least))
+    return found
 
 
 def _students(changes: Sequence[Change], kinds: Collection[Kind]) -> Counter[int | None]:

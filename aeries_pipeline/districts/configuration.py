@@ -39,6 +39,10 @@ class SafeguardSettings(Settled):
     warn_deactivated: float = Field(default=0.05, ge=0, le=1)
     max_updated: float = Field(default=0.75, ge=0, le=1)
     max_created: float = Field(default=0.20, ge=0, le=1)
+    over_days: int = Field(default=30, ge=1, le=366)
+    max_deactivated_over_days: float = Field(default=0.10, ge=0, le=1)
+    max_absent: float = Field(default=0.02, ge=0, le=1)
+    min_absent: int = Field(default=3, ge=0)
     max_asked: int = Field(default=50, ge=1, le=10_000)
     sample_asked: int = Field(default=20, ge=1, le=10_000)
 

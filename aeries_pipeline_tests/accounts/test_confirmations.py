@@ -166,7 +166,7 @@ def test_a_child_at_a_school_that_is_not_in_the_roster_waits_for_a_person(ward: 
 
 def test_of_more_than_are_asked_for_a_sample_is_and_the_rest_waits_for_a_person(ward: Ward) -> None:
     ward.roster["safeguards"] = {
-        "max_asked": 5, "sample_asked": 3, "max_deactivated": 1.0,
+        "max_asked": 5, "sample_asked": 3, "max_absent": 1.0,
     }  # fmt: skip
     rest = everyone()[8:]
     ward.night(1, rest)
@@ -259,3 +259,21 @@ def test_over_http_a_leaver_is_asked_for_inside_the_window_and_not_outside(
     assert compute(world.warehouse, world.district).applied == {"deactivate": 1}
     text = repr(world.warehouse.rows("SELECT * FROM core.confirmations"))
     assert row.person.last not in text
+
+
+def test_a_child_more_each_night_is_held_and_what_a_person_approved_counts_no_more(
+    ward: Ward,
+) -> None:
+    rest = everyone()
+    held: list[int] = []
+    for number in range(1, 8):
+        rest = rest[1:]
+        computed = ward.night(number, rest)
+        held.append(sum(computed.held.values()))
+    assert held == [0, 0, 0, 0, 1, 1, 1]
+    waiting = {one.batch_id for one in computed.open_holds}
+    for batch in waiting:
+        say(ward.warehouse, "eagle-usd", Wish(batch, "approve", "Kim", "they have moved"))
+    assert ward.compute().applied == {"deactivate": 3}
+    over_a_month = [dict(ward.night(number, rest[1:]).applied) for number in (40, 41)]
+    assert over_a_month == [{"deactivate": 1}, {"deactivate": 1}]

@@ -1,10 +1,12 @@
 """Bounds on a whole batch."""
 
+from dataclasses import replace
+
 import pytest
 
 from aeries_pipeline.accounts.model import Change, Kind
 from aeries_pipeline.accounts.policy import Bounds
-from aeries_pipeline.accounts.safeguards import rule, stop_reason
+from aeries_pipeline.accounts.safeguards import ABSENT, Past, Ruling, rule, stop_reason
 from aeries_pipeline_tests.accounts.builders import YEAR, account, picture
 
 BOUNDS = Bounds()
@@ -112,3 +114,38 @@ def test_a_school_without_active_rows_or_of_another_year_is_not_in_the_picture()
     mixed = [replace(pulls[0], database_year="2025-2026"), *pulls[1:]]
     assert set(picture_of(mixed, [991, 992, 993], 5).troubles) == {991}
     assert "never pulled" in picture_of(pulls[1:], [991, 992, 993], 5).troubles[991]
+
+
+def absent(number: int, school: int = 991, first: int = 1) -> list[Change]:
+    return [replace(one, code=ABSENT) for one in changes(Kind.DEACTIVATE, number, school, first)]
+
+
+@pytest.mark.parametrize(
+    ("number", "past", "accounts", "held"),
+    [(1, 9, 91, 0), (1, 10, 90, 1), (1, 3, 16, 0), (1, 4, 16, 1), (2, 100, 1000, 0)],
+    ids=["a tenth", "more than a tenth", "too few to count", "five", "many and a tenth"],
+)
+def test_deactivations_of_many_days_count_together(number, past, accounts, held) -> None:
+    ruling = rule(changes(Kind.DEACTIVATE, number), {991: accounts}, BOUNDS, past=Past({991: past}))
+    assert len(ruling.held) == held
+    if held:
+        assert f"{number + past} deactivations in 30 days of {accounts + past}" in ruling.held[0]
+
+
+@pytest.mark.parametrize(
+    ("number", "past", "accounts", "held"),
+    [(3, 0, 50, 0), (4, 0, 50, 4), (1, 2, 50, 0), (1, 3, 50, 1), (9, 11, 1000, 0), (1, 21, 999, 1)],
+)  # fmt: skip
+def test_who_is_merely_missing_has_a_stricter_bound(number, past, accounts, held) -> None:
+    before = Past({991: past}, {991: past})
+    batch = absent(number) + changes(Kind.DEACTIVATE, 1, first=500)
+    ruling = rule(batch, {991: accounts}, BOUNDS, past=before)
+    assert len(ruling.held) == held, "who left by a status code is not held for that"
+    if held:
+        assert "missing from every list in 30 days" in ruling.held[0]
+        assert "more than the larger of 3 and 2%" in ruling.held[0]
+
+
+def test_the_days_before_hold_nothing_by_themselves() -> None:
+    ruling = rule(changes(Kind.CREATE, 1), {991: 100}, BOUNDS, past=Past({991: 50}, {991: 50}))
+    assert ruling == Ruling()
