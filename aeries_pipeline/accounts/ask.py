@@ -32,6 +32,7 @@ from aeries_pipeline.accounts.confirmations import (
 from aeries_pipeline.accounts.model import Change, Kind
 from aeries_pipeline.accounts.policy import Policy, policy_of
 from aeries_pipeline.accounts.tables import CONFIRMATIONS_COLUMNS, prepare
+from aeries_pipeline.catalog.blank import trimmed
 from aeries_pipeline.catalog.tables import literal
 from aeries_pipeline.districts.errors import AeriesError, PermanentError, StoppedError
 from aeries_pipeline.districts.roster import District
@@ -46,6 +47,7 @@ _T = TypeVar("_T")
 Ask = Callable[[int, int], Sequence[Row]]
 """Returns the rows of a student at a school: (school, student) -> rows."""
 
+_STATUS = '"InactiveStatusCode"'
 WORTH = 100
 """With more requests than this a student is asked for only where the grade is taught."""
 
@@ -350,10 +352,11 @@ def _question_of(
 ) -> Question:
     account, case = change.after, found.cases[change.student_id]
     rows = sorted(row.school for row in case.rows if row.school in schools)
+    grade = account.grade
     fits = {
         one
         for one in schools
-        if one not in spans or spans[one][0] - 1 <= account.grade <= spans[one][1] + 1
+        if one not in spans or grade is None or spans[one][0] - 1 <= grade <= spans[one][1] + 1
     }
     nexts = [account.next_school, *(row.next_school for row in case.rows)]
     first = [account.school, *rows, *(one for one in nexts if one in schools)]
@@ -403,7 +406,7 @@ def _known(
     codes = ", ".join(literal(code) for code in ("", *sorted(policy.active_codes)))
     rows = connection.execute(
         'SELECT school, "StudentID" FROM raw.students WHERE district = ? AND "SchoolCode" = school '
-        f'AND trim("InactiveStatusCode") IN ({codes}) AND "StudentID" NOT IN ({asked}) '
+        f'AND {trimmed(_STATUS)} IN ({codes}) AND "StudentID" NOT IN ({asked}) '
         'QUALIFY row_number() OVER (PARTITION BY school ORDER BY "StudentID") <= 2',
         [district],
     ).fetchall()

@@ -166,7 +166,7 @@ def test_a_child_at_a_school_that_is_not_in_the_roster_waits_for_a_person(ward: 
 
 def test_of_more_than_are_asked_for_a_sample_is_and_the_rest_waits_for_a_person(ward: Ward) -> None:
     ward.roster["safeguards"] = {
-        "max_asked": 5, "sample_asked": 3, "max_absent": 1.0,
+        "max_asked": 5, "sample_asked": 3, "max_absent": 1.0, "max_deactivated": 1.0,
     }  # fmt: skip
     rest = everyone()[8:]
     ward.night(1, rest)
