@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from aeries_pipeline.catalog.resource import Grain, Resource
 from aeries_pipeline.districts.errors import AeriesError, StoppedError
 from aeries_pipeline.ingest.api.client import Tally
+from aeries_pipeline.ingest.doubted import settled
 from aeries_pipeline.ingest.extraction_plan import Feeds, Plan, plan_of
 from aeries_pipeline.ingest.fetch import Outcome, Target, draft_of, fetch, outcome_of
 from aeries_pipeline.ingest.landing import keep_newest, partition_folder
@@ -122,17 +123,18 @@ def _batches(jobs: Sequence[Target], report: OnProgress) -> Iterator[list[Outcom
 def _load(
     session: Session, resource: Resource, batch: Sequence[Outcome], plan: Plan, feeds: Feeds
 ) -> list[Loaded]:
-    settled = [one for one in batch if isinstance(one, Loaded)]
-    record(session.warehouse, [one.pull for one in settled])
+    ended = [one for one in batch if isinstance(one, Loaded)]
+    record(session.warehouse, [one.pull for one in ended])
     fetched = [one for one in batch if isinstance(one, Fetched)]
     compared = _compared(resource, fetched, plan, feeds)
     loaded = load(session.warehouse, resource, compared, session.district.bounds)
+    loaded = settled(session, resource, compared, loaded)
     for one in fetched:
         folder = partition_folder(
             session.settings.landing, one.landed.district, resource.name, one.landed.school
         )
         keep_newest(folder, session.district.landing_keep)
-    return settled + loaded
+    return ended + loaded
 
 
 def _compared(

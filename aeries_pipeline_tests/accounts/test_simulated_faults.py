@@ -1,0 +1,42 @@
+"""No child loses an account by mistake, whatever the server does: a simulated district."""
+
+from __future__ import annotations
+
+import pytest
+
+from aeries_pipeline_tests.accounts.simulator import FAULTS, Report, simulate
+
+
+def right(report: Report) -> Report:
+    """Nothing happened that must not; the report is shown where it did."""
+    assert report.is_right, report
+    return report
+
+
+def test_a_few_nights_with_every_fault() -> None:
+    report = right(simulate(FAULTS, seed=11, nights=10, rate=0.15))
+    assert report.nights == 10
+
+
+@pytest.mark.long
+def test_without_a_fault_hardly_anything_waits_for_a_person() -> None:
+    report = right(simulate((), seed=1, nights=100))
+    assert report.deactivated > 10
+    assert report.quiet_holds * 50 <= report.quiet_nights
+    # About one student leaves each night: four schools, and another one for comparison.
+    assert sum(report.requests) < 10 * report.nights
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_alone(fault: str) -> None:
+    report = right(simulate((fault,), seed=1, nights=20, rate=0.2))
+    assert report.faults[fault]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_all_faults_mixed(seed: int) -> None:
+    report = right(simulate(FAULTS, seed, nights=250, rate=0.02))
+    assert len(report.faults) > len(FAULTS) / 2
+    assert report.deactivated > 30
