@@ -209,7 +209,7 @@ def _compared(seen: Compared, safeguards: Safeguards) -> Verdict:
 
 _FEW = 5
 """Fewer students than this may do anything at once."""
-_BACK = 0.1
+_BACK = 0.25
 """More than this share of those who had left do not come back in one night."""
 _ADVICE = (
     "the last good table stays; compare with Aeries, and if it is right, "

@@ -91,8 +91,8 @@ def verdict_of(**changes: int) -> str:
         ({"lower": 30}, ""),
         ({"known": 4, "lower": 4}, ""),
         ({"earlier": 31}, "earlier_entries"),
-        ({"back": 4}, ""),
-        ({"back": 5}, "older_list"),
+        ({"back": 7}, ""),
+        ({"back": 8}, "older_list"),
         ({"back": 30, "coded_before": 300}, ""),
     ],
 )
@@ -101,7 +101,7 @@ def test_a_list_that_no_ordinary_night_brings_is_refused(changes: dict, code: st
 
 
 def test_a_person_may_accept_such_a_list_but_never_another_schools() -> None:
-    for changes in ({"own": 201}, {"coded": 0}, {"lower": 31}, {"back": 5}):
+    for changes in ({"own": 201}, {"coded": 0}, {"lower": 31}, {"back": 8}):
         seen = replace(STEADY, **changes)
         facts = Facts(seen.own, 0, 0, previous_rows=100, compared=seen)
         assert judge(facts, BOUNDS, accept_shrunken=True).status is Status.COMPLETE
