@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import date, datetime
 
 import pytest
 
@@ -14,21 +15,24 @@ from aeries_pipeline.emulator.days import ROLLOVER_DAY
 from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline_tests.conftest import World
 
+FIRST_DAY = date(2027, 8, 19)
+"""When the emulator's students enter after the rollover."""
 
-def night(world: World) -> Computed:
+
+def night(world: World, moment: datetime | None = None) -> Computed:
     session = world.session()
     try:
         pull_resource(session, RESOURCES["students"], world.schools)
-        confirm(world.warehouse, world.district, lambda: asking(session))
+        confirm(world.warehouse, world.district, lambda: asking(session), moment=moment)
     finally:
         session.close()
-    return compute(world.warehouse, world.district)
+    return compute(world.warehouse, world.district, moment=moment)
 
 
-def approve_everything(world: World) -> None:
+def approve_everything(world: World, moment: datetime | None = None) -> None:
     for batch in dict.fromkeys(one.batch_id for one in waiting(world.warehouse, "eagle-usd")):
         say(world.warehouse, "eagle-usd", Wish(batch, "approve", "Kim", "compared with Aeries"))
-    compute(world.warehouse, world.district)
+    compute(world.warehouse, world.district, moment=moment)
 
 
 def active(world: World) -> dict[int, int]:
@@ -138,15 +142,24 @@ def test_a_rollover_waits_for_a_person_and_ends_in_the_truth(world: World) -> No
     assert refused.applied == {}, "the pull itself refuses a year that nobody expects"
     assert set(refused.picture.troubles) == set(world.schools)
     world.write_roster(database_year=2027)
-    held = night(world)
+    summer = datetime(2027, 8, 18, 19)
+    held = night(world, summer)
     assert held.applied == {}
     assert held.held["update"] > 30
     assert "2027-2028" in held.stop
     assert active(world) == before, "nothing has happened yet"
-    approve_everything(world)
-    night(world)
-    approve_everything(world)
-    night(world)
-    approve_everything(world)
+    for _ in range(3):
+        approve_everything(world, summer)
+        last = night(world, summer)
+    early = set(world.site.district.truth()) - set(active(world))
+    entries = {row.person.id: row.entered for row in world.site.district.active()}
+    assert early, "the new year brings children who were never there"
+    assert {entries[one] for one in early} == {FIRST_DAY}, "they wait until they enter"
+    assert not early & set(before)
+    assert last.waiting == {"enters_later": len(early)}
+    assert set(active(world)) <= set(world.site.district.truth())
+    first_day = datetime(2027, 8, 19, 19)
+    night(world, first_day)
+    approve_everything(world, first_day)
     assert_truth(world)
     check_history(world)
