@@ -322,7 +322,9 @@ class Site:
         end = int(last) if last else len(rows)
         if self.switches.max_page:
             end = min(end, start + self.switches.max_page - 1)
-        return list(rows[start - 1 : end])
+        hides = self.switches.hides_every
+        numbered = enumerate(rows[start - 1 : end], start)
+        return [row for number, row in numbered if not hides or number % hides]
 
     def _transcript(self, match: re.Match[str], query: Query) -> str:
         rows = list({row.person.id: row for row in self._selected(match)}.values())

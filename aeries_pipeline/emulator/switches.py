@@ -23,6 +23,7 @@ class Switches(BaseModel):
             name AtRiskPoints, as a text.
         null_dates_as_year_one: Whether an empty date is 0001-01-01.
         max_page: Records in one page at most; 0 for no bound.
+        hides_every: One record in so many is numbered and then not shown; 0 for none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,3 +37,4 @@ class Switches(BaseModel):
     early_warning_as_text: bool = False
     null_dates_as_year_one: bool = False
     max_page: int = 0
+    hides_every: int = 0

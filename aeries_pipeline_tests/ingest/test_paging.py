@@ -1,7 +1,8 @@
 import json
+from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aeries_pipeline.districts.errors import TransientError
@@ -44,7 +45,7 @@ def test_every_record_comes_once_in_order(total: int, size: int, cap: int) -> No
 def test_a_server_that_ignores_paging_is_read_once(total: int, size: int) -> None:
     fetch, calls = server(list(range(total)), ignores_paging=True)
     assert read(fetch, size) == list(range(total))
-    assert len(calls) <= 3
+    assert len(calls) <= 4
 
 
 def test_a_server_that_always_sends_the_first_page_is_an_error() -> None:
@@ -53,10 +54,96 @@ def test_a_server_that_always_sends_the_first_page_is_an_error() -> None:
         read(lambda first, last: fetch(1, last - first + 1), 10)
 
 
-def test_a_short_page_ends_the_list_without_another_request() -> None:
+def test_an_empty_page_ends_a_list() -> None:
     fetch, calls = server(list(range(23)))
     read(fetch, 10)
-    assert calls == [(1, 10), (11, 20), (21, 30)]
+    assert calls == [(1, 10), (11, 20), (21, 30), (31, 40)]
+
+
+def numbered(shown: list[bool], *, cap: int = 0, clamps: int = 0):
+    """A server that numbers records which it then does not show.
+
+    Args:
+        shown: Whether each numbered record is shown.
+        cap: Numbers that it goes through for one page at most.
+        clamps: Behind the end it sends this many of its last records again.
+    """
+    rows = [number for number, is_shown in enumerate(shown, 1) if is_shown]
+
+    def fetch(first: int, last: int) -> Answer:
+        end = min(last, first + cap - 1) if cap else last
+        if first > len(shown) and clamps and rows:
+            page = rows[-clamps:][: last - first + 1]
+        else:
+            page = [
+                number for number in range(first, min(end, len(shown)) + 1) if shown[number - 1]
+            ]
+        data = [{"id": row} for row in page]
+        return Answer(json.dumps(data).encode(), data)
+
+    return fetch, rows
+
+
+def longest_gap(shown: list[bool]) -> int:
+    """The longest stretch of hidden records before a shown one."""
+    longest = gap = 0
+    for is_shown in shown:
+        longest = max(longest, gap) if is_shown else longest
+        gap = 0 if is_shown else gap + 1
+    return longest
+
+
+hidden_somewhere = st.lists(st.sampled_from([True, True, True, False]), max_size=400)
+
+
+@given(shown=hidden_somewhere, size=st.integers(4, 120), cap=st.sampled_from([0, 20, 50, 100]))
+def test_records_that_a_server_numbers_and_hides_end_no_list(
+    shown: list[bool], size: int, cap: int
+) -> None:
+    fetch, rows = numbered(shown, cap=cap)
+    assume(longest_gap(shown) < min(size, cap or size))
+    found = read(fetch, size)
+    assert set(found) == set(rows)
+
+
+@given(
+    total=st.integers(1, 300),
+    size=st.integers(4, 60),
+    cap=st.sampled_from([0, 10, 25]),
+    clamps=st.integers(1, 60),
+)
+def test_a_server_that_sends_its_last_records_again_is_read_or_refused(
+    total: int, size: int, cap: int, clamps: int
+) -> None:
+    fetch, rows = numbered([True] * total, cap=cap, clamps=clamps)
+    found: list[int] = []
+    with suppress(TransientError):
+        found = read(fetch, size)
+    assert set(found) in (set(), set(rows))
+
+
+def test_one_hidden_record_of_the_first_page_costs_nobody_behind_it() -> None:
+    """As it was seen: 2,784 numbers, one of the first page of 500 left out."""
+    fetch, rows = numbered([number != 17 for number in range(1, 2785)])
+    assert read_once(fetch, 500) == rows
+
+
+@pytest.mark.parametrize("stretch", [500, 700, 900])
+def test_a_hidden_stretch_of_a_whole_page_is_crossed_where_the_server_is_known_to_hide(
+    stretch: int,
+) -> None:
+    shown = [number != 17 for number in range(1, 601)] + [False] * stretch + [True] * 300
+    fetch, rows = numbered(shown)
+    assert read_once(fetch, 500) == rows
+
+
+def test_a_hidden_page_behind_a_full_one_is_crossed() -> None:
+    fetch, rows = numbered([True] * 500 + [False] * 500 + [True] * 120)
+    assert read_once(fetch, 500) == rows
+
+
+def read_once(fetch, size: int) -> list[int]:
+    return list(dict.fromkeys(read(fetch, size)))
 
 
 def test_a_server_that_repeats_a_page_in_mid_list_is_an_error() -> None:

@@ -1,8 +1,9 @@
 """Reading a whole list through its pages, and knowing when it is whole.
 
-Aeries states no total and no next link. The end of a list is a page with
-fewer records than asked for. Around that rule stand the guards: a server that
-ignores the paging numbers, one that caps a page, and one that repeats itself.
+Aeries states no total and no next link, and a page may be short in mid-list:
+records are numbered that are then not shown, or a page is capped. The end of a
+list is an empty page. Around that rule stand the guards: a server that ignores
+the paging numbers, and one that repeats itself.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from aeries_pipeline.districts.errors import TransientError
 from aeries_pipeline.ingest.api.client import Answer
 
 MAX_PAGES = 10_000
-_ROUND = 50
 
 Fetch = Callable[[int, int], Answer]
 
@@ -53,6 +53,11 @@ class _Keys:
 def pages(fetch: Fetch, *, size: int, key: Sequence[str], what: str) -> Iterator[Answer]:
     """Yield the pages of a list, in order.
 
+    A server may number records that it then does not show, and may send fewer
+    than it was asked for. A page therefore proves no more than that as many
+    numbers are done as the fullest page so far had records: the next request
+    starts there, and what comes twice is told by its key.
+
     Args:
         fetch: Returns the records from a first to a last number, both
             inclusive and counted from 1.
@@ -70,32 +75,80 @@ def pages(fetch: Fetch, *, size: int, key: Sequence[str], what: str) -> Iterator
     """
     seen = _Keys(key)
     first = 1
-    step = size
+    fullest = 0
+    counts: list[int] = []
+    empty = stale = 0
     for number in range(1, MAX_PAGES + 1):
-        answer = fetch(first, first + step - 1)
+        answer = fetch(first, first + size - 1)
         count = answer.seen.records
-        repeats = number > 1 and seen.repeats(answer)
-        if repeats and count >= step:
-            # A server that ignores the numbers altogether has sent the whole list
-            # at once; it shows by sending more than a smaller page asked for.
-            whole = number == 2 and seen.of(answer) == seen.all()
-            if whole and fetch(1, step // 2).seen.records > step // 2:
-                return
-            raise TransientError(
-                "repeated_page",
-                f"{what}: the server sends the same page again and again, so the list cannot be "
-                "read to its end; the last good data stays, pull again later",
-            )
-        if not repeats:
+        if count == 0 and number == 1:
             yield answer
-        seen.add(answer)
-        if count > step or count == 0:
-            return  # More than asked for: unpaged, all of it is here.
-        if count < step:
-            # A first page of a round size smaller than asked for looks like a
-            # cap of the server, and stopping there would lose students.
-            if number > 1 or count % _ROUND:
+            return
+        if count == 0:
+            empty += 1
+            if empty >= _proof(counts, size):
                 return
-            step = count
-        first += count
+            first += fullest
+            continue
+        empty = 0
+        if number > 1 and seen.repeats(answer):
+            stale += 1
+            if (
+                number == 2
+                and seen.of(answer) == seen.all()
+                and _is_whole(fetch, seen, answer, what)
+            ):
+                return
+            if count >= size or (count == fullest and stale > size // fullest + 1):
+                raise _repeated(what)
+            if stale > size // fullest + 1:
+                return  # Behind its last page this server sends that page again.
+        else:
+            stale = 0
+            yield answer
+            counts.append(count)
+        seen.add(answer)
+        if count > size:
+            return  # More than asked for: unpaged, all of it is here.
+        fullest = max(fullest, count)
+        first += fullest
     raise TransientError("endless_list", f"{what}: the list did not end after {MAX_PAGES} pages")
+
+
+def _proof(counts: Sequence[int], size: int) -> int:
+    """Return how many empty pages in a row prove the end of a list.
+
+    One, as a rule. A server whose page was short in mid-list, or whose last page
+    was full, may hide a whole page of records.
+    """
+    if any(count < size for count in counts[:-1]):
+        return 3
+    return 2 if counts[-1] >= size else 1
+
+
+def _is_whole(fetch: Fetch, seen: _Keys, answer: Answer, what: str) -> bool:
+    """Say whether a server that sent its first page again ignores the numbers altogether.
+
+    Then that page is the whole list.
+
+    Raises:
+        TransientError: If it heeds how many are asked for, and not from where.
+    """
+    half = answer.seen.records // 2
+    if half == 0:
+        return True
+    some = fetch(1, half)
+    if some.seen.records > half:
+        return True
+    rest = seen.of(fetch(half + 1, 2 * half))
+    if rest and rest <= seen.of(some):
+        raise _repeated(what)
+    return False
+
+
+def _repeated(what: str) -> TransientError:
+    return TransientError(
+        "repeated_page",
+        f"{what}: the server sends the same page again and again, so the list cannot be "
+        "read to its end; the last good data stays, pull again later",
+    )
