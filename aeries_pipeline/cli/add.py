@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
+from aeries_pipeline.cli.window import accepted_reading, is_terminal, show_reading
+from aeries_pipeline.districts.configuration import AcceptedReading
 from aeries_pipeline.districts.errors import ConfigurationError
-from aeries_pipeline.districts.roster import DISTRICT_ID, load_roster, read_roster
+from aeries_pipeline.districts.roster import DISTRICT_ID, District, load_roster, read_roster
 from aeries_pipeline.districts.roster_edit import with_district
 from aeries_pipeline.districts.secret import Certificate
-from aeries_pipeline.operations.onboarding.entry import Facts, make_entry, read_email
-from aeries_pipeline.operations.onboarding.letters import text_of
+from aeries_pipeline.districts.urls import api_base
+from aeries_pipeline.districts.windows import parse_windows
+from aeries_pipeline.operations.onboarding.entry import (
+    Facts,
+    make_entry,
+    read_email,
+    remarks,
+)
+from aeries_pipeline.operations.onboarding.letters import masked, text_of
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import private_directory
 from aeries_pipeline.stores.files import write_atomically
@@ -32,6 +45,7 @@ class NewDistrict:
         window: The district's words; overrides the e-mail.
         zone: Time zone.
         certificate_env: Environment variable that holds the certificate.
+        accepts: Whether the reading counts without a question.
     """
 
     id: str
@@ -41,13 +55,21 @@ class NewDistrict:
     window: str | None
     zone: str
     certificate_env: str | None
+    accepts: bool = False
 
 
-def add_district(settings: Settings, new: NewDistrict, console: Console) -> None:
+def add_district(settings: Settings, new: NewDistrict, console: Console) -> bool:
     """Add a district to the roster.
 
+    What is missing is asked for at a terminal; otherwise the entry is paused
+    and says what it lacks. A reading that nobody accepted pauses it, too.
+
+    Returns:
+        Whether nothing is missing.
+
     Raises:
-        ConfigurationError: If a fact is missing or wrong; nothing is written.
+        ConfigurationError: If a fact is wrong, or nothing is known of the
+            district; nothing is written.
     """
     path = Path("data/districts.yaml").absolute() if settings.is_demo else settings.roster
     known = load_roster(path).districts if path.exists() else []
@@ -58,6 +80,49 @@ def add_district(settings: Settings, new: NewDistrict, console: Console) -> None
     if new.id in {one.id for one in known}:
         raise ConfigurationError("known_district", f"{new.id} is in the roster {path} already")
     facts = _facts(new)
+    for sentence in facts.unread.values():
+        console.print(f"[yellow]![/yellow] {escape(sentence)}", soft_wrap=True)
+    if is_terminal():
+        facts = replace(facts, url=facts.url or _asked_address())
+    else:
+        _refuse_nothing(new, facts)
+    facts, accepted = _accepted(new, facts, console)
+    if facts.certificate is None and not new.certificate_env:
+        facts = replace(facts, certificate=_asked(new.id))
+    place = (
+        {"certificate_env": new.certificate_env}
+        if new.certificate_env
+        else {"certificate_file": f"certificates/{new.id}.cert"}
+    )
+    has_certificate = bool(facts.certificate or new.certificate_env)
+    is_complete = bool(facts.url and facts.times and has_certificate)
+    entry = make_entry(
+        new.id,
+        new.name,
+        new.zone,
+        facts,
+        certificate=place,
+        accepted=accepted,
+        is_complete=is_complete,
+    )
+    lacks = remarks(facts, next(iter(place)))
+    if new.certificate_env:
+        lacks.pop("certificate_env", None)
+    text = path.read_text(encoding="utf-8") if path.exists() else "districts: []\n"
+    changed = with_district(text, entry, lacks)
+    read_roster(changed, path)
+    private_directory(path.parent)
+    if facts.certificate is not None and not new.certificate_env:
+        _keep(path.parent / place["certificate_file"], facts.certificate)
+    write_atomically(path, changed)
+    _tell(path, load_roster(path).get(new.id), new, lacks, console)
+    return is_complete
+
+
+def _refuse_nothing(new: NewDistrict, facts: Facts) -> None:
+    """Refuse options that leave a fact out, and an e-mail that holds none."""
+    if new.email is not None and (facts.url or facts.times or facts.certificate):
+        return
     if facts.url is None:
         raise ConfigurationError(
             "no_url", f"{new.id}: no address of an Aeries site was found; give it as --url"
@@ -68,21 +133,6 @@ def add_district(settings: Settings, new: NewDistrict, console: Console) -> None
             f"{new.id}: no best times were found; give them as --window, such as --window "
             '"weekdays 8pm - 2am" or --window "any time"',
         )
-    certificate = None if new.certificate_env else facts.certificate or _asked(new.id)
-    place = (
-        {"certificate_env": new.certificate_env}
-        if new.certificate_env
-        else {"certificate_file": f"certificates/{new.id}.cert"}
-    )
-    entry = make_entry(new.id, new.name, facts.url, new.zone, times=facts.times, certificate=place)
-    text = path.read_text(encoding="utf-8") if path.exists() else "districts: []\n"
-    changed = with_district(text, entry)
-    read_roster(changed, path)
-    private_directory(path.parent)
-    if certificate is not None:
-        _keep(path.parent / place["certificate_file"], certificate)
-    write_atomically(path, changed)
-    _tell(path, load_roster(path).get(new.id).pull_window, new, console, place)
 
 
 def _facts(new: NewDistrict) -> Facts:
@@ -90,25 +140,81 @@ def _facts(new: NewDistrict) -> Facts:
         return Facts(new.url, new.window, None)
     try:
         text = text_of(new.email.read_bytes())
-        return read_email(text, new.zone, url=new.url, times=new.window)
     except OSError as error:
         raise ConfigurationError(
             "bad_email", f"the e-mail {new.email} cannot be read ({type(error).__name__})"
         ) from None
+    return read_email(text, new.zone, url=new.url, times=new.window)
 
 
-def _asked(district: str) -> Certificate:
-    """Ask for the certificate without showing it; it is never an argument of a command."""
+def _accepted(
+    new: NewDistrict, facts: Facts, console: Console
+) -> tuple[Facts, AcceptedReading | None]:
+    """Show the reading of the times, and ask; return it where it counts."""
+    stated = facts.times
+    while True:
+        reading = None
+        if stated:
+            try:
+                reading = parse_windows(stated, new.zone)
+            except ValueError as error:
+                if not is_terminal():
+                    raise ConfigurationError("unread_window", f"{new.id}: {error}") from None
+                console.print(escape(masked(str(error))), soft_wrap=True)
+        if reading is not None and stated:
+            console.print(f"[bold]pull window[/bold] {escape(stated)!r}", soft_wrap=True)
+            show_reading(reading, datetime.now(UTC), console)
+            if new.accepts or (is_terminal() and click.confirm("Are these the times meant?")):
+                words = facts.times or stated
+                held = accepted_reading(words, reading, corrected=words != stated)
+                return replace(facts, times=words), held
+        if not is_terminal():
+            return facts, None
+        stated = click.prompt(
+            "Best times in other words (nothing leaves the district paused)",
+            default="",
+            show_default=False,
+        ).strip()
+        if not stated:
+            return facts, None
+
+
+def _asked_address() -> str | None:
+    """Ask for the address until it is one; nothing leaves it open."""
+    while True:
+        url: str = click.prompt(
+            "Address of any page of its Aeries site (nothing leaves the district paused)",
+            default="",
+            show_default=False,
+        )
+        if not url:
+            return None
+        try:
+            api_base(url)
+        except ConfigurationError as error:
+            click.echo(str(error))
+        else:
+            return url
+
+
+def _asked(district: str) -> Certificate | None:
+    """Ask for the certificate without showing it; it is never an argument of a command.
+
+    Without a terminal it is the first line of the standard input, if there is one.
+    """
+    if is_terminal():
+        stated = click.prompt(
+            f"Certificate of {district} (nothing leaves the district paused)",
+            hide_input=True,
+            default="",
+            show_default=False,
+        )
+    else:
+        stated = sys.stdin.readline()
     try:
-        return Certificate(click.prompt(f"Certificate of {district}", hide_input=True))
+        return Certificate(stated) if stated.strip() else None
     except ValueError as error:
         raise ConfigurationError("bad_certificate", f"{district}: {error}") from None
-    except click.Abort:
-        raise ConfigurationError(
-            "no_certificate",
-            f"{district}: no certificate was found; put it into the e-mail file, or name an "
-            "environment variable with --certificate-env",
-        ) from None
 
 
 def _keep(path: Path, certificate: Certificate) -> None:
@@ -121,18 +227,37 @@ def _keep(path: Path, certificate: Certificate) -> None:
 
 
 def _tell(
-    path: Path, window: object, new: NewDistrict, console: Console, place: dict[str, str]
+    path: Path,
+    district: District,
+    new: NewDistrict,
+    lacks: Mapping[str, Sequence[str]],
+    console: Console,
 ) -> None:
     console.print(f"{new.id} is in {path}", soft_wrap=True, markup=False)
-    console.print(f"  pull window: {window!r}", soft_wrap=True, markup=False)
-    if new.certificate_env:
-        console.print(f"  put the certificate into {new.certificate_env}", soft_wrap=True)
+    if district.certificate_env:
+        console.print(f"  put the certificate into {district.certificate_env}", soft_wrap=True)
+    elif "certificate_file" in lacks:
+        kept = path.parent / str(district.certificate_file)
+        console.print(f"  put the certificate into {kept}, for its owner alone", soft_wrap=True)
     else:
-        kept = path.parent / place["certificate_file"]
+        kept = path.parent / str(district.certificate_file)
         console.print(f"  the certificate is in {kept}, for its owner alone", soft_wrap=True)
         if new.email is not None:
             console.print(f"  delete {new.email}: the certificate stands in it", soft_wrap=True)
-    console.print(
-        f"Next: aeries-pipeline check {new.id}, then: aeries-pipeline roster sync {new.id}",
-        soft_wrap=True,
-    )
+    if not district.paused:
+        console.print(
+            f"Next: aeries-pipeline check {new.id}, then: aeries-pipeline roster sync {new.id}",
+            soft_wrap=True,
+        )
+        return
+    console.print(f"[yellow]![/yellow] {new.id} is paused until a person has looked at it:")
+    if not district.url:
+        console.print("  write the address of its Aeries site as url")
+    if not district.pull_window:
+        again = f'aeries-pipeline window {new.id} --as "WORDS" --accept'
+        console.print(f"  state its best times: {again}", soft_wrap=True, markup=False)
+    elif district.pull_window_accepted is None:
+        again = f"aeries-pipeline window {new.id} --accept{'' if lacks else ' --resume'}"
+        console.print(f"  accept the reading of its times: {again}", soft_wrap=True)
+    then = "then set paused: false, and" if lacks else "then"
+    console.print(f"  {then}: aeries-pipeline check {new.id}", soft_wrap=True)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from getpass import getuser
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -146,28 +147,22 @@ def roster_sync(district: str, outside_window: str | None) -> None:
 @click.option("--name", required=True, help="Name of the district, for people.")
 @click.option("--email", type=click.Path(path_type=Path), help="Text of the district's e-mail.")
 @click.option("--url", help="Any page of its Aeries site.")
-@click.option("--window", "times", metavar="WORDS", help="Best times, in the district's words.")
-@click.option("--timezone", default="America/Los_Angeles", show_default=True)
+@click.option("--window", metavar="WORDS", help="Best times, in the district's words.")
+@click.option("--timezone", "zone", default="America/Los_Angeles", show_default=True)
 @click.option("--certificate-env", metavar="NAME", help="Environment variable with the secret.")
+@click.option("--yes", "accepts", is_flag=True, help="Accept the reading of its times unasked.")
 @sentences
-def add(
-    district: str,
-    name: str,
-    email: Path | None,
-    url: str | None,
-    times: str | None,
-    timezone: str,
-    certificate_env: str | None,
-) -> None:
+def add(district: str, **said: Any) -> None:  # noqa: ANN401 - the options above
     """Add DISTRICT to the roster, from its onboarding e-mail or from options.
 
     The certificate is taken from the e-mail or asked for; it is never an
-    option, since those are seen by others on the machine.
+    option, since those are seen by others on the machine. Without a terminal
+    the district is paused until its window is accepted, unless --yes is given.
     """
     from aeries_pipeline.cli.add import NewDistrict, add_district
 
-    new = NewDistrict(district, name, email, url, times, timezone, certificate_env)
-    add_district(load_settings(), new, console)
+    if not add_district(load_settings(), NewDistrict(district, **said), console):
+        sys.exit(1)
 
 
 @main.command()

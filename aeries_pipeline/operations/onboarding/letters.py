@@ -9,50 +9,24 @@ from __future__ import annotations
 import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from html.parser import HTMLParser
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
+
+from inscriptis import Inscriptis
+from inscriptis.css_profiles import CSS_PROFILES
+from inscriptis.model.config import ParserConfig
+from lxml.etree import ParserError
+from lxml.html import HTMLParser, fromstring
 
 LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
 """Stands where an address or a certificate stood, so that its label does not take other lines."""
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _HEADER = re.compile(rb"(?:[A-Za-z][\w-]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*\r?\n)+\r?\n")
-_BLOCKS = {"p", "div", "br", "li", "tr", "table", "h1", "h2", "h3", "blockquote"}
 _HEADER_LINE = re.compile(
     r"\s*>*\s*\*?(from|sent|to|cc|bcc|subject|date|reply-to)\*?:", re.IGNORECASE
 )
 _OLDER = re.compile(r"(?im)^\s*(?:-{2,}\s*(?:original|forwarded) message.*|on .{6,80} wrote:)\s*$")
 _URL = re.compile(r"https?://[^\s<>\"')\]]+", re.IGNORECASE)
-
-
-class _Text(HTMLParser):
-    """Collects the text of a page, a line for each block, with its links' addresses."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self.hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in {"style", "script", "head", "title"}:
-            self.hidden += 1
-        if tag in _BLOCKS:
-            self.parts.append("\n")
-        if tag == "td":
-            self.parts.append(" ")
-        address = dict(attrs).get("href") or ""
-        if tag == "a" and address.lower().startswith("http"):
-            self.parts.append(f" {address} ")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in {"style", "script", "head", "title"}:
-            self.hidden = max(self.hidden - 1, 0)
-        if tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self.hidden:
-            self.parts.append(re.sub(r"\s+", " ", data))
 
 
 def text_of(saved: bytes) -> str:
@@ -83,10 +57,24 @@ def _decoded(saved: bytes) -> str:
 
 
 def _html_text(page: str) -> str:
-    reader = _Text()
-    reader.feed(page)
-    reader.close()
-    return "".join(reader.parts)
+    """Return the text of a page: links with their addresses, cells apart, quotes marked as such."""
+    try:
+        # As bytes: lxml refuses text that declares an encoding.
+        tree = fromstring(page.encode(), parser=HTMLParser(encoding="utf-8"))
+    except ParserError:
+        return ""
+    config = ParserConfig(
+        css=CSS_PROFILES["strict"], display_links=True, table_cell_separator=" | "
+    )
+    for quote in list(tree.iter("blockquote")):
+        if quote.getparent() is None:
+            continue
+        shown = Inscriptis(quote, config).get_text().splitlines()
+        tail = quote.tail
+        quote.clear()
+        quote.tag, quote.tail = "pre", tail
+        quote.text = "\n".join(f"> {line.strip()}" for line in shown if line.strip())
+    return str(Inscriptis(tree, config).get_text())
 
 
 def cleaned(text: str) -> str:
@@ -127,3 +115,32 @@ def unwrapped(url: str) -> str:
     if host.endswith("urldefense.com") and (inner := re.search(r"/v3/__(.+?)__", url)):
         return re.sub(r"^(https?:)/(?=[^/])", r"\1//", inner[1])
     return url
+
+
+def bare(url: str) -> str:
+    """Return an address without credentials, query and fragment, which may hold anything."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+_NUMBERS = r"(?=\w*\d)\w+|[0-9a-fA-F]{2,}"
+_CLOCK = re.compile(r"\d{1,2}(?:[ap]m?)?|(?:[01]\d|2[0-4])[0-5]\d", re.IGNORECASE)
+_RUN = re.compile(rf"\b(?:{_NUMBERS})(?:[\s.,;:_-]+(?:{_NUMBERS})\b){{4,}}")
+
+
+def masked(text: str) -> str:
+    """Return text as it may be shown: without anything that may be a piece of a certificate.
+
+    Words with digits stay where they are times of a clock, and few of those in
+    a row. The text may be an e-mail whose certificate was never recognised.
+    """
+    text = _INVISIBLE.sub("", text)
+    text = _RUN.sub("...", text)
+    return re.sub(r"\w+", lambda word: "..." if _may_be_a_piece(word[0]) else word[0], text)
+
+
+def _may_be_a_piece(word: str) -> bool:
+    if _CLOCK.fullmatch(word):
+        return False
+    has_digit = re.search(r"\d", word) is not None
+    return has_digit or (len(word) >= 6 and re.fullmatch(r"[0-9a-fA-F]+", word) is not None)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.districts.windows import Windows, parse_windows
+from aeries_pipeline.operations.onboarding.letters import masked
 
 _BULLET = re.compile(r"^\s*(?:(?:[-*\u2022\u00b7>]|\d{1,2}[.)])\s+)+")
 _SENTENCE = re.compile(r"(?<![ap]\.m)(?<![ap]m)[.!?]\s+(?=[A-Z])")
@@ -236,8 +237,7 @@ def _reason(words: str, zone: str) -> str:
 
 
 def _refusal(reason: str) -> ConfigurationError:
-    # Pieces of a certificate may stand beside the times: no long word with a digit is repeated.
-    masked = re.sub(r"\b(?=\w*\d)(?!\d\d?:)\w{5,}", "...", reason)
+    # Pieces of a certificate may stand beside the times.
     return ConfigurationError(
-        "unclear_times", f"the times of the e-mail: {masked}; or give them as --window"
+        "unclear_times", f"the times of the e-mail: {masked(reason)}; or give them as --window"
     )

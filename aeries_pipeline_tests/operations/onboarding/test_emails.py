@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.operations.onboarding.entry import read_email
-from aeries_pipeline.operations.onboarding.letters import text_of, unwrapped
+from aeries_pipeline.operations.onboarding.letters import masked, text_of, unwrapped
 from aeries_pipeline_tests.conftest import CERTIFICATE
 
 ZONE = "America/Los_Angeles"
@@ -60,8 +59,9 @@ def test_times_are_taken_only_from_what_allows(times: str, words: str | None) ->
     ],
 )
 def test_doubt_about_times_is_refused(times: str) -> None:
-    with pytest.raises(ConfigurationError, match="give them as --window"):
-        read_email(FACTS + times, ZONE)
+    facts = read_email(FACTS + times, ZONE)
+    assert facts.times is None
+    assert "give them as --window" in facts.unread["times"]
 
 
 def saved(kind: str) -> bytes:
@@ -124,6 +124,53 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"Certificate: {HEX[:5]}\n{HEX[5:]}\n", "28 characters that may be a piece"),
+        (f"Certificate: {HEX[:32]}\n{HEX[32:]}\n", "32 characters that may be a piece"),
+        (f"Certificate: {HEX} or {HEX[::-1]}", "2 texts that may be a certificate"),
+    ],
+)
+def test_a_piece_is_never_taken_for_the_certificate(text: str, says: str) -> None:
+    facts = read_email(text, ZONE)
+    assert facts.certificate is None
+    assert says in facts.unread["certificate"]
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<table><tr><td>Best times</td><td>10pm-4am</td></tr></table>", "Best times | 10pm-4am"),
+        (f"<p>Certificate: <span>{HEX[:4]}</span><span>{HEX[4:]}</span></p>", HEX),
+        ("<p>any time</p><blockquote><p>Do not pull:<br>8am</p></blockquote>", "> Do not pull:"),
+        ("<p>Best\n times:\n 10pm\n-\n4am</p>", "Best times: 10pm - 4am"),
+        ("<p>a</p><div style='display:none'>secret</div><style>p{b:1}</style>", "a"),
+        ("<?xml version='1.0' encoding='utf-16'?><p>any&nbsp;time &ndash; \u00e9</p>", "any"),
+        ("<!-- nothing -->", ""),
+    ],
+)
+def test_a_page_becomes_lines(page: str, text: str) -> None:
+    read = text_of(f"<html>{page}</html>".encode())
+    assert text in read
+    assert "secret" not in read
+    assert "{" not in read
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("weekdays 10pm-4am, 2200 - 0400", "weekdays 10pm-4am, 2200 - 0400"),
+        (f"cut {HEX[:7]} at 3am", "cut ... at 3am"),
+        (" ".join(HEX[n : n + 4] for n in range(0, 33, 4)) + " at noon", "... at noon"),
+        (" ".join(HEX[n : n + 2] for n in range(0, 33, 2)) + " at noon", "... at noon"),
+        ("dead\u200bbeef please", "... please"),
+    ],
+)
+def test_what_may_be_a_piece_of_a_certificate_is_masked(text: str, shown: str) -> None:
+    assert masked(text) == shown
+
+
 @settings(max_examples=500)
 @given(st.lists(PIECES | st.just(HEX), max_size=12), st.integers(0, 30), st.integers(0, 3))
 def test_no_message_holds_the_certificate(parts: list[str], cut: int, mode: int) -> None:
@@ -131,11 +178,7 @@ def test_no_message_holds_the_certificate(parts: list[str], cut: int, mode: int)
     if mode:
         broken = HEX[:cut] + ("\n", " ", "\u200b")[mode - 1] + HEX[cut:]
         text = text.replace(HEX, broken)
-    try:
-        facts = read_email(text, ZONE)
-    except ConfigurationError as error:
-        shown = str(error)
-    else:
-        shown = repr(facts) + str(facts.times)
+    facts = read_email(text, ZONE)
+    shown = repr(facts) + str(facts.times)
     pieces = [HEX[n : n + 8] for n in range(len(HEX) - 7)]
     assert not any(piece in shown for piece in pieces), text
