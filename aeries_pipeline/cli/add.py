@@ -62,7 +62,7 @@ def add_district(settings: Settings, new: NewDistrict, console: Console) -> bool
     """Add a district to the roster.
 
     What is missing is asked for at a terminal; otherwise the entry is paused
-    and says what it lacks. A reading that nobody accepted pauses it, too.
+    and says what it lacks. Where nobody accepted the reading, it waits for that.
 
     Returns:
         Whether nothing is missing.
@@ -250,14 +250,14 @@ def _tell(
             soft_wrap=True,
         )
         return
-    console.print(f"[yellow]![/yellow] {new.id} is paused until a person has looked at it:")
+    console.print(f"[yellow]![/yellow] {new.id} is not pulled until a person has looked at it:")
     if not district.url:
         console.print("  write the address of its Aeries site as url")
     if not district.pull_window:
         again = f'aeries-pipeline window {new.id} --as "WORDS" --accept'
         console.print(f"  state its best times: {again}", soft_wrap=True, markup=False)
     elif district.pull_window_accepted is None:
-        again = f"aeries-pipeline window {new.id} --accept{'' if lacks else ' --resume'}"
+        again = f"aeries-pipeline window {new.id} --accept"
         console.print(f"  accept the reading of its times: {again}", soft_wrap=True)
     then = "then set paused: false, and" if lacks else "then"
     console.print(f"  {then}: aeries-pipeline check {new.id}", soft_wrap=True)

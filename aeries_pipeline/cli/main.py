@@ -157,7 +157,7 @@ def add(district: str, **said: Any) -> None:  # noqa: ANN401 - the options above
 
     The certificate is taken from the e-mail or asked for; it is never an
     option, since those are seen by others on the machine. Without a terminal
-    the district is paused until its window is accepted, unless --yes is given.
+    nothing is pulled until its window is accepted, unless --yes is given.
     """
     from aeries_pipeline.cli.add import NewDistrict, add_district
 

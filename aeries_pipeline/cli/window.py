@@ -65,7 +65,9 @@ def show_window(district: District, moment: datetime, console: Console) -> None:
     console.print(f"read as  {windows} ({district.timezone})", soft_wrap=True, markup=False)
     show_reading(windows, moment, console)
     state = "open" if windows.contains(moment) else "closed"
+    waits = district.until_accepted and district.pull_window_accepted is None
     paused = "; the district is paused in the roster" if district.paused else ""
+    paused = "; nothing is asked until the reading is accepted" if waits else paused
     console.print(f"{district.told(moment)}: {state}{paused}", soft_wrap=True)
     if district.reading.text:
         console.print(f"[yellow]![/yellow] {district.reading.text}", soft_wrap=True)
@@ -120,12 +122,16 @@ def settle_window(
     if not wish.accepts and not (is_terminal() and click.confirm("Are these the times meant?")):
         console.print("nothing was changed; accept it with --accept", soft_wrap=True)
         return wish.words is None
-    resumes = district.paused and (
-        wish.resumes
-        or (
-            not wish.accepts
-            and bool(district.url)
-            and click.confirm(f"{district_id} is paused in the roster; pull it from now on?")
+    resumes = (
+        district.paused
+        and (not district.until_accepted or wish.resumes)
+        and (
+            wish.resumes
+            or (
+                not wish.accepts
+                and bool(district.url)
+                and click.confirm(f"{district_id} is paused in the roster; pull it from now on?")
+            )
         )
     )
     _write(settings, district, reading, replace(wish, resumes=resumes), console)
@@ -196,7 +202,7 @@ def _write(
     read_roster(changed, settings.roster)
     write_atomically(settings.roster, changed)
     console.print(f"{district.id}: the reading is accepted and counts from now on", soft_wrap=True)
-    if district.paused and not wish.resumes:
+    if load_roster(settings.roster).get(district.id).paused:
         console.print(
             f"{district.id} is still paused in the roster; set paused: false there, or give "
             "--resume",

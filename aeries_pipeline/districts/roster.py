@@ -104,6 +104,7 @@ class District(Settled):
     stale_after_days: float = Field(8.0, gt=0)
     landing_keep: int = Field(2, ge=1)
     paused: bool = False
+    until_accepted: bool = False
 
     _folder: Path = PrivateAttr(default=Path())
 
@@ -117,6 +118,14 @@ class District(Settled):
                         f"{name}: the certificate itself must not be in this file; put it in an "
                         "environment variable and name that as certificate_env"
                     )
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _waits(cls, data: Any) -> Any:  # noqa: ANN401 - whatever YAML held
+        """Pause a district whose reading has to be accepted first, and was not."""
+        if isinstance(data, Mapping) and data.get("until_accepted") is True:
+            return {**data, **({} if data.get("pull_window_accepted") else {"paused": True})}
         return data
 
     @field_validator("id")
@@ -192,6 +201,19 @@ class District(Settled):
         if self.paused and not stated:
             return Windows((), self.timezone)
         return parse_windows(stated, self.timezone, days, self.holidays)
+
+    @property
+    def why_paused(self) -> str:
+        """Why nothing is asked of a paused district's server, and what ends that."""
+        if self.until_accepted and self.pull_window_accepted is None:
+            return (
+                f"{self.id}: nobody has accepted the reading of its pull window yet, so nothing is "
+                f"asked of its server; look at it with: aeries-pipeline window {self.id} --accept"
+            )
+        return (
+            f"{self.id}: paused in the roster, so nothing is asked of its server; set "
+            "paused: false to go on"
+        )
 
     @property
     def reading(self) -> Reading:

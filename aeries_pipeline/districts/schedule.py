@@ -115,7 +115,10 @@ def decide(
             gets everything in turn.
     """
     if district.paused:
-        return Decision(reason="paused in the roster")
+        waits = district.until_accepted and district.pull_window_accepted is None
+        return Decision(
+            reason="its window waits to be accepted" if waits else "paused in the roster"
+        )
     if not district.schools:
         return Decision(reason=f"no schools; run: aeries-pipeline roster sync {district.id}")
     windows = district.windows

@@ -169,11 +169,7 @@ class Session:
         self.memory = Memory(warehouse, district.id)
         self._refusal: AeriesError | None = None
         if district.paused:
-            raise ConfigurationError(
-                "paused",
-                f"{district.id}: paused in the roster, so nothing is asked of its server; set "
-                "paused: false to pull it again",
-            )
+            raise ConfigurationError("paused", district.why_paused)
         certificate = district.certificate()
         self._windows = district.windows
         self._lock = take_district(district.id, settings)

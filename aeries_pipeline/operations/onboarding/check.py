@@ -57,11 +57,7 @@ def _steps(
     outside_window: bool,
 ) -> Iterator[Finding]:
     if district.paused:
-        yield failed(
-            "window",
-            f"{district.id}: paused in the roster, so nothing is asked of its server; set "
-            "paused: false to check it",
-        )
+        yield failed("window", district.why_paused)
         return
     closed = window_is_closed(district, clock())
     if closed and not outside_window:

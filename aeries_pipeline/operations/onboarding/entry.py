@@ -175,7 +175,8 @@ def make_entry(
         certificate: ``certificate_env`` or ``certificate_file`` with its value.
         accepted: The reading of its words, where a person accepted it.
         is_complete: Whether address, times and certificate are all there. An
-            entry that lacks one, or whose reading was not accepted, is paused.
+            entry that lacks one is paused; one whose reading nobody has accepted
+            waits for that.
     """
     reading = accepted.model_dump(exclude_defaults=True) if accepted else None
     return {
@@ -186,7 +187,8 @@ def make_entry(
         "timezone": zone,
         "pull_window": facts.times or "",
         **({"pull_window_accepted": reading} if reading else {}),
-        **({} if is_complete and reading else {"paused": True}),
+        **({} if is_complete else {"paused": True}),
+        **({} if reading or not is_complete else {"until_accepted": True}),
         "schools": [],
     }
 

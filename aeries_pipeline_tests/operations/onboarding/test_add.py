@@ -177,12 +177,13 @@ def test_without_a_terminal_a_reading_waits_for_a_person(world: World, tmp_path:
     assert "may be read Saturday and Sunday from 8 pm to 2 am the next day" in result.output
     assert "\nSat  ......" in result.output
     assert result.output.count("  opens ") == 5
-    assert "aeries-pipeline window falcon-usd --accept --resume" in result.output
+    assert "aeries-pipeline window falcon-usd --accept" in result.output
     falcon = load_roster(world.settings.roster).get("falcon-usd")
     assert falcon.paused
     assert falcon.pull_window_accepted is None
-    assert "paused in the roster" in call(world, "check", "falcon-usd").output
-    assert call(world, "window", "falcon-usd", "--accept", "--resume").exit_code == 0
+    assert "nobody has accepted the reading" in call(world, "check", "falcon-usd").output
+    assert "nobody has accepted the reading" in call(world, "roster", "sync", "falcon-usd").output
+    assert call(world, "window", "falcon-usd", "--accept").exit_code == 0
     falcon = load_roster(world.settings.roster).get("falcon-usd")
     assert not falcon.paused
     assert falcon.reading.text == ""

@@ -26,13 +26,15 @@ def verdict(folder: Path, saved: str, window: str) -> str:
     with contextlib.chdir(folder):
         result = CliRunner().invoke(
             main,
-            ["add", "some-usd", "--name", "Some", "--email", "mail", "--yes"],
+            ["add", "some-usd", "--name", "Some", "--email", "mail"],
             env={"AERIES_DISTRICTS": str(roster), "AERIES_DATA_DIR": str(folder / "data")},
         )
     if HEX[:25] in result.output.replace("\n", "") + result.stderr.replace("\n", ""):
         return "wrong"
     district = load_roster(roster).get("some-usd") if roster.exists() else None
-    if district is None or district.paused:
+    if district is not None:
+        assert district.paused, "nothing is asked before a person has accepted the reading"
+    if district is None or not district.until_accepted:
         return "refused" if window else "right"
     held = (folder / "certificates" / "some-usd.cert").read_text(encoding="utf-8").strip()
     if not window or held != HEX or not district.url.startswith(ADDRESS):
