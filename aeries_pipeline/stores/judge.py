@@ -116,6 +116,9 @@ class Verdict:
 def judge(facts: Facts, safeguards: Safeguards, *, accept_shrunken: bool = False) -> Verdict:
     """Decide whether a parsed partition becomes the current one.
 
+    None after an accepted none is complete: a school without students stays one,
+    whatever the release or the school year, and nobody is asked about it again.
+
     Args:
         facts: Counts of this pull and of the last good one.
         safeguards: The bounds of the district.
@@ -158,7 +161,7 @@ def judge(facts: Facts, safeguards: Safeguards, *, accept_shrunken: bool = False
         return _refused(
             "empty", f"the answer is empty after {facts.previous_rows} rows last time; " + _ADVICE
         )
-    if not facts.rows and not facts.may_be_empty:
+    if not facts.rows and not facts.may_be_empty and facts.previous_rows != 0:
         return _refused("empty", "the answer holds no rows, which cannot be right; " + _ADVICE)
     if lost >= safeguards.min_drop_rows and lost > safeguards.max_drop * before:
         return _refused(

@@ -15,7 +15,7 @@ from aeries_pipeline.emulator.site import XELLO_GRANT
 from aeries_pipeline.emulator.switches import Switches
 from aeries_pipeline.ingest.landing import keep_newest
 from aeries_pipeline.ingest.pull import Progress, pull_resource
-from aeries_pipeline.ingest.session import DistrictBusyError
+from aeries_pipeline.ingest.session import DistrictBusyError, PullOptions
 from aeries_pipeline_tests.conftest import CERTIFICATE, FAST, World
 from aeries_pipeline_tests.emulator.test_emulator import PATHS
 
@@ -222,3 +222,28 @@ def test_a_byte_order_mark_is_no_obstacle(world: World) -> None:
         with world.session() as session:
             results = pull_resource(session, RESOURCES["students"], world.schools)
     assert {str(one.pull.status) for one in results} == {"complete"}
+
+
+def test_a_school_without_students_is_accepted_once_and_then_stops_nobody(world: World) -> None:
+    students = RESOURCES["students"]
+    empty, *others = world.schools
+    world.site.district.rows[empty].clear()
+
+    def found(options: PullOptions = FAST) -> dict[int | None, tuple[str, str]]:
+        with world.session(options) as session:
+            results = pull_resource(session, students, world.schools)
+        return {one.pull.school: (str(one.pull.status), one.pull.code) for one in results}
+
+    first = found()
+    assert first[empty] == ("refused", "empty")
+    assert {first[school] for school in others} == {("complete", "")}
+    assert found()[empty] == ("refused", "empty"), "nobody has looked yet"
+    assert found(replace(FAST, accept_shrunken="no students here"))[empty] == ("complete", "")
+    # Read whole again, by another release, in another school year: nobody is asked again.
+    assert found(replace(FAST, full=True))[empty] == ("complete", "")
+    with world.warehouse.open() as connection:
+        connection.execute("UPDATE meta.pulls SET reader = 'another release'")
+    assert found()[empty] == ("complete", "")
+    world.site.forced_year = 2027
+    world.write_roster(database_year=2027)
+    assert found()[empty] == ("complete", "")

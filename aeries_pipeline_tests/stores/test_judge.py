@@ -15,6 +15,7 @@ BOUNDS = Safeguards()
         (Facts(rows=100, quarantined=0, records=100), Status.COMPLETE, ""),
         (Facts(rows=0, quarantined=0, records=0), Status.COMPLETE, ""),
         (Facts(rows=0, quarantined=0, records=0, may_be_empty=False), Status.REFUSED, "empty"),
+        (Facts(0, 0, 0, previous_rows=0, may_be_empty=False), Status.COMPLETE, ""),
         (Facts(rows=0, quarantined=0, records=0, previous_rows=3), Status.REFUSED, "empty"),
         (Facts(rows=79, quarantined=0, records=79, previous_rows=100), Status.REFUSED, "shrunken"),
         (Facts(rows=81, quarantined=0, records=81, previous_rows=100), Status.COMPLETE, ""),
