@@ -77,7 +77,10 @@ def resources_page() -> str:
         "",
         "Made from the catalogue by `make docs`. Round boxes of the graph, and `optional` below,",
         "are pulled only where the roster lists them under `resources`. What has an end point",
-        "under `changes` is read by it between whole lists.",
+        "under `changes` is read by it between whole lists. The answer about one record covers",
+        "that `school`, and rows of other schools in it are left out; or the whole `record`,",
+        "whatever school was asked: it is read again for every school that has it, and where it",
+        "names another school, the list of the school that was asked is read whole.",
         "",
         graph(),
         "",
@@ -86,12 +89,13 @@ def resources_page() -> str:
     ]
     for one in RESOURCES.values():
         key = ", ".join(one.key) or "none"
+        feed = f"`{one.feed.path}`, {one.feed.covers}" if one.feed else ""
         also = ", ".join(f"`raw.{child.name}`" for child in one.children)
         pulled = "optional" if one.optional else "always"
         area = one.area.name if one.area else "any valid certificate"
         lines.append(
             f"| `raw/{one.name}` | `/{one.path}` | {one.grain} | {pulled} | {key} "
-            f"({one.key_source}) | {area} | {f'`{one.feed.path}`' if one.feed else ''} | {also} |"
+            f"({one.key_source}) | {area} | {feed} | {also} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aeries_pipeline.catalog.common import CLASS_SCHEDULES, student_feed
 from aeries_pipeline.catalog.fields import integer, text, timestamp
-from aeries_pipeline.catalog.resource import Grain, KeySource, Reference, Resource
+from aeries_pipeline.catalog.resource import Covers, Grain, KeySource, Reference, Resource
 
 FIELDS = (
     integer(
@@ -45,6 +45,6 @@ CLASSES = Resource(
         Reference("StudentID", "students", "StudentID", same_school=True),
         Reference("CourseID", "courses", "ID"),
     ),
-    feed=student_feed("class", "classes/{key}"),
+    feed=student_feed("class", "classes/{key}", Covers.SCHOOL),
     source="https://support.aeries.com/support/solutions/articles/14000113686",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.resource import Area, Feed, Paging
+from aeries_pipeline.catalog.resource import Area, Covers, Feed, Paging
 
 STUDENT_DATA = Area("Student Data", "Student Data")
 CLASS_SCHEDULES = Area("Class Schedules/History", "Student Data")
@@ -25,11 +25,14 @@ STUDENTS_PAGING = Paging("StartingStudent", "EndingStudent", 200)
 """Paging of transcripts: the unit is a student, not a line."""
 
 
-def student_feed(area: str, one: str) -> Feed:
+def student_feed(area: str, one: str, covers: Covers) -> Feed:
     """Return the feed of one area of student data.
 
     Args:
         area: Such as ``student`` or ``class``.
         one: Path below a school that reads what belongs to one student.
+        covers: Whether that is what belongs to the student at this school, or at all.
     """
-    return Feed(f"StudentDataChanges/{area}", "StudentID", "StudentID", f"schools/{{school}}/{one}")
+    return Feed(
+        f"StudentDataChanges/{area}", "StudentID", "StudentID", f"schools/{{school}}/{one}", covers
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aeries_pipeline.catalog.common import CONTACTS_AREA, student_feed
 from aeries_pipeline.catalog.fields import boolean, integer, text, timestamp
-from aeries_pipeline.catalog.resource import Grain, Reference, Resource
+from aeries_pipeline.catalog.resource import Covers, Grain, Reference, Resource
 
 FIELDS = (
     integer(
@@ -105,6 +105,6 @@ CONTACTS = Resource(
     area=CONTACTS_AREA,
     references=(Reference("StudentID", "students", "StudentID", same_school=True),),
     optional=True,
-    feed=student_feed("contact", "contacts/{key}"),
+    feed=student_feed("contact", "contacts/{key}", Covers.RECORD),
     source="https://support.aeries.com/support/solutions/articles/14000113683",
 )

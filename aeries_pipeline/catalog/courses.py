@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aeries_pipeline.catalog.common import COURSE_DATA
 from aeries_pipeline.catalog.fields import boolean, decimal, integer, text, timestamp
-from aeries_pipeline.catalog.resource import Feed, Grain, Resource
+from aeries_pipeline.catalog.resource import Covers, Feed, Grain, Resource
 
 FIELDS = (
     text("ID", "CRS.CN", "Up to six characters; leading zeros count", required=True, minimum=1),
@@ -114,6 +114,6 @@ COURSES = Resource(
     key=("ID",),
     area=COURSE_DATA,
     personal=False,
-    feed=Feed("CourseDataChanges", "ID", "ID", "courses/{key}"),
+    feed=Feed("CourseDataChanges", "ID", "ID", "courses/{key}", Covers.RECORD),
     source="https://support.aeries.com/support/solutions/articles/14000113686",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aeries_pipeline.catalog.common import ENROLLMENT_HISTORY, student_feed
 from aeries_pipeline.catalog.fields import integer, text, timestamp
-from aeries_pipeline.catalog.resource import Grain, KeySource, Resource
+from aeries_pipeline.catalog.resource import Covers, Grain, KeySource, Resource
 
 FIELDS = (
     integer(
@@ -56,6 +56,6 @@ ENROLLMENT = Resource(
     key_source=KeySource.INFERRED,
     area=ENROLLMENT_HISTORY,
     optional=True,
-    feed=student_feed("enrollment", "enrollment/{key}/year/{year}"),
+    feed=student_feed("enrollment", "enrollment/{key}/year/{year}", Covers.SCHOOL),
     source="https://support.aeries.com/support/solutions/articles/14000113684",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aeries_pipeline.catalog.common import STUDENT_PROGRAMS, student_feed
 from aeries_pipeline.catalog.fields import integer, nested, text, timestamp
-from aeries_pipeline.catalog.resource import Grain, KeySource, Reference, Resource
+from aeries_pipeline.catalog.resource import Covers, Grain, KeySource, Reference, Resource
 
 FIELDS = (
     integer(
@@ -35,6 +35,6 @@ PROGRAMS = Resource(
     area=STUDENT_PROGRAMS,
     references=(Reference("StudentID", "students", "StudentID", same_school=True),),
     optional=True,
-    feed=student_feed("program", "students/{key}/programs"),
+    feed=student_feed("program", "students/{key}/programs", Covers.RECORD),
     source="https://support.aeries.com/support/solutions/articles/14000113683",
 )

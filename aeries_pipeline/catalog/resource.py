@@ -69,6 +69,19 @@ class Area:
         )
 
 
+class Covers(StrEnum):
+    """What the answer about a single record covers.
+
+    School: what the record is at the school that was asked. Some sites send what it
+    is elsewhere as well; a row that names another school is left out. Record: all of it,
+    whatever school was asked; where a row names another school, nothing tells whether
+    the one that was asked still has the record, and its list is read whole.
+    """
+
+    SCHOOL = "school"
+    RECORD = "record"
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """An end point that names the records which changed since a moment.
@@ -81,12 +94,14 @@ class Feed:
         key: Property of its elements that names the record.
         field: The field of the resource that holds the same.
         one: Path of one record; ``{school}``, ``{key}`` and ``{year}`` are filled in.
+        covers: What the answer of that path covers.
     """
 
     path: str
     key: str
     field: str
     one: str
+    covers: Covers
 
 
 @dataclass(frozen=True, slots=True)

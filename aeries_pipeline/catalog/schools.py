@@ -57,6 +57,16 @@ FIELDS = (
     boolean("EarlyCollegeHighSchoolIndicator"),
     boolean("ScienceTechnologyEngineeringAndMathematicsIndicator"),
     boolean("PathwaysInTechnologyIndicator"),
+    boolean(
+        "UsingSectionStaffInMasterSchedule",
+        "",
+        "Whether sections of the master schedule name staff instead of teacher numbers",
+    ),
+    boolean(
+        "UsingSectionStaffInScheduling",
+        "",
+        "Whether sections in scheduling name staff instead of teacher numbers",
+    ),
 )
 
 

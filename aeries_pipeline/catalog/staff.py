@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aeries_pipeline.catalog.common import STAFF_DATA
 from aeries_pipeline.catalog.fields import boolean, integer, nested, text, timestamp
-from aeries_pipeline.catalog.resource import Feed, Grain, KeySource, Resource, Table
+from aeries_pipeline.catalog.resource import Covers, Feed, Grain, KeySource, Resource, Table
 
 FIELDS = (
     integer("ID", "STF.ID", "Identifies the person in the district", required=True),
@@ -81,6 +81,6 @@ STAFF = Resource(
     area=STAFF_DATA,
     children=(SCHOOL_ACCESS,),
     optional=True,
-    feed=Feed("StaffDataChanges", "ID", "ID", "staff/{key}"),
+    feed=Feed("StaffDataChanges", "ID", "ID", "staff/{key}", Covers.RECORD),
     source="https://support.aeries.com/support/solutions/articles/14000113687",
 )

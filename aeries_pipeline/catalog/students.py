@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aeries_pipeline.catalog.common import RECORDS, STUDENT_DATA, student_feed
 from aeries_pipeline.catalog.fields import boolean, decimal, integer, text, timestamp
-from aeries_pipeline.catalog.resource import Grain, Resource
+from aeries_pipeline.catalog.resource import Covers, Grain, Resource
 
 FIELDS = (
     integer(
@@ -31,6 +31,7 @@ FIELDS = (
     text("LastName", "STU.LN", required=True),
     text("FirstName", "STU.FN", required=True),
     text("MiddleName", "STU.MN"),
+    text("NameSuffix", "", "Jr., III and the like; absent from answers of older sites"),
     text("LastNameAlias", "STU.LNA"),
     text("FirstNameAlias", "STU.FNA"),
     text("MiddleNameAlias", "STU.MNA"),
@@ -133,6 +134,6 @@ STUDENTS = Resource(
     paging=RECORDS,
     may_be_empty=False,
     absence_counts=True,
-    feed=student_feed("student", "students/{key}"),
+    feed=student_feed("student", "students/{key}", Covers.SCHOOL),
     source="https://support.aeries.com/support/solutions/articles/14000113683",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aeries_pipeline.catalog.common import RECORDS, STUDENT_DATA, student_feed
 from aeries_pipeline.catalog.fields import integer, text, timestamp
-from aeries_pipeline.catalog.resource import Grain, Reference, Resource
+from aeries_pipeline.catalog.resource import Covers, Grain, Reference, Resource
 
 FIELDS = (
     integer(
@@ -96,6 +96,6 @@ STUDENTS_EXTENDED = Resource(
     area=STUDENT_DATA,
     paging=RECORDS,
     references=(Reference("StudentID", "students", "StudentID", same_school=True),),
-    feed=student_feed("student", "students/{key}/extended"),
+    feed=student_feed("student", "students/{key}/extended", Covers.SCHOOL),
     source="https://support.aeries.com/support/solutions/articles/14000113683",
 )

@@ -231,7 +231,7 @@ class Site:
             (rf"{school}/sections/(?P<section>\d+)", "Master Schedule", self._sections),
             (r"staff", "Staff Data", lambda _m, _q: self._list(e.staff())),
             (r"staff/(?P<staff>\d+)", "Staff Data", self._staff),
-            (rf"{school}/contacts(/(?P<student>\d+))?", "Contacts", self._many(e.contact)),
+            (rf"{school}/contacts(/(?P<student>\d+))?", "Contacts", self._contacts),
             (rf"{school}/students/(?P<student>\d+)/programs", "Student Programs", self._many(e.program)),
             (rf"({school}/)?enrollment/(?P<student>\d+)(/year/(?P<year>\d+))?", "Enrollment History", self._enrollment),
             (rf"{school}/scheduling/courserequests", requests, self._many(e.requests)),
@@ -369,6 +369,18 @@ class Site:
             return self._list([element for row in rows for element in render(row)])
 
         return handle
+
+    def _contacts(self, match: re.Match[str], query: Query) -> str:
+        """Answer with the contacts of a school, or all of one student whatever the school."""
+        if not match["student"]:
+            return self._many(self._endpoints.contact)(match, query)
+        rows = [
+            row
+            for rows in self.district.rows.values()
+            for row in rows
+            if row.person.id == int(match["student"])
+        ]
+        return self._list(self._endpoints.contact(rows[0]) if rows else [])
 
     def _enrollment(self, match: re.Match[str], _query: Query) -> str:
         year = int(match["year"] or self.district.year)

@@ -15,7 +15,7 @@ from typing import Any
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Feed, Resource
-from aeries_pipeline.catalog.tables import schema_hash
+from aeries_pipeline.catalog.tables import quoted, schema_hash
 from aeries_pipeline.districts.configuration import IncrementalSettings
 from aeries_pipeline.districts.errors import AeriesError, StoppedError
 from aeries_pipeline.ingest.api.client import AeriesClient, Seen, Tally
@@ -208,6 +208,11 @@ class Feeds:
                 self._found[name] = self.ask(feed, since, tally)
             return self._found[name]
 
+    def put(self, feed: Feed, since: datetime, keys: Keys) -> None:
+        """Let :meth:`keys` return these from now on."""
+        with self._lock:
+            self._found[feed.path, since] = keys
+
     def ask(self, feed: Feed, since: datetime, tally: Tally) -> Keys | None:
         """Ask anew, whatever was answered before.
 
@@ -228,6 +233,34 @@ class Feeds:
         except (AeriesError, KeyError, TypeError, ValueError):
             # Not granted, not there, or not what it should be: the lists are read whole.
             return None
+
+
+def spread(named: Keys, held: Keys) -> Keys:
+    """Name a record in every school that holds rows of it, whatever school the feed names.
+
+    Args:
+        named: What a feed names, by school.
+        held: Records of which there are rows, by school.
+    """
+    anywhere = frozenset[str]().union(*named.values())
+    schools = {*named, *held}
+    return {
+        one: named.get(one, frozenset()) | (held.get(one, frozenset()) & anywhere)
+        for one in schools
+    }
+
+
+def held_records(warehouse: Warehouse, resource: Resource, district: str) -> Keys:
+    """Return the records of which a resource with a feed has rows, by school."""
+    if resource.feed is None or not warehouse.has_table("raw", resource.name):
+        return {}
+    field = quoted(resource.feed.field)
+    rows = warehouse.rows(
+        f"SELECT school, list(DISTINCT CAST({field} AS VARCHAR)) "
+        f"FROM raw.{quoted(resource.name)} WHERE district = ? GROUP BY school",
+        [district],
+    )
+    return {school: frozenset(keys) for school, keys in rows}
 
 
 def _by_school(feed: Feed, rows: Sequence[Mapping[str, object]]) -> Keys:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import orjson
 
-from aeries_pipeline.catalog.resource import Resource
+from aeries_pipeline.catalog.resource import Covers, Feed, Resource
 from aeries_pipeline.districts.errors import (
     AeriesError,
     PermanentError,
@@ -264,7 +264,7 @@ def _changes(target: Target, draft: PullRow, tally: Tally) -> Outcome | None:
     try:
         found = _read_again(target, sorted(keys), tally)
     except (PermanentError, PermissionMissingError):
-        # Gone, or an end point that this site lacks; the whole list knows.
+        # Gone, of another school, or an end point that this site lacks; the whole list knows.
         return None
     removed = sum(not rows for _body, rows in found)
     if not is_believed(target.resource, len(keys), removed):
@@ -294,16 +294,27 @@ def _read_again(target: Target, keys: Sequence[str], tally: Tally) -> list[Recor
             what=_what(target),
             tally=tally,
         )
-        found.append(_of_school(target, answer))
+        found.append(_of_school(target, feed, answer))
     return found
 
 
-def _of_school(target: Target, answer: Answer) -> Record:
-    """Leave out rows of other schools: some sites send every row of a student."""
-    rows = answer.rows
-    mine = [row for row in rows if row.get("SchoolCode", target.school) == target.school]
-    if target.school is None or len(mine) == len(rows):
+def _of_school(target: Target, feed: Feed, answer: Answer) -> Record:
+    """Return what the answer says of the record at the school that was asked.
+
+    Some sites send every row of a student, whose rows of other schools are left out.
+
+    Raises:
+        PermanentError: If the answer is about the student at all and names another
+            school: of two schools, or gone from this one? The school's list knows.
+    """
+    rows, school = answer.rows, target.school
+    mine = [row for row in rows if row.get("SchoolCode", school) == school]
+    if school is None or len(mine) == len(rows):
         return answer.body, rows
+    if feed.covers is Covers.RECORD:
+        raise PermanentError(
+            "other_school", f"{_what(target)}: the answer about one record names another school"
+        )
     return orjson.dumps(mine), mine
 
 

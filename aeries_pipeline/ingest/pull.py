@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
-from aeries_pipeline.catalog.resource import Grain, Resource
+from aeries_pipeline.catalog.resource import Covers, Grain, Resource
 from aeries_pipeline.districts.errors import AeriesError, StoppedError
 from aeries_pipeline.ingest.api.client import Tally
 from aeries_pipeline.ingest.doubted import settled
-from aeries_pipeline.ingest.extraction_plan import Feeds, Plan, plan_of
+from aeries_pipeline.ingest.extraction_plan import Feeds, Plan, held_records, plan_of, spread
 from aeries_pipeline.ingest.fetch import Outcome, Target, draft_of, fetch, outcome_of
 from aeries_pipeline.ingest.landing import keep_newest, partition_folder
 from aeries_pipeline.ingest.session import Session, SystemInfo
@@ -73,6 +73,7 @@ def pull_resource(
         return failed
     plan = _plan(session, resource, system)
     feeds = Feeds(session.client, session.district.id, system.start_year)
+    _name_everywhere(session, resource, plan, feeds)
     jobs = [Target(session, resource, school, system, plan, feeds) for school in targets]
     # The largest first, lest one of them is left alone at the end.
     jobs.sort(key=lambda job: session.memory.size_of(job.school), reverse=True)
@@ -93,6 +94,32 @@ def _plan(session: Session, resource: Resource, system: SystemInfo) -> Plan:
     else:
         settings = session.district.incremental
     return plan_of(resource, last, settings, now(), system.database_year, system.server_time)
+
+
+def _name_everywhere(session: Session, resource: Resource, plan: Plan, feeds: Feeds) -> None:
+    """Read again what belongs to a student at all in every school that has it.
+
+    A feed may name a student of two schools at one of them. Done before anything is
+    fetched, because fetching never waits for the warehouse.
+    """
+    feed = resource.feed
+    if feed is None or plan.since is None or not _is_of_every_school(resource):
+        return
+    if Mode.CHANGES not in plan.modes.values():
+        return
+    try:
+        named = feeds.keys(feed, plan.since, Tally())
+    except StoppedError:
+        return
+    if named:
+        held = held_records(session.warehouse, resource, session.district.id)
+        feeds.put(feed, plan.since, spread(named, held))
+
+
+def _is_of_every_school(resource: Resource) -> bool:
+    """Tell whether each school of a record holds the same rows of it."""
+    feed = resource.feed
+    return resource.grain is Grain.SCHOOL and feed is not None and feed.covers is Covers.RECORD
 
 
 def _batches(jobs: Sequence[Target], report: OnProgress) -> Iterator[list[Outcome]]:
@@ -126,7 +153,7 @@ def _load(
     ended = [one for one in batch if isinstance(one, Loaded)]
     record(session.warehouse, [one.pull for one in ended])
     fetched = [one for one in batch if isinstance(one, Fetched)]
-    compared = _compared(resource, fetched, plan, feeds)
+    compared = _compared(session, resource, fetched, plan, feeds)
     loaded = load(session.warehouse, resource, compared, session.district.bounds)
     loaded = settled(session, resource, compared, loaded)
     for one in fetched:
@@ -138,7 +165,7 @@ def _load(
 
 
 def _compared(
-    resource: Resource, fetched: Sequence[Fetched], plan: Plan, feeds: Feeds
+    session: Session, resource: Resource, fetched: Sequence[Fetched], plan: Plan, feeds: Feeds
 ) -> list[Fetched]:
     """Note what the feed names on every whole list that follows nights of changes.
 
@@ -161,6 +188,9 @@ def _compared(
         named = None
     if named is None:
         return list(fetched)
+    if named and _is_of_every_school(resource):
+        held = held_records(session.warehouse, resource, session.district.id)
+        named = spread(named, held)
     return [
         replace(one, named=named.get(one.landed.school, frozenset()))
         if one.landed.school in due

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.catalog.resource import Covers, Grain
 from aeries_pipeline.emulator.days import touch
+from aeries_pipeline.emulator.district import Row
 from aeries_pipeline.emulator.serve import Shape, make_site, serving
 from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.emulator.switches import Switches
@@ -265,6 +267,63 @@ def test_a_record_that_cannot_be_had_costs_its_school_and_nothing_else() -> None
         # The failed night did not move the moment from which the feed is asked.
         night(world, "students")
         assert contents(world.warehouse, "students") == as_if_new(world, "students")
+
+
+def a_student_of_two_schools(world: World) -> tuple[int, list[Row]]:
+    """Give a student of the first school a row at the second, and return id and rows."""
+    district = world.site.district
+    first, second = world.schools
+    # Of every ninth id there are programs as well.
+    row = next(one for one in district.rows[first] if not one.tag and not one.person.id % 9)
+    other = district.add_row(Row(row.person, second, 0, row.grade, "", row.entered))
+    return row.person.id, [row, other]
+
+
+@pytest.mark.parametrize("name", [one for one in FED if RESOURCES[one].grain is Grain.SCHOOL])
+@pytest.mark.parametrize("named_at", [0, 1])
+@pytest.mark.parametrize("student_by_id", ["row_of_school", "all_rows"])
+def test_a_student_of_two_schools_is_read_again_in_each(name, named_at, student_by_id) -> None:
+    with a_world() as world:
+        student, rows = a_student_of_two_schools(world)
+        night(world, name)
+        before = contents(world.warehouse, name)[name]
+        world.site.switches = Switches(student_by_id=student_by_id)
+        feed = RESOURCES[name].feed
+        assert feed is not None
+        district = world.site.district
+        rows[0].person.last = "Newname"
+        # What belongs to the student at all may be named at one of the two schools.
+        named = rows if feed.covers is Covers.SCHOOL else [rows[named_at]]
+        for row in named:
+            district.note(row, feed.path.rsplit("/")[-1], world.site.now().replace(tzinfo=None))
+        found = night(world, name)
+        assert {one.pull.status for one in found} == {Status.COMPLETE}
+        if name == "contacts":
+            # The answer names the first school: the list of the second is read whole.
+            assert {one.pull.mode for one in found} == {Mode.CHANGES, Mode.FULL}
+        else:
+            assert sum(one.pull.changed or 0 for one in found) == 2
+        assert contents(world.warehouse, name)[name] == as_if_new(world, name)[name]
+        assert len(contents(world.warehouse, name)[name]) == len(before)
+        if name in {"students", "contacts"}:
+            assert world.warehouse.rows(
+                f'SELECT DISTINCT "LastName" FROM raw.{name} WHERE "StudentID" = ?', [student]
+            ) == [("Newname",)]
+        whole = night(world, name, full=True)
+        assert not [one for one in whole if one.pull.missed]
+
+
+def test_what_a_single_answer_covers_is_said_of_every_feed() -> None:
+    assert {name: str(one.feed.covers) for name, one in RESOURCES.items() if one.feed} == {
+        "courses": "record",
+        "students": "school",
+        "students_extended": "school",
+        "classes": "school",
+        "staff": "record",
+        "contacts": "record",
+        "programs": "record",
+        "enrollment": "school",
+    }
 
 
 def test_rows_of_other_schools_do_not_come_in_with_a_single_record() -> None:
