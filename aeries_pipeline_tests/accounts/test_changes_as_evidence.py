@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from aeries_pipeline.accounts.ask import asking, confirm
 from aeries_pipeline.accounts.compute import Computed, compute
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.ingest.pull import pull_resource
@@ -14,13 +15,18 @@ from aeries_pipeline.stores.outcomes import Mode
 from aeries_pipeline_tests.accounts.test_days import active, approve_everything, assert_truth
 from aeries_pipeline_tests.conftest import FAST, World
 
-BY_FEED = {"incremental": {"whole": [], "kilobytes_per_request": 0.001}}
+BY_FEED = {
+    "incremental": {"whole": [], "kilobytes_per_request": 0.001},
+    # These nights follow each other within a second.
+    "accounts": {"round_hours": 1e-7},
+}
 
 
 def night(world: World, *, full: bool = False) -> tuple[Computed, set[Mode]]:
     world.site.clock_offset += 86_400
     with world.session(replace(FAST, full=full)) as session:
         found = pull_resource(session, RESOURCES["students"], world.schools)
+        confirm(world.warehouse, world.district, lambda: asking(session))
     return compute(world.warehouse, world.district), {one.pull.mode for one in found}
 
 
