@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from aeries_pipeline_tests.accounts.simulator import FAULTS, Report, simulate
+
+NIGHTS = int(os.environ.get("SIMULATED_NIGHTS", "50"))
+"""Mixed nights for each seed; 250 make the thousand of docs/accounts.md."""
 
 
 def right(report: Report) -> Report:
@@ -37,6 +42,7 @@ def test_each_fault_alone(fault: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_all_faults_mixed(seed: int) -> None:
-    report = right(simulate(FAULTS, seed, nights=250, rate=0.02))
-    assert len(report.faults) > len(FAULTS) / 2
-    assert report.deactivated > 30
+    report = right(simulate(FAULTS, seed, nights=NIGHTS, rate=0.02))
+    assert report.nights == NIGHTS
+    assert len(report.faults) > min(len(FAULTS) / 2, NIGHTS / 20)
+    assert report.deactivated > NIGHTS * 0.12
