@@ -35,8 +35,11 @@ def test_without_a_fault_hardly_anything_waits_for_a_person() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_alone(fault: str) -> None:
-    report = right(simulate((fault,), seed=1, nights=20, rate=0.2))
-    assert report.faults[fault]
+    # Where chance left the fault out, other nights are lived through.
+    for seed in range(1, 5):
+        if right(simulate((fault,), seed=seed, nights=20, rate=0.2)).faults[fault]:
+            return
+    pytest.fail(f"{fault} never happened")
 
 
 @pytest.mark.long
