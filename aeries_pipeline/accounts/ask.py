@@ -29,14 +29,15 @@ from aeries_pipeline.accounts.confirmations import (
     places_of,
     unanswered,
 )
-from aeries_pipeline.accounts.model import Change, Kind
+from aeries_pipeline.accounts.model import Change, Kind, Standing
 from aeries_pipeline.accounts.policy import Policy, policy_of
 from aeries_pipeline.accounts.tables import CONFIRMATIONS_COLUMNS, prepare
 from aeries_pipeline.catalog.blank import trimmed
 from aeries_pipeline.catalog.tables import literal
-from aeries_pipeline.districts.errors import AeriesError, PermanentError, StoppedError
+from aeries_pipeline.districts.errors import AeriesError, StoppedError
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.ingest.api.client import Tally
+from aeries_pipeline.ingest.one_student import rows_of_student
 from aeries_pipeline.ingest.session import DistrictBusyError, Session
 from aeries_pipeline.stores.connection import Warehouse, table_exists
 from aeries_pipeline.stores.outcomes import now
@@ -90,23 +91,9 @@ def asking(session: Session) -> Ask:
     Raises:
         AeriesError: If the server may not be asked now.
     """
-    year = session.preflight().start_year
+    session.preflight()
     tally = Tally()
-
-    def ask(school: int, student: int) -> Sequence[Row]:
-        try:
-            return session.client.get(
-                f"schools/{school}/students/{student}",
-                params={"DatabaseYear": year},
-                what=f"{session.district.id}, school {school}, one student",
-                tally=tally,
-            ).rows
-        except PermanentError as error:
-            if error.code == "not_found":
-                return ()
-            raise
-
-    return ask
+    return lambda school, student: rows_of_student(session, school, student, tally)
 
 
 def confirm(
@@ -215,8 +202,7 @@ class _Asker:
                 raise ValueError("a row without status or school")  # noqa: TRY004
             if row.get("StudentID") != student:
                 raise ValueError("a row of another student")
-            standing = self._policy.standing(code, named)
-            if standing is not None and standing.value == Said.ACTIVE.value:
+            if self._policy.standing(code, named) is Standing.ACTIVE:
                 return named
         return None
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from aeries_pipeline.accounts.evidence import Picture
-from aeries_pipeline.accounts.model import Account, Change, Decision, Kind
+from aeries_pipeline.accounts.model import NOT_MISSING, Account, Change, Decision, Kind
 from aeries_pipeline.accounts.policy import Policy
 
 MANY_NEW = 3
@@ -64,7 +64,7 @@ class Reply:
         school: The school whose list says so.
         said: What the answers say.
         active_at: The school with an active row, None where none has one.
-        asked_at: When the asking began, UTC without a zone.
+        asked_at: When the asking had ended, UTC without a zone.
     """
 
     student_id: int
@@ -131,10 +131,7 @@ def _leaving(
     if reply is None or reply.said is not Said.ACTIVE:
         return decision
     if reply.active_at in policy.schools:
-        seen = replace(
-            before, last_seen_at=reply.asked_at, missing_since=None, absent_rounds=0,
-            absent_counted_at=None,
-        )  # fmt: skip
+        seen = replace(before, last_seen_at=reply.asked_at, **NOT_MISSING)
         return Decision((), seen, "list_contradicted")
     doubt = f"now at school {reply.active_at}, which is not in the roster; add that school, or "
     doubt += "approve if its students are to have no accounts"

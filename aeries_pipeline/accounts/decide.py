@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from aeries_pipeline.accounts.evidence import Picture
 from aeries_pipeline.accounts.model import (
     KEPT,
+    NOT_MISSING,
     PROFILE,
     Account,
     Change,
@@ -114,10 +115,7 @@ def _present(
     if account is None:
         code = "active_row" if row.standing is Standing.ACTIVE else "pre_enrolled_row"
         return Decision((_change(Kind.CREATE, image, row, code, to_school=image.school),), None)
-    noted = replace(
-        account, last_seen_at=row.pulled_at, missing_since=None, absent_rounds=0,
-        absent_counted_at=None,
-    )  # fmt: skip
+    noted = replace(account, last_seen_at=row.pulled_at, **NOT_MISSING)
     if image.school == account.school:
         noted = replace(noted, student_number=image.student_number)
     if hidden:
@@ -272,7 +270,7 @@ def _missing(
     if not said and account.school in picture.nameless:
         return Decision((), account, "row_unreadable")
     if account.school in picture.lacking:
-        anew = replace(account, missing_since=None, absent_rounds=0, absent_counted_at=None)
+        anew = replace(account, **NOT_MISSING)
         return Decision((), anew, "list_contradicted")
     since = account.missing_since or _first_missed(account, said, picture)
     noted = _counted(replace(account, missing_since=since), picture, policy)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
@@ -53,6 +54,11 @@ PROFILE = (
     "other_schools",
 )
 """Fields that an update may change, in the order in which they are named."""
+
+NOT_MISSING: Mapping[str, Any] = MappingProxyType(
+    {"missing_since": None, "absent_rounds": 0, "absent_counted_at": None}
+)
+"""What an account notes of somebody who is not missing."""
 
 KEPT = ("grade", "first_name", "last_name")
 """Fields that Xello requires: where Aeries has none any more, the last value stays."""
@@ -241,9 +247,8 @@ def apply(account: Account | None, change: Change, at: datetime) -> Account:
         case Kind.REACTIVATE:
             assert account is not None  # noqa: S101 - the decision never proposes it
             return replace(
-                account, state=State.ACTIVE, state_since=at, missing_since=None, absent_rounds=0,
-                absent_counted_at=None, pull_id=after.pull_id, last_seen_at=after.last_seen_at,
-                student_number=after.student_number,
+                account, state=State.ACTIVE, state_since=at, **NOT_MISSING, pull_id=after.pull_id,
+                last_seen_at=after.last_seen_at, student_number=after.student_number,
             )  # fmt: skip
         case Kind.TRANSFER:
             assert account is not None  # noqa: S101

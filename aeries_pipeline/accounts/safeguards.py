@@ -142,15 +142,8 @@ def _trips_over_days(
     ):
         now = _students(some, {Kind.DEACTIVATE})
         for school in [DISTRICT, *sorted(one for one in now if one)]:
-            earlier = sum(before.values()) if school is DISTRICT else before.get(school, 0)
-            gone = (
-                sum(past.deactivated.values())
-                if school is DISTRICT
-                else (past.deactivated.get(school, 0))
-            )
-            base = gone + (
-                sum(accounts.values()) if school is DISTRICT else accounts.get(school, 0)
-            )
+            earlier = _at(before, school)
+            base = _at(past.deactivated, school) + _at(accounts, school)
             number = now[school] + earlier
             floor = max(least + 1, bounds.min_changes if not least else 0)
             # What the batch alone exceeds, its own bound says.
@@ -158,6 +151,11 @@ def _trips_over_days(
             if counts and number >= floor and number > share * base:
                 found.append(Trip(group, school, number, base, share, bounds.over_days, least))
     return found
+
+
+def _at(counts: Mapping[int, int], school: int | None) -> int:
+    """Return the count of a school, or of the whole district."""
+    return sum(counts.values()) if school is DISTRICT else counts.get(school, 0)
 
 
 def _students(changes: Sequence[Change], kinds: Collection[Kind]) -> Counter[int | None]:
@@ -176,13 +174,12 @@ def _trips(
         "updates": bounds.max_updated,
         "creations": bounds.max_created,
     }
-    total = sum(accounts.values())
     found = []
     for group, kinds in _GROUPS.items():
         counts = _students(changes, kinds)
         places: list[int | None] = [DISTRICT, *sorted(school for school in counts if school)]
         for school in places:
-            base = total if school is DISTRICT else accounts.get(school, 0)
+            base = _at(accounts, school)
             # In a first pull, or in a school that has just opened, all is new.
             opening = group != "deactivations" and base == 0
             number = counts[school]

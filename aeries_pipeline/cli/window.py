@@ -65,9 +65,9 @@ def show_window(district: District, moment: datetime, console: Console) -> None:
     console.print(f"read as  {windows} ({district.timezone})", soft_wrap=True, markup=False)
     show_reading(windows, moment, console)
     state = "open" if windows.contains(moment) else "closed"
-    waits = district.until_accepted and district.pull_window_accepted is None
     paused = "; the district is paused in the roster" if district.paused else ""
-    paused = "; nothing is asked until the reading is accepted" if waits else paused
+    if district.awaits_acceptance:
+        paused = "; nothing is asked until the reading is accepted"
     console.print(f"{district.told(moment)}: {state}{paused}", soft_wrap=True)
     if district.reading.text:
         console.print(f"[yellow]![/yellow] {district.reading.text}", soft_wrap=True)
@@ -122,20 +122,18 @@ def settle_window(
     if not wish.accepts and not (is_terminal() and click.confirm("Are these the times meant?")):
         console.print("nothing was changed; accept it with --accept", soft_wrap=True)
         return wish.words is None
-    resumes = (
-        district.paused
-        and (not district.until_accepted or wish.resumes)
-        and (
-            wish.resumes
-            or (
-                not wish.accepts
-                and bool(district.url)
-                and click.confirm(f"{district_id} is paused in the roster; pull it from now on?")
-            )
-        )
-    )
-    _write(settings, district, reading, replace(wish, resumes=resumes), console)
+    wish = replace(wish, resumes=_resumes(district, wish))
+    _write(settings, district, reading, wish, console)
     return True
+
+
+def _resumes(district: District, wish: Wish) -> bool:
+    """Say whether a paused district is pulled from now on; at a terminal a person is asked."""
+    if not district.paused or wish.resumes:
+        return district.paused
+    if district.until_accepted or wish.accepts or not district.url:
+        return False
+    return click.confirm(f"{district.id} is paused in the roster; pull it from now on?")
 
 
 def is_terminal() -> bool:

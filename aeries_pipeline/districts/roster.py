@@ -203,9 +203,21 @@ class District(Settled):
         return parse_windows(stated, self.timezone, days, self.holidays)
 
     @property
+    def awaits_acceptance(self) -> bool:
+        """Whether nothing is asked of the server before a person accepts the reading."""
+        return self.until_accepted and self.pull_window_accepted is None
+
+    @property
+    def pause(self) -> str:
+        """Why it is paused, in a few words."""
+        return (
+            "its window waits to be accepted" if self.awaits_acceptance else "paused in the roster"
+        )
+
+    @property
     def why_paused(self) -> str:
         """Why nothing is asked of a paused district's server, and what ends that."""
-        if self.until_accepted and self.pull_window_accepted is None:
+        if self.awaits_acceptance:
             return (
                 f"{self.id}: nobody has accepted the reading of its pull window yet, so nothing is "
                 f"asked of its server; look at it with: aeries-pipeline window {self.id} --accept"

@@ -115,10 +115,7 @@ def decide(
             gets everything in turn.
     """
     if district.paused:
-        waits = district.until_accepted and district.pull_window_accepted is None
-        return Decision(
-            reason="its window waits to be accepted" if waits else "paused in the roster"
-        )
+        return Decision(reason=district.pause)
     if not district.schools:
         return Decision(reason=f"no schools; run: aeries-pipeline roster sync {district.id}")
     windows = district.windows

@@ -16,8 +16,9 @@ from typing import Any
 import orjson
 
 from aeries_pipeline.catalog.resource import Resource
-from aeries_pipeline.districts.errors import AeriesError, PermanentError
+from aeries_pipeline.districts.errors import AeriesError
 from aeries_pipeline.ingest.api.client import Tally
+from aeries_pipeline.ingest.one_student import rows_of_student
 from aeries_pipeline.ingest.session import Session
 from aeries_pipeline.stores.judge import Status
 from aeries_pipeline.stores.load import load
@@ -166,17 +167,6 @@ def _readable(session: Session, rows: Sequence[Mapping[str, Any]], school: int) 
 
 
 def _single(session: Session, school: int, student: int) -> tuple[bool, int | None]:
-    year = session.preflight().start_year
-    try:
-        rows = session.client.get(
-            f"schools/{school}/students/{student}",
-            params={"DatabaseYear": year},
-            what=f"{session.district.id}, school {school}, one student",
-            tally=Tally(),
-        ).rows
-    except PermanentError as error:
-        if error.code != "not_found":
-            raise
-        rows = []
+    rows = rows_of_student(session, school, student, Tally())
     mine = [row for row in rows if row.get("StudentID") == student]
     return _readable(session, mine, school).get(student, _NOBODY)

@@ -15,6 +15,7 @@ import re
 import shutil
 import threading
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -93,8 +94,14 @@ def allowed_memory() -> int | None:
     stated = os.environ.get(MEMORY_VARIABLE)
     if stated:
         return max(read_size(stated), SMALLEST)
-    limit = container_limit(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
+    limit = _own_limit()
     return None if limit is None else share_of(limit)
+
+
+@cache
+def _own_limit() -> int | None:
+    """Return the limit of this process, looked up once and not at each opening."""
+    return container_limit(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
 
 
 def batch_bytes() -> int:

@@ -173,8 +173,7 @@ def status_of(
 
 def _window(district: District, moment: datetime) -> str:
     if district.paused:
-        waits = district.until_accepted and district.pull_window_accepted is None
-        return "its window waits to be accepted" if waits else "paused in the roster"
+        return district.pause
     windows = district.windows
     if windows.is_always:
         return "at any time"
