@@ -120,14 +120,6 @@ class District(Settled):
                     )
         return data
 
-    @model_validator(mode="before")
-    @classmethod
-    def _waits(cls, data: Any) -> Any:  # noqa: ANN401 - whatever YAML held
-        """Pause a district whose reading has to be accepted first, and was not."""
-        if isinstance(data, Mapping) and data.get("until_accepted") is True:
-            return {**data, **({} if data.get("pull_window_accepted") else {"paused": True})}
-        return data
-
     @field_validator("id")
     @classmethod
     def _id_is_safe(cls, value: str) -> str:
@@ -161,6 +153,16 @@ class District(Settled):
                 f"unknown: {', '.join(wrong)}; choose from {', '.join(sorted(OPTIONAL))}"
             )
         return value
+
+    @model_validator(mode="after")
+    def _waits(self) -> District:
+        """Pause a district whose reading has to be accepted first, and was not.
+
+        Asked of the value and not of what the file says: YAML has many a yes.
+        """
+        if self.awaits_acceptance:
+            object.__setattr__(self, "paused", True)
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> District:

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from aeries_pipeline.catalog.blank import WHITE
 from aeries_pipeline.catalog.resource import Resource
 from aeries_pipeline.districts.errors import AeriesError
 from aeries_pipeline.ingest.api.client import Tally
@@ -137,7 +138,7 @@ def _state(session: Session, rows: Sequence[Mapping[str, Any]], school: int) -> 
     found: dict[int, tuple[bool, int | None]] = {}
     for row in rows:
         student, code = row["StudentID"], row["InactiveStatusCode"]
-        if row["SchoolCode"] == school and isinstance(code, str) and code.strip() in codes:
+        if row["SchoolCode"] == school and isinstance(code, str) and code.strip(WHITE) in codes:
             found[student] = (True, row["Grade"])
     return found
 

@@ -137,6 +137,15 @@ def test_the_same_times_may_be_spelled_otherwise() -> None:
     assert not same_times(one, parse_windows("Friday 8pm to Sunday 8pm", ZONE, holidays="US-CA"))
 
 
+@pytest.mark.parametrize("stated", ["true", "yes", '"true"', "1", "on", "True"])
+def test_however_it_is_written_a_district_waits_for_its_reading(stated: str) -> None:
+    one = district(
+        ROSTER.replace("paused: true   # until Kim is back", f"until_accepted: {stated}")
+    )
+    assert one.awaits_acceptance
+    assert one.paused
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [

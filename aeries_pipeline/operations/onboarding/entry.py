@@ -175,8 +175,8 @@ def make_entry(
         certificate: ``certificate_env`` or ``certificate_file`` with its value.
         accepted: The reading of its words, where a person accepted it.
         is_complete: Whether address, times and certificate are all there. An
-            entry that lacks one is paused; one whose reading nobody has accepted
-            waits for that.
+            entry that lacks one is paused. One whose reading nobody has accepted
+            waits for that too, whoever completes the rest.
     """
     reading = accepted.model_dump(exclude_defaults=True) if accepted else None
     return {
@@ -188,7 +188,7 @@ def make_entry(
         "pull_window": facts.times or "",
         **({"pull_window_accepted": reading} if reading else {}),
         **({} if is_complete else {"paused": True}),
-        **({} if reading or not is_complete else {"until_accepted": True}),
+        **({} if reading else {"until_accepted": True}),
         "schools": [],
     }
 

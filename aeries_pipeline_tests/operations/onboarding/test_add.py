@@ -217,6 +217,23 @@ def test_what_is_missing_leaves_the_district_paused_with_what_was_understood(
     assert falcon.reading.text == ""
 
 
+def test_who_completes_an_entry_by_hand_has_still_not_accepted_its_reading(
+    world: World, tmp_path: Path
+) -> None:
+    email = tmp_path / "mail.txt"
+    email.write_text("Best times: 10pm - 4am\nhttps://falcon.example/aeries/\n", encoding="utf-8")
+    result = call(world, "add", "falcon-usd", "--name", "F", "--email", str(email))
+    assert result.exit_code == 1, "the certificate is missing"
+    text = world.settings.roster.read_text(encoding="utf-8")
+    assert "paused: true" in text
+    world.settings.roster.write_text(text.replace("paused: true", "paused: false"), "utf-8")
+    falcon = load_roster(world.settings.roster).get("falcon-usd")
+    assert falcon.paused, "nobody has seen how the times are read"
+    assert "nobody has accepted the reading" in call(world, "check", "falcon-usd").output
+    assert call(world, "window", "falcon-usd", "--accept").exit_code == 0
+    assert not load_roster(world.settings.roster).get("falcon-usd").paused
+
+
 def test_a_missing_address_and_certificate_are_asked_for_later(
     world: World, tmp_path: Path
 ) -> None:

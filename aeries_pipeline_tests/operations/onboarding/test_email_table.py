@@ -34,7 +34,7 @@ def verdict(folder: Path, saved: str, window: str) -> str:
     district = load_roster(roster).get("some-usd") if roster.exists() else None
     if district is not None:
         assert district.paused, "nothing is asked before a person has accepted the reading"
-    if district is None or not district.until_accepted:
+    if district is None or "paused: true" in roster.read_text(encoding="utf-8"):
         return "refused" if window else "right"
     held = (folder / "certificates" / "some-usd.cert").read_text(encoding="utf-8").strip()
     if not window or held != HEX or not district.url.startswith(ADDRESS):
