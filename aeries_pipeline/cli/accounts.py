@@ -6,6 +6,7 @@ import dagster as dg
 from rich.console import Console
 
 from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
+from aeries_pipeline.cli.common import warn
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.accounts import ACCOUNTS, CHANGES
@@ -107,5 +108,5 @@ def decide_held(settings: Settings, district: str, wish: Wish, console: Console)
         soft_wrap=True,
     )
     if not result.success:
-        console.print("[yellow]![/yellow] the run failed; see it in the Dagster UI")
+        warn(console, "the run failed; see it in the Dagster UI")
     return result.success

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from aeries_pipeline.cli.common import warn
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.backup import backups, check_backup, restore, take_backup
 from aeries_pipeline.stores.connection import Warehouse
@@ -48,11 +49,11 @@ def restore_backup(settings: Settings, path: Path, console: Console) -> None:
     if before is not None:
         console.print(f"the file that was there until now: {before}", soft_wrap=True)
     for place, newer in _newer_exports(settings, f"{taken:%Y%m%dT%H%M%SZ}"):
-        console.print(
-            f"[yellow]![/yellow] {place.parent.parent.name}, school {place.name}: {newer} exports "
+        warn(
+            console,
+            f"{place.parent.parent.name}, school {place.name}: {newer} exports "
             "of course requests are newer than this backup, and the numbers that they gave are "
             "not in it; import them into Aeries and pull course requests before the next export",
-            soft_wrap=True,
         )
     console.print("Next: aeries-pipeline sync DISTRICT, then aeries-pipeline publish")
 

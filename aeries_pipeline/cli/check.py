@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.text import Text
 
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.ingest.session import take_district
@@ -12,10 +13,10 @@ from aeries_pipeline.operations.onboarding.message import message
 from aeries_pipeline.settings import Settings
 
 _MARKS = {
-    Verdict.PASSED: "[green]ok     [/green]",
-    Verdict.WARNED: "[yellow]warning[/yellow]",
-    Verdict.FAILED: "[red]failed [/red]",
-    Verdict.SKIPPED: "[dim]-      [/dim]",
+    Verdict.PASSED: Text("ok     ", "green"),
+    Verdict.WARNED: Text("warning", "yellow"),
+    Verdict.FAILED: Text("failed ", "red"),
+    Verdict.SKIPPED: Text("-      ", "dim"),
 }
 
 
@@ -36,7 +37,8 @@ def run_check(
     with take_district(district.id, settings):
         for finding in check(district, outside_window=outside_window):
             findings.append(finding)
-            console.print(f"  {_MARKS[finding.verdict]} [bold]{finding.step:<26}[/bold]", end="")
+            step = (f"{finding.step:<26}", "bold")
+            console.print(Text.assemble("  ", _MARKS[finding.verdict], " ", step), end="")
             console.print(finding.text or str(finding.verdict), markup=False, soft_wrap=True)
     good = is_good(findings)
     if good:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from aeries_pipeline.cli.common import warn
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.clock import furthest, is_ahead, mend
 from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
@@ -34,10 +35,10 @@ def show_clock(settings: Settings, console: Console) -> bool:
         console.print(f"the latest moment noted: {latest:%Y-%m-%d %H:%M:%S} UTC")
     ahead = is_ahead(latest, moment)
     if ahead:
-        console.print(
-            "[yellow]![/yellow] that lies in the future. Where the first line is right, run: "
+        warn(
+            console,
+            "that lies in the future. Where the first line is right, run: "
             "aeries-pipeline clock --mend. Where it is wrong, set the clock.",
-            soft_wrap=True,
         )
     return not ahead
 

@@ -1,24 +1,60 @@
-"""What every command shares: consoles, and mistakes as sentences with an exit status."""
+"""What every command shares: consoles, help, and mistakes as sentences with an exit status.
+
+Nothing that is printed is read as markup: a roster's ``[mon, tue]`` is text.
+"""
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
+import click
 from rich.console import Console
+from rich.text import Text
 
 from aeries_pipeline.districts.errors import AeriesError, ConfigurationError
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+console = Console(highlight=False, markup=False, emoji=False)
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def stop(message: str, status: int) -> NoReturn:
     """Print a sentence to standard error and end."""
-    errors.print(f"[red]error:[/red] {message}", markup=True, soft_wrap=True)
+    errors.print(Text.assemble(("error:", "red"), " ", message), soft_wrap=True)
     sys.exit(status)
+
+
+def warn(console: Console, sentence: object) -> None:
+    """Print a sentence that a person should see to."""
+    console.print(Text.assemble(("!", "yellow"), " ", str(sentence)), soft_wrap=True)
+
+
+class Commands(click.Group):
+    """A group whose help is never cut off, on a terminal that shows any characters."""
+
+    group_class = type
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - as click has it
+        """Run a command; a character that the terminal lacks must not end it."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **extra)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the first sentence of each command, whole."""
+        del ctx
+        rows = [
+            (name, command.get_short_help_str(limit=1000))
+            for name, command in sorted(self.commands.items())
+            if not command.hidden
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
 
 P = ParamSpec("P")

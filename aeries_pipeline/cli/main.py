@@ -17,13 +17,13 @@ import click
 
 from aeries_pipeline import __version__
 from aeries_pipeline.accounts.model import Kind
-from aeries_pipeline.cli.common import console, sentences, stop
+from aeries_pipeline.cli.common import Commands, console, sentences, stop
 from aeries_pipeline.cli.upkeep import COMMANDS
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.settings import DEMO_PORT, load_settings
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Pull Aeries districts into DuckDB through Dagster.

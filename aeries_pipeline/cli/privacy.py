@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from aeries_pipeline.cli.accounts import QUIET, compute_accounts
+from aeries_pipeline.cli.common import warn
 from aeries_pipeline.cli.requests import failures, follow_requests
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.operations.privacy.forget import Wish, forget
@@ -30,7 +31,7 @@ def forget_somebody(settings: Settings, wish: Wish, console: Console) -> bool:
         soft_wrap=True,
     )
     for place in done.places:
-        console.print(f"[yellow]![/yellow] still found in {place}", soft_wrap=True)
+        warn(console, f"still found in {place}")
     if not done.places:
         console.print("nothing more is found; the audit row is in meta.forgotten")
     good = not done.places
@@ -53,7 +54,7 @@ def prune_old(settings: Settings, console: Console) -> bool:
             run_config=QUIET, instance=instance, raise_on_error=False
         )
     for sentence in dict.fromkeys(failures(result)):
-        console.print(f"[yellow]![/yellow] {sentence}", soft_wrap=True)
+        warn(console, sentence)
     for event in result.filter_events(lambda one: one.is_successful_output):
         for name, value in event.step_output_data.metadata.items():
             console.print(f"{name.replace('_', ' ')}: {value.value} removed")
@@ -78,5 +79,5 @@ def _deliver_anew(settings: Settings, district_id: str, console: Console) -> boo
         runs += follow_requests(defs, instance, settings, district)
     for run in runs:
         for sentence in dict.fromkeys(failures(run)):
-            console.print(f"[yellow]![/yellow] {sentence}", soft_wrap=True)
+            warn(console, sentence)
     return all(run.success for run in runs)

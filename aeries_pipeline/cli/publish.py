@@ -9,6 +9,7 @@ from rich.console import Console
 
 from aeries_pipeline.analytics.publishing.due import decide, fingerprint, read_state
 from aeries_pipeline.cli.accounts import QUIET
+from aeries_pipeline.cli.common import warn
 from aeries_pipeline.cli.requests import failures
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.orchestration.assembly import build_defs
@@ -59,5 +60,5 @@ def run_publication(defs: dg.Definitions, instance: dg.DagsterInstance, console:
                 soft_wrap=True,
             )
     for sentence in dict.fromkeys(failures(result)):
-        console.print(f"[yellow]![/yellow] {sentence}", soft_wrap=True)
+        warn(console, sentence)
     return result.success

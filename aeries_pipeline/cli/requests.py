@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aeries_pipeline.cli.accounts import QUIET
+from aeries_pipeline.cli.common import warn
 from aeries_pipeline.course_requests.checks import NONE_REJECTED
 from aeries_pipeline.course_requests.inbox import drop_in, inbox_of, waiting_files
 from aeries_pipeline.course_requests.model import Reason, State
@@ -107,9 +108,9 @@ def tell_requests(
             # What was rejected is in the table below.
             if not verdict.passed and verdict.check_name != NONE_REJECTED:
                 good &= verdict.severity is not dg.AssetCheckSeverity.ERROR
-                console.print(f"[yellow]![/yellow] {verdict.description}", soft_wrap=True)
+                warn(console, verdict.description)
         for sentence in dict.fromkeys(failures(run)):
-            console.print(f"[yellow]![/yellow] {sentence}", soft_wrap=True)
+            warn(console, sentence)
         good &= run.success
     show_requests(settings, district.id, console)
     return good

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import UTC, datetime
 
 from rich.console import Console
+from rich.text import Text
 
 from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.operations.status.nights import NIGHTS, plain
 from aeries_pipeline.operations.status.page import ordered, summary
 from aeries_pipeline.operations.status.read import DistrictStatus, read_status
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse
+
+_MARGIN = " " * 5
 
 
 def show_status(settings: Settings, console: Console) -> None:
@@ -19,26 +24,34 @@ def show_status(settings: Settings, console: Console) -> None:
     statuses = read_status(Warehouse(settings.warehouse), roster, datetime.now(UTC))
     console.print(summary(statuses))
     for one in ordered(statuses):
-        mark = "[red]look[/red]" if one.needs_a_person else "[green]ok  [/green]"
-        console.print(f"{mark} [bold]{one.id}[/bold]", end="  ")
-        for line in _lines(one):
-            console.print(line, markup=False, soft_wrap=True)
+        mark = ("look", "red") if one.needs_a_person else ("ok  ", "green")
+        console.print(Text.assemble(mark, " ", (one.id, "bold"), f"  {one.name}"))
+        for line in _lines(one, ascii_only=console.options.ascii_only):
+            shown = textwrap.fill(
+                line,
+                console.width,
+                initial_indent=_MARGIN,
+                subsequent_indent=_MARGIN,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            console.print(shown, soft_wrap=True)
 
 
-def _lines(one: DistrictStatus) -> list[str]:
+def _lines(one: DistrictStatus, *, ascii_only: bool) -> list[str]:
     since = f"{one.complete_since:%Y-%m-%d %H:%M} UTC" if one.complete_since else "never"
     lines = [
-        f"all complete since {since}, {one.active_accounts:,} accounts, next opening: {one.window}"
+        f"all complete since {since}, {one.active_accounts:,} accounts",
+        f"next opening: {one.window}",
+        f"last {NIGHTS} nights: {plain(one.nights) if ascii_only else one.nights}",
     ]
     if one.waits_for:
-        lines.append(f"       {one.waits_for} partitions were never completely pulled")
-    lines += [f"       {trouble.reason}" for trouble in one.troubles]
+        lines.append(f"{one.waits_for} partitions were never completely pulled")
+    lines += [trouble.reason for trouble in one.troubles]
     if one.not_granted:
-        lines.append(f"       not granted: {', '.join(one.not_granted)}")
+        lines.append(f"not granted: {', '.join(one.not_granted)}")
     if one.holds:
-        lines.append(
-            f"       {one.holds} account changes wait: aeries-pipeline accounts review {one.id}"
-        )
+        lines.append(f"{one.holds} account changes wait: aeries-pipeline accounts review {one.id}")
     if one.reading:
-        lines.append(f"       {one.reading}")
+        lines.append(one.reading)
     return lines

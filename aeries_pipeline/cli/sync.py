@@ -17,6 +17,7 @@ from rich.table import Table
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.cli.accounts import QUIET, compute_accounts
+from aeries_pipeline.cli.common import warn
 from aeries_pipeline.cli.publish import publish_if_due
 from aeries_pipeline.cli.requests import failures, follow_requests, tell_requests
 from aeries_pipeline.districts.errors import ConfigurationError, StoppedError
@@ -89,7 +90,7 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
     )
     console.print(_table(district, rows))
     for reason in _reasons(rows, runs):
-        console.print(f"[yellow]![/yellow] {reason}", soft_wrap=True)
+        warn(console, reason)
     if follow is not None:
         _tell_accounts(district, follow, console)
     if requests_done:
@@ -112,10 +113,10 @@ def _tell_accounts(district: District, result: dg.ExecuteInProcessResult, consol
     for verdict in result.get_asset_check_evaluations():
         if not verdict.passed:
             text = verdict.description or verdict.check_name
-            console.print(f"[yellow]![/yellow] {district.id}: {text}", soft_wrap=True)
+            warn(console, f"{district.id}: {text}")
     if not result.success:
         for sentence in dict.fromkeys(failures(result)):
-            console.print(f"[yellow]![/yellow] {sentence}", soft_wrap=True)
+            warn(console, sentence)
 
 
 _DONE = {
@@ -224,11 +225,11 @@ class _Puller:
 @contextlib.contextmanager
 def _bars(console: Console, label: str, total: int) -> Iterator[None]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[now]}"),
+        TextColumn("{task.fields[now]}", markup=False),
     )
     with Progress(*columns, console=console) as progress:
         fetch = progress.add_task(f"{label}: fetched", total=total, now="")
@@ -276,11 +277,12 @@ def _reasons(
 ) -> list[str]:
     """Return each reason once; a permission that no school has is one reason."""
     found: dict[str, None] = {}
-    granted: set[str] = set()
+    told: set[str] = set()
+    answered = {row["resource"] for row in rows if row["status"] != "not_granted"}
     for row in rows:
-        if row["status"] == "not_granted":
-            if row["resource"] not in granted:
-                granted.add(row["resource"])
+        if row["status"] == "not_granted" and row["resource"] not in answered:
+            if row["resource"] not in told:
+                told.add(row["resource"])
                 found[row["reason"]] = None
         elif row["reason"]:
             found[row["reason"]] = None

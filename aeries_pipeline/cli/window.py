@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from aeries_pipeline.cli.common import warn
 from aeries_pipeline.districts.configuration import AcceptedReading
 from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.districts.readings import State
@@ -70,7 +71,7 @@ def show_window(district: District, moment: datetime, console: Console) -> None:
         paused = "; nothing is asked until the reading is accepted"
     console.print(f"{district.told(moment)}: {state}{paused}", soft_wrap=True)
     if district.reading.text:
-        console.print(f"[yellow]![/yellow] {district.reading.text}", soft_wrap=True)
+        warn(console, district.reading.text)
     now = district.reading.now
     if now is not None and district.reading.needs_a_person:
         console.print(f"  this release reads the words as: {now}", soft_wrap=True, markup=False)
@@ -115,7 +116,7 @@ def settle_window(
             return True
     reading = _offered(district, wish)
     if wish.words is not None or district.reading.needs_a_person:
-        console.print("[bold]to be accepted[/bold]")
+        console.print("to be accepted", style="bold")
         show_reading(reading, moment, console)
     elif wish.accepts:
         show_window(district, moment, console)

@@ -21,6 +21,7 @@ from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.resources import WarehouseResource
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import pull_job
+from aeries_pipeline.orchestration.automation.notices import failures_of
 from aeries_pipeline.orchestration.automation.staleness import build_staleness_sensor
 from aeries_pipeline.orchestration.partitions import build_partitions
 from aeries_pipeline.stores.outcomes import now
@@ -143,6 +144,25 @@ def test_one_school_that_fails_costs_only_itself(
     message = failure_of(result)
     assert "students: 2 schools loaded, 1 not" in message
     assert "eagle-usd, school 993, students: a login page came instead of data" in message
+
+
+def test_a_failed_run_names_every_school_that_did_not_come(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    world.faults(
+        {"kind": "status", "status": 401, "path": "schools/992/gpas"},
+        {"kind": "html", "path": "schools/993/gpas"},
+    )
+    result = run(world, instance, "gpas")
+    assert not result.success
+    (step,) = result.get_step_failure_events()
+    said = str(step.step_failure_data.user_failure_data.description)
+    assert "1 schools loaded, 2 not" in said
+    assert "eagle-usd, school 992, gpas: not granted to this certificate" in said
+    assert "eagle-usd, school 993, gpas: a login page came instead of data" in said
+    (line,) = failures_of(result.dagster_run, result.get_step_failure_events())
+    assert "school 992" in line.text
+    assert "school 993" in line.text
 
 
 def test_each_schools_verdict_can_be_read_back(world: World, instance: dg.DagsterInstance) -> None:

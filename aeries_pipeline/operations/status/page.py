@@ -1,16 +1,23 @@
-"""The operator's page: the same table as Markdown and as HTML."""
+"""The operator's page as Markdown and as HTML: who needs a person, then every district."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
+from aeries_pipeline.operations.status.nights import (
+    LEGEND,
+    NIGHTS,
+    NOTHING,
+    PART,
+    QUIET,
+    WHOLE,
+)
 from aeries_pipeline.operations.status.read import DistrictStatus
 
 HEADINGS = (
-    "district", "all complete since", "failing", "not granted", "held changes", "accounts",
-    "next opening and the month's exceptions",
+    "district", "id", f"last {NIGHTS} nights", "all complete since", "accounts", "next opening",
 )  # fmt: skip
 _SHOWN = 3
 _STYLE = """
@@ -31,58 +38,106 @@ def _since(one: DistrictStatus) -> str:
     return f"{text}, too old" if one.is_stale else text
 
 
-def _failing(one: DistrictStatus) -> list[str]:
-    shown = [trouble.reason for trouble in one.troubles[:_SHOWN]]
-    more = len(one.troubles) - _SHOWN
-    return [*shown, f"and {more} more"] if more > 0 else shown
+def _asks(one: DistrictStatus) -> list[str]:
+    """Return what a person should see to, and with which command."""
+    lines = [trouble.reason for trouble in one.troubles[:_SHOWN]]
+    if len(one.troubles) > _SHOWN:
+        lines.append(
+            f"and {len(one.troubles) - _SHOWN} more that did not come: aeries-pipeline status"
+        )
+    if one.holds:
+        lines.append(f"{one.holds} account changes wait: aeries-pipeline accounts review {one.id}")
+    if one.waits_for:
+        lines.append(f"{one.waits_for} partitions were never completely pulled")
+    if one.is_stale:
+        lines.append(f"all complete since {_since(one)}")
+    return lines
 
 
-def _cells(one: DistrictStatus, text: Callable[[str], str], line_break: str) -> list[str]:
-    held = f"{one.holds}: aeries-pipeline accounts review {one.id}" if one.holds else "none"
-    return [
-        f"{text(one.id)}{line_break}{text(one.name)}",
-        text(_since(one)),
-        line_break.join(text(reason) for reason in _failing(one)) or "nothing",
-        text(", ".join(one.not_granted)) or "nothing",
-        text(held),
-        f"{one.active_accounts:,}",
-        line_break.join(text(line) for line in (one.window, *one.month, one.reading) if line),
-    ]
+def _notes(one: DistrictStatus) -> list[str]:
+    """Return what is good to know of a district."""
+    missing = f"not granted: {', '.join(one.not_granted)}" if one.not_granted else ""
+    return [line for line in (missing, *one.month, one.reading) if line]
+
+
+def _cells(one: DistrictStatus) -> list[str]:
+    numbers = (one.nights, _since(one), f"{one.active_accounts:,}", one.window)
+    return [one.name, one.id, *numbers]
 
 
 def markdown(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
-    """Return the page as a Markdown table; who needs a person comes first."""
+    """Return the page as Markdown; who needs a person comes first, in sentences.
+
+    A sentence in a table would make it wider than the UI shows.
+    """
 
     def text(value: str) -> str:
-        return value.replace("|", "\\|").replace("\n", " ")
+        return value.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
-    lines = [
-        f"{summary(statuses)} As of {moment:%Y-%m-%d %H:%M %Z}.",
-        "",
-        "| | " + " | ".join(HEADINGS) + " |",
-        "|---" * (len(HEADINGS) + 1) + "|",
-    ]
+    lines = [f"{summary(statuses)} As of {moment:%Y-%m-%d %H:%M %Z}.", ""]
+    look = [one for one in statuses if one.needs_a_person]
+    if look:
+        lines += ["## Needs a person", ""]
+    for one in look:
+        lines += [f"### {text(one.name)}", "", f"`{one.id}`", ""]
+        lines += [f"- {text(line)}" for line in (*_asks(one), *_notes(one))]
+        lines.append("")
+    lines += ["## All districts", "", "| " + " | ".join(HEADINGS) + " |"]
+    lines.append("|---" * len(HEADINGS) + "|")
     for one in ordered(statuses):
-        mark = "look" if one.needs_a_person else "ok"
-        lines.append(f"| {mark} | " + " | ".join(_cells(one, text, "<br>")) + " |")
+        name, district, nights, *rest = _cells(one)
+        cells = (f"**{text(name)}**", f"`{district}`", f"`{nights}`", *map(text, rest))
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", LEGEND, ""]
+    for one in statuses:
+        if not one.needs_a_person and _notes(one):
+            lines.append(f"- {text(one.name)}: {text('; '.join(_notes(one)))}")
     return "\n".join(lines)
 
 
 def html(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
     """Return the page as one HTML file without anything from elsewhere."""
-    rows = "\n".join(
-        f'<tr class="{"look" if one.needs_a_person else "fine"}">'
-        + "".join(f"<td>{cell}</td>" for cell in _cells(one, escape, "<br>"))
-        + "</tr>"
-        for one in ordered(statuses)
+    look = "\n".join(
+        f"<section><h3>{escape(one.name)} <small>{escape(one.id)}</small></h3>\n<ul>"
+        + "".join(f"<li>{escape(line)}</li>" for line in (*_asks(one), *_notes(one)))
+        + "</ul></section>"
+        for one in statuses
+        if one.needs_a_person
     )
+    rows = "\n".join(_row(one) for one in ordered(statuses))
     headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+    first = f"<h2>Needs a person</h2>\n{look}\n" if look else ""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
         f"<title>Districts</title><style>{_STYLE}</style></head><body>\n<h1>Districts</h1>\n"
         f"<p>{escape(summary(statuses))} <small>As of {moment:%Y-%m-%d %H:%M %Z}.</small></p>\n"
+        f"{first}<h2>All districts</h2>\n"
         f"<table><thead><tr>{headings}</tr></thead><tbody>\n{rows}\n</tbody></table>\n"
-        "</body></html>\n"
+        f"<p><small>{LEGEND}</small></p></body></html>\n"
+    )
+
+
+def _row(one: DistrictStatus) -> str:
+    name, district, nights, *rest = map(escape, _cells(one))
+    notes = "".join(f"<br><small>{escape(line)}</small>" for line in _notes(one))
+    cells = [name + notes, f"<code>{district}</code>", _svg(nights), *rest]
+    kind = "look" if one.needs_a_person else "fine"
+    return f'<tr class="{kind}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+_BARS = {WHOLE: (16, "#2e7d32"), PART: (9, "#ef6c00"), NOTHING: (16, "#c62828"), QUIET: (2, "#bbb")}
+
+
+def _svg(nights: str) -> str:
+    """Return the nights as a small picture, with its signs for those who cannot see it."""
+    bars = "".join(
+        f'<rect x="{8 * place}" y="{16 - height}" width="6" height="{height}" fill="{colour}"/>'
+        for place, (height, colour) in enumerate(_BARS[one] for one in nights)
+    )
+    return (
+        f'<svg role="img" aria-label="{nights}" width="{8 * NIGHTS}" height="16"'
+        f"><title>{nights}</title>{bars}</svg>"
     )
 
 

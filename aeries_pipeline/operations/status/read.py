@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.roster import District, Roster
 from aeries_pipeline.districts.window_pictures import coming_month, exceptions
+from aeries_pipeline.operations.status.nights import count_nights, picture
 from aeries_pipeline.stores.connection import Warehouse
 
 
@@ -50,6 +51,7 @@ class DistrictStatus:
         month: Days of the coming month on which the calendar changes its window.
         reading: What a person should know about how its words are read.
         reading_differs: Whether the words say something else than what counts.
+        nights: A sign for each of the last nights, see ``nights``.
     """
 
     id: str
@@ -65,6 +67,7 @@ class DistrictStatus:
     month: tuple[str, ...] = ()
     reading: str = ""
     reading_differs: bool = False
+    nights: str = ""
 
     @property
     def needs_a_person(self) -> bool:
@@ -105,11 +108,15 @@ def read_status(warehouse: Warehouse, roster: Roster, moment: datetime) -> list[
                 "SELECT district, count(*) FROM core.accounts WHERE state = 'active' GROUP BY ALL"
             ).fetchall()
         )
+        nights = count_nights(connection, roster.districts, moment)
     by_district: dict[str, list[tuple[Any, ...]]] = {}
     for row in newest:
         by_district.setdefault(row[0], []).append(row[1:])
     return [
-        status_of(one, by_district.get(one.id, ()), moment, (holds, active))
+        replace(
+            status_of(one, by_district.get(one.id, ()), moment, (holds, active)),
+            nights=picture(nights.get(one.id, {}), one, moment),
+        )
         for one in roster.districts
     ]
 
@@ -136,11 +143,16 @@ def status_of(
         if district.wants(resource)
         for school in (district.schools if resource.grain is Grain.SCHOOL else [None])
     ]
+    granted = {name for (name, _), (status, *_rest) in known.items() if status == "complete"}
     troubles, refused, times, waits_for = [], set(), [], 0
     for name, school in wanted:
         status, reason, complete_at = known.get((name, school), ("", "", None))
         if status == "not_granted":
-            refused.add(name)
+            if name in granted:
+                # Its neighbours answer: this is no permission that the district lacks.
+                troubles.append(Trouble(name, school, reason))
+            else:
+                refused.add(name)
             continue
         if status in {"failed", "refused"}:
             troubles.append(Trouble(name, school, reason))

@@ -68,6 +68,7 @@ def build_raw_asset(
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
     ) -> Iterator[Event]:
         troubles: list[str] = []
+        refused: list[str] = []
         done = 0
         for district, schools in by_district(context.partition_keys).items():
             if not aeries.roster.get(district).wants(resource):
@@ -92,13 +93,14 @@ def build_raw_asset(
             ) as error:
                 troubles.append(str(error))
                 continue
-            troubles += [
-                result.pull.reason
-                for result in results
-                if result.pull.status not in {Status.COMPLETE, Status.NOT_GRANTED}
-            ]
+            missing = [one.pull for one in results if one.pull.status is not Status.COMPLETE]
+            # Not granted at any school is a state of the district, and no failure.
+            if any(one.status is not Status.NOT_GRANTED for one in missing):
+                troubles += [one.reason for one in missing]
+            else:
+                refused += [one.reason for one in missing]
         if troubles:
-            raise _failure(resource, troubles, done)
+            raise _failure(resource, [*troubles, *refused], done)
 
     return pull
 

@@ -9,6 +9,7 @@ from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.emulator.site import XELLO_GRANT
 from aeries_pipeline.ingest.pull import pull_resource
+from aeries_pipeline.operations.status.nights import picture
 from aeries_pipeline.operations.status.page import html, markdown
 from aeries_pipeline.operations.status.read import DistrictStatus, read_status, status_of
 from aeries_pipeline.orchestration.assembly import build_defs
@@ -69,6 +70,37 @@ def test_the_oldest_partition_dates_the_district(world: World) -> None:
     assert found.needs_a_person
 
 
+def test_a_permission_that_one_school_lacks_is_a_trouble_of_that_school(world: World) -> None:
+    newest = [
+        ("gpas", 993, "not_granted", "school 993, gpas: not granted", None),
+        ("gpas", 994, "complete", "", datetime(2026, 11, 20)),
+        ("terms", 993, "not_granted", "school 993, terms: not granted", None),
+        ("terms", 994, "not_granted", "school 994, terms: not granted", None),
+    ]
+    found = status_of(world.district, newest, NOW, ({}, {}))
+    assert [(one.resource, one.school) for one in found.troubles] == [("gpas", 993)]
+    assert found.not_granted == ("terms",)
+
+
+def test_nights_go_from_noon_to_noon_of_the_district_and_end_with_the_newest(world: World) -> None:
+    here = datetime(2026, 11, 25, 23, 0, tzinfo=world.district.zone)
+    tonight = here.date()
+    counts = {
+        tonight: (3, 0),
+        tonight - timedelta(days=1): (2, 1),
+        tonight - timedelta(days=2): (0, 2),
+    }
+    assert picture(counts, world.district, here) == "·" * 11 + "x▄█"
+    assert picture(counts, world.district, here + timedelta(hours=12)) == "·" * 11 + "x▄█"
+    assert picture(counts, world.district, here + timedelta(hours=14)) == "·" * 10 + "x▄█·"
+    pull(world)
+    now = datetime.now(UTC)
+    assert status(world, now).nights == "·" * 13 + "█"
+    assert status(world, now + timedelta(days=1)).nights == "·" * 12 + "█·"
+    assert "<svg" in html([status(world)], now)
+    assert "█" in markdown([status(world)], now)
+
+
 def test_windows_are_told_in_the_districts_time(world: World) -> None:
     closed = world.district.model_copy(update={"pull_window": "weekdays 8pm-9pm"})
     assert status_of(closed, [], NOW, ({}, {})).window == "Wed 2026-11-25 20:00 PST"
@@ -126,8 +158,9 @@ def test_the_page_puts_first_who_needs_a_person_and_escapes_what_it_shows(world:
     assert "2 districts, 1 of them need a person." in shown
     assert shown.index("eagle-usd") < shown.index("fine-usd")
     rows = [line for line in shown.splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in rows} == {9}
-    assert "2: aeries-pipeline accounts review eagle-usd" in shown
+    assert {line.replace("\\|", "").count("|") for line in rows} == {7}
+    assert shown.index("## Needs a person") < shown.index("## All districts")
+    assert "2 account changes wait: aeries-pipeline accounts review eagle-usd" in shown
     page = html(statuses, NOW)
     parsed = Cells()
     parsed.feed(page)
@@ -165,7 +198,7 @@ def test_the_command_says_the_same(world: World) -> None:
     pull(world)
     shown = call(world, "status").output
     assert "1 districts, 0 of them need a person." in shown
-    assert "ok   eagle-usd  all complete since 20" in shown
+    assert "ok   eagle-usd  Eagle\n     all complete since 20" in shown
     world.faults({"kind": "html", "path": "schools/994/gpas"})
     pull(world)
     shown = call(world, "status").output
