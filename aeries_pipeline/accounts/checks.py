@@ -7,22 +7,26 @@ student.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from aeries_pipeline.accounts.ask import Confirmed
 from aeries_pipeline.accounts.compute import Computed
+from aeries_pipeline.accounts.evidence import NONE_ACTIVE
 from aeries_pipeline.accounts.review import Waiting, told
 from aeries_pipeline.ingest.checks import Answer
 
 NOTHING_HELD = "no_change_is_held"
 ALL_SCHOOLS = "every_school_was_read"
 FEW_DEACTIVATIONS = "deactivations_are_few"
+NOBODY_WAITS = "nobody_waits_for_long"
 
 QUESTIONS: Mapping[str, str] = {
     NOTHING_HELD: "No account change waits for a person to approve or reject it.",
     ALL_SCHOOLS: "The newest pull of every school is complete and of the same school year, so "
     "that leaving the district can be told from a failed pull.",
     FEW_DEACTIVATIONS: "No more accounts are deactivated at once than on an ordinary day.",
+    NOBODY_WAITS: "No student waits for longer than the district's stale_after_days.",
 }
 """The good state that each check asks about."""
 
@@ -52,7 +56,12 @@ WAITING = {
 
 def answers(district: str, computed: Computed, open_ones: Sequence[Waiting]) -> list[Answer]:
     """Return the verdict on every question about a district's accounts."""
-    return [_held(district, computed, open_ones), _schools(computed), _few(computed)]
+    return [
+        _held(district, computed, open_ones),
+        _schools(computed),
+        _few(computed),
+        _nobody_waits(district, computed),
+    ]
 
 
 def confirmation_answers(district: str, confirmed: Confirmed) -> list[Answer]:
@@ -94,7 +103,8 @@ def _held(district: str, computed: Computed, open_ones: Sequence[Waiting]) -> An
 
 def _schools(computed: Computed) -> Answer:
     picture = computed.picture
-    said = [f"school {school}: {why}" for school, why in picture.troubles.items()]
+    troubles = {**picture.troubles, **computed.left_out}
+    said = [f"school {school}: {why}" for school, why in troubles.items()]
     said += [
         f"school {school} is no longer in the roster and has {number} active accounts"
         for school, number in sorted(computed.lost_schools.items())
@@ -107,8 +117,23 @@ def _schools(computed: Computed) -> Answer:
         ALL_SCHOOLS,
         not said,
         text,
+        # A pull that failed tells of itself; a list that came and is not believed does not.
+        serious=any(why.startswith(NONE_ACTIVE) for why in picture.troubles.values()),
         numbers={"read": len(picture.pulls), "not_read": len(picture.troubles)},
     )
+
+
+def _nobody_waits(district: str, computed: Computed) -> Answer:
+    codes = Counter(wait.code for wait in computed.long_waits)
+    number = codes.total()
+    text = "nobody waits for long"
+    if number:
+        listed = ", ".join(f"{count} {code}" for code, count in sorted(codes.items()))
+        text = (
+            f"{number} students wait for longer than stale_after_days ({listed}); see who they "
+            f"are with: aeries-pipeline accounts review {district}"
+        )
+    return Answer(NOBODY_WAITS, not number, text, numbers={"students": number})
 
 
 def _few(computed: Computed) -> Answer:

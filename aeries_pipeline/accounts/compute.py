@@ -39,6 +39,7 @@ from aeries_pipeline.accounts.tables import (
     prepare,
     row_of,
 )
+from aeries_pipeline.accounts.waits import Wait, note_waits, told_since
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse, table_exists
 from aeries_pipeline.stores.outcomes import new_id, now
@@ -64,6 +65,8 @@ class Computed:
         active_before: Active accounts before.
         active_after: Active accounts afterwards.
         lost_schools: Active accounts at schools that left the roster, by school.
+        left_out: Why each school is not in the picture, and since when.
+        long_waits: Students who wait for longer than ``stale_after_days``.
     """
 
     batch_id: str
@@ -78,6 +81,8 @@ class Computed:
     active_before: int = 0
     active_after: int = 0
     lost_schools: Mapping[int, int] = field(default_factory=dict)
+    left_out: Mapping[int, str] = field(default_factory=dict)
+    long_waits: Sequence[Wait] = ()
 
 
 @dataclass(slots=True)
@@ -159,21 +164,24 @@ def _run(batch: Batch) -> Computed:
     past = _past(batch) if any(one.kind is Kind.DEACTIVATE for one in fresh) else None
     ruling = rule(fresh, accounts, policy.bounds, stop, past)
     _settle(batch, found, fresh, ruling)
-    waiting = Counter(one.waiting for one in decisions.values() if one.waiting)
-    if batch.unconfirmed:
-        waiting["not_confirmed"] = len(batch.unconfirmed)
+    waits = {student: one.waiting for student, one in decisions.items() if one.waiting}
+    waits |= dict.fromkeys(batch.unconfirmed, "not_confirmed")
+    waiting = Counter(waits.values())
     before = sum(accounts.values())
     _write(batch)
     candidates.mark_seen(connection, district.id, picture.pulls.values())
     _count_enrollment(batch)
     after = _active(connection, district.id)
     stopped = bool(stop and proposals)
-    _record_batch(batch, picture, stop if stopped else "", (before, after), waiting)
+    left_out = told_since(connection, district, picture, batch.moment)
+    _record_batch(batch, picture, left_out, stop if stopped else "", (before, after), waiting)
+    open_holds = read_holds(connection, district.id).open
+    late = note_waits(connection, district, waits, open_holds, batch.moment)
     return Computed(
         batch_id=batch.batch_id, picture=picture, stop=stop if stopped else "", ruling=ruling,
         applied=batch.applied, held=batch.held, rejected=batch.rejected, waiting=waiting,
-        open_holds=read_holds(connection, district.id).open, active_before=before,
-        active_after=after,
+        open_holds=open_holds, active_before=before, active_after=after, left_out=left_out,
+        long_waits=late,
         lost_schools={s: n for s, n in accounts.items() if s not in policy.schools},
     )  # fmt: skip
 
@@ -362,6 +370,7 @@ def _write(batch: Batch) -> None:
 def _record_batch(
     batch: Batch,
     picture: Picture,
+    left_out: Mapping[int, str],
     stop: str,
     active: tuple[int, int],
     waiting: Mapping[str, int],
@@ -369,7 +378,7 @@ def _record_batch(
     row = (
         batch.batch_id, batch.district.id, batch.moment, picture.database_year,
         bool(picture.pulls) and not stop, stop or None, list(picture.pull_ids),
-        sorted(picture.pulls), [f"school {s}: {why}" for s, why in picture.troubles.items()],
+        sorted(picture.pulls), [f"school {s}: {why}" for s, why in left_out.items()],
         *active, sum(batch.applied.values()), sum(batch.held.values()), json.dumps(dict(waiting)),
         batch.run_id,
     )  # fmt: skip

@@ -14,6 +14,9 @@ from functools import cached_property
 
 from aeries_pipeline.accounts.model import LONG_AGO
 
+NONE_ACTIVE = "none of its rows is active"
+"""How the sentence begins about a school whose list came whole and is not believed."""
+
 
 @dataclass(frozen=True, slots=True)
 class SchoolPull:
@@ -127,7 +130,7 @@ def picture_of(pulls: Sequence[SchoolPull], schools: Collection[int], min_accoun
             troubles[school] = f"its students are of {pull.database_year}, others of {year}"
         elif not pull.active_rows and pull.active_accounts >= min_accounts:
             troubles[school] = (
-                f"none of its rows is active, with {pull.active_accounts} active accounts; "
+                f"{NONE_ACTIVE}, with {pull.active_accounts} active accounts; "
                 "compare the status codes with Aeries"
             )
     whole = {school: pull for school, pull in known.items() if school not in troubles}

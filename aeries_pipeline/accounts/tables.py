@@ -127,7 +127,16 @@ ENROLLMENT_COLUMNS = (
 Counts alone, so that they stay when a student is forgotten.
 """
 
+WAITING_COLUMNS = (
+    ("district", "VARCHAR"),
+    ("student_id", "BIGINT"),
+    ("code", "VARCHAR"),
+    ("since", "TIMESTAMP"),
+)
+"""Columns of ``core.account_waiting``: one row for each student who waits at present."""
+
 TABLES = {
+    "core.account_waiting": WAITING_COLUMNS,
     "core.accounts": ACCOUNTS_COLUMNS,
     "core.confirmations": CONFIRMATIONS_COLUMNS,
     "core.enrollment_counts": ENROLLMENT_COLUMNS,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dagster as dg
 from rich.console import Console
 
+from aeries_pipeline.accounts.checks import WAITING
 from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
+from aeries_pipeline.accounts.waits import Wait, long_waits
 from aeries_pipeline.cli.common import warn
-from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.accounts import ACCOUNTS, CHANGES
 from aeries_pipeline.orchestration.assets.confirmations import CONFIRMATIONS
@@ -48,12 +50,16 @@ def compute_accounts(
 def show_waiting(
     settings: Settings, district: str, console: Console, *, with_students: bool = False
 ) -> None:
-    """Print what is held in a district, by batch, kind and school."""
-    load_roster(settings.roster).get(district)
+    """Print what is held in a district, by batch, kind and school, and who waits for long."""
+    entry = load_roster(settings.roster).get(district)
     warehouse = Warehouse(settings.warehouse)
+    late = long_waits(warehouse, entry)
+    for wait in late:
+        console.print(_named(entry, wait), markup=False, soft_wrap=True)
     open_ones = waiting(warehouse, district)
     if not open_ones:
-        console.print(f"{district}: nothing waits for a person")
+        if not late:
+            console.print(f"{district}: nothing waits for a person")
         return
     batch = ""
     for one in open_ones:
@@ -80,6 +86,15 @@ def show_waiting(
         "--kind and --school narrow it; --students lists StudentIDs.",
         markup=False,
         soft_wrap=True,
+    )
+
+
+def _named(district: District, wait: Wait) -> str:
+    """Return what is said of a student who waits for long; the review alone names them."""
+    why = WAITING.get(wait.code, "with a change that waits for a person")
+    return (
+        f"student {wait.student_id}, waiting since {district.day_of(wait.since)}, longer than "
+        f"stale_after_days: {why}"
     )
 
 

@@ -40,11 +40,10 @@ def _since(one: DistrictStatus) -> str:
 
 def _asks(one: DistrictStatus) -> list[str]:
     """Return what a person should see to, and with which command."""
-    lines = [trouble.reason for trouble in one.troubles[:_SHOWN]]
-    if len(one.troubles) > _SHOWN:
-        lines.append(
-            f"and {len(one.troubles) - _SHOWN} more that did not come: aeries-pipeline status"
-        )
+    reasons = [*one.left_out, *(trouble.reason for trouble in one.troubles)]
+    lines = reasons[:_SHOWN]
+    if len(reasons) > _SHOWN:
+        lines.append(f"and {len(reasons) - _SHOWN} more that did not come: aeries-pipeline status")
     if one.holds:
         lines.append(f"{one.holds} account changes wait: aeries-pipeline accounts review {one.id}")
     if one.waits_for:

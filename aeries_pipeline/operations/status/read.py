@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from aeries_pipeline.accounts.evidence import NONE_ACTIVE
 from aeries_pipeline.accounts.tables import prepare
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
@@ -52,6 +53,8 @@ class DistrictStatus:
         reading: What a person should know about how its words are read.
         reading_differs: Whether the words say something else than what counts.
         nights: A sign for each of the last nights, see ``nights``.
+        left_out: Sentences about schools whose list came and is not believed,
+            with the day since when.
     """
 
     id: str
@@ -68,12 +71,18 @@ class DistrictStatus:
     reading: str = ""
     reading_differs: bool = False
     nights: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def needs_a_person(self) -> bool:
         """Whether anything here will not mend itself."""
         return bool(
-            self.troubles or self.holds or self.is_stale or self.waits_for or self.reading_differs
+            self.troubles
+            or self.holds
+            or self.is_stale
+            or self.waits_for
+            or self.left_out
+            or self.reading_differs
         )
 
 
@@ -109,6 +118,12 @@ def read_status(warehouse: Warehouse, roster: Roster, moment: datetime) -> list[
             ).fetchall()
         )
         nights = count_nights(connection, roster.districts, moment)
+        left_out = dict(
+            connection.execute(
+                "SELECT district, arg_max(troubles, computed_at) FROM meta.account_batches "
+                "GROUP BY district"
+            ).fetchall()
+        )
     by_district: dict[str, list[tuple[Any, ...]]] = {}
     for row in newest:
         by_district.setdefault(row[0], []).append(row[1:])
@@ -116,6 +131,7 @@ def read_status(warehouse: Warehouse, roster: Roster, moment: datetime) -> list[
         replace(
             status_of(one, by_district.get(one.id, ()), moment, (holds, active)),
             nights=picture(nights.get(one.id, {}), one, moment),
+            left_out=tuple(text for text in left_out.get(one.id) or () if NONE_ACTIVE in text),
         )
         for one in roster.districts
     ]
