@@ -31,9 +31,9 @@ audit: $(VENV)/.installed
 types: $(VENV)/.installed
 	$(BIN)/mypy
 
-# The UI on http://127.0.0.1:3000, with the demo's districts served beside it.
+# The UI on http://127.0.0.1:3000 or PORT, with the demo's districts served beside it.
 ui: $(VENV)/.installed
-	$(BIN)/aeries-pipeline ui --emulator
+	$(BIN)/aeries-pipeline ui --emulator $(if $(PORT),--port $(PORT))
 
 emulator: $(VENV)/.installed
 	$(BIN)/aeries-pipeline emulator --demo

@@ -1,7 +1,7 @@
 """Where things are: the roster, the data directory, and how they are named.
 
-Reads the environment and nothing else. What a district looks like is in
-``roster``.
+Reads the environment and looks for the roster, nothing else. What a district
+looks like is in ``roster``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,21 @@ ROSTER_VARIABLE = "AERIES_DISTRICTS"
 DATA_VARIABLE = "AERIES_DATA_DIR"
 DEMO_ROSTER = Path(__file__).parent / "emulator" / "demo" / "districts.yaml"
 DEMO_PORT = 8431
+DEFAULT_ROSTER = Path("data/districts.yaml")
+"""Where the roster is looked for below the current directory."""
+
+DEMO_FOLDER = "emulator"
+"""Below the data directory: roster and day of the demo that was run there."""
+
+NO_ROSTER = (
+    "there is no roster here ({place} does not exist); add a first district with "
+    "aeries-pipeline add DISTRICT --name NAME --email FILE, or try the emulated districts with "
+    "aeries-pipeline demo (AERIES_DISTRICTS names a roster elsewhere)"
+)
+
+
+class NoRosterError(RuntimeError):
+    """No roster is named, and none is where it is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +87,31 @@ class Settings:
         return self.data / "dagster"
 
 
-def load_settings() -> Settings:
+def load_settings(*, or_demo: bool = False) -> Settings:
     """Return the settings that the environment asks for.
 
     ``AERIES_DISTRICTS`` names the roster; without it ``data/districts.yaml``
-    is taken, and without that the bundled demo roster. ``AERIES_DATA_DIR``
-    names the data directory, ``data`` below the current one otherwise.
+    is taken, and without that the demo that was run in this data directory.
+    ``AERIES_DATA_DIR`` names the data directory, ``data`` below the current
+    one otherwise.
+
+    Args:
+        or_demo: Whether the bundled demo roster serves where there is no other.
+
+    Raises:
+        NoRosterError: If there is none.
     """
     data = Path(os.environ.get(DATA_VARIABLE) or "data").absolute()
+    demo = data / DEMO_FOLDER / "districts.yaml"
     named = os.environ.get(ROSTER_VARIABLE)
     if named:
         roster = Path(named).absolute()
-        return Settings(roster, data, is_demo=roster == DEMO_ROSTER.absolute())
-    default = Path("data/districts.yaml").absolute()
+        return Settings(roster, data, is_demo=roster in {DEMO_ROSTER.absolute(), demo})
+    default = DEFAULT_ROSTER.absolute()
     if default.exists():
         return Settings(default, data)
-    return Settings(DEMO_ROSTER, data, is_demo=True)
+    if demo.exists():
+        return Settings(demo, data, is_demo=True)
+    if or_demo:
+        return Settings(DEMO_ROSTER, data, is_demo=True)
+    raise NoRosterError(NO_ROSTER.format(place=DEFAULT_ROSTER))

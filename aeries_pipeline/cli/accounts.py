@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 from rich.console import Console
+from rich.text import Text
 
 from aeries_pipeline.accounts.checks import WAITING
 from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
@@ -65,9 +66,8 @@ def show_waiting(
     for one in open_ones:
         if one.batch_id != batch:
             batch = one.batch_id
-            console.print(
-                f"[bold]batch {batch}[/bold], held since {one.held_since:%Y-%m-%d %H:%M} UTC"
-            )
+            since = f", held since {one.held_since:%Y-%m-%d %H:%M} UTC"
+            console.print(Text.assemble((f"batch {batch}", "bold"), since))
         place = "" if one.school is None else f", school {one.school}"
         console.print(
             f"  {one.changes} {one.kind} of {one.students} students{place}: {one.reason}",

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from aeries_pipeline.cli.common import warn
 from aeries_pipeline.cli.window import accepted_reading, is_terminal, show_reading
 from aeries_pipeline.districts.configuration import AcceptedReading
 from aeries_pipeline.districts.errors import ConfigurationError
@@ -28,7 +29,7 @@ from aeries_pipeline.operations.onboarding.entry import (
     remarks,
 )
 from aeries_pipeline.operations.onboarding.letters import masked, text_of
-from aeries_pipeline.settings import Settings
+from aeries_pipeline.settings import DEFAULT_ROSTER, Settings
 from aeries_pipeline.stores.connection import private_directory
 from aeries_pipeline.stores.files import write_atomically
 
@@ -71,7 +72,7 @@ def add_district(settings: Settings, new: NewDistrict, console: Console) -> bool
         ConfigurationError: If a fact is wrong, or nothing is known of the
             district; nothing is written.
     """
-    path = Path("data/districts.yaml").absolute() if settings.is_demo else settings.roster
+    path = DEFAULT_ROSTER.absolute() if settings.is_demo else settings.roster
     known = load_roster(path).districts if path.exists() else []
     if not DISTRICT_ID.fullmatch(new.id):
         raise ConfigurationError(
@@ -81,7 +82,7 @@ def add_district(settings: Settings, new: NewDistrict, console: Console) -> bool
         raise ConfigurationError("known_district", f"{new.id} is in the roster {path} already")
     facts = _facts(new)
     for sentence in facts.unread.values():
-        console.print(f"[yellow]![/yellow] {escape(sentence)}", soft_wrap=True)
+        warn(console, sentence)
     if is_terminal():
         facts = replace(facts, url=facts.url or _asked_address())
     else:
@@ -160,9 +161,9 @@ def _accepted(
             except ValueError as error:
                 if not is_terminal():
                     raise ConfigurationError("unread_window", f"{new.id}: {error}") from None
-                console.print(escape(masked(str(error))), soft_wrap=True)
+                console.print(masked(str(error)), soft_wrap=True)
         if reading is not None and stated:
-            console.print(f"[bold]pull window[/bold] {escape(stated)!r}", soft_wrap=True)
+            console.print(Text.assemble(("pull window", "bold"), f" {stated!r}"), soft_wrap=True)
             show_reading(reading, datetime.now(UTC), console)
             if new.accepts or (is_terminal() and click.confirm("Are these the times meant?")):
                 words = facts.times or stated
@@ -250,7 +251,7 @@ def _tell(
             soft_wrap=True,
         )
         return
-    console.print(f"[yellow]![/yellow] {new.id} is not pulled until a person has looked at it:")
+    warn(console, f"{new.id} is not pulled until a person has looked at it:")
     if not district.url:
         console.print("  write the address of its Aeries site as url")
     if not district.pull_window:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from aeries_pipeline.districts.errors import AeriesError, ConfigurationError
+from aeries_pipeline.settings import NoRosterError
 
 console = Console(highlight=False, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -83,7 +84,7 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
 
         try:
             command(*args, **kwargs)
-        except (ConfigurationError, MemorySettingError) as error:
+        except (ConfigurationError, MemorySettingError, NoRosterError) as error:
             stop(str(error), 2)
         except (
             AeriesError,

@@ -7,16 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
+from aeries_pipeline.cli.demo_site import day_of, install, note_day
 from aeries_pipeline.cli.publish import publish_copy
 from aeries_pipeline.cli.requests import take_file
+from aeries_pipeline.cli.results import show
 from aeries_pipeline.cli.sync import Request, sync_district
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.emulator.planner import planner_export
-from aeries_pipeline.emulator.serve import demo_emulator, serving
+from aeries_pipeline.emulator.serve import demo_emulator, free_port, serving
 from aeries_pipeline.emulator.server import Emulator
-from aeries_pipeline.settings import DEMO_PORT, DEMO_ROSTER, Settings
+from aeries_pipeline.settings import DEMO_PORT, Settings
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import now
 
@@ -29,12 +30,12 @@ PLANNER = "eagle-usd"
 _CHANGES = """
 SELECT district, count(*) FILTER (kind = 'create') AS created,
        count(*) FILTER (kind = 'update') AS updated,
-       count(*) FILTER (kind = 'transfer') AS transferred,
+       count(*) FILTER (kind = 'transfer') AS moved,
        count(*) FILTER (kind = 'deactivate') AS deactivated,
        count(*) FILTER (kind = 'reactivate') AS reactivated,
-       any_value(active) AS active_now
+       any_value(active_now) AS active
 FROM core.account_changes_now
-JOIN (SELECT district, count(*) FILTER (state = 'active') AS active
+JOIN (SELECT district, count(*) FILTER (state = 'active') AS active_now
       FROM core.accounts GROUP BY district) USING (district)
 WHERE status = 'applied' AND recorded_at > ?
 GROUP BY district ORDER BY district
@@ -48,9 +49,16 @@ def run_demo(settings: Settings, console: Console, *, keep_serving: bool = False
     installation has a roster of its own.
     """
     if not settings.is_demo:
-        settings = replace(settings, roster=DEMO_ROSTER, data=settings.data / "demo", is_demo=True)
+        settings = replace(settings, data=settings.data / "demo")
     emulator = demo_emulator()
-    with serving(emulator, DEMO_PORT) as address:
+    port = free_port(DEMO_PORT)
+    if port != DEMO_PORT:
+        console.print(f"Port {DEMO_PORT} is in use; the emulator takes {port}.")
+    settings = install(settings, port)
+    day = day_of(settings)
+    for site in emulator.sites.values():
+        site.advance(day)
+    with serving(emulator, port) as address:
         console.rule("An emulated Aeries")
         for name, site in emulator.sites.items():
             rows = sum(len(rows) for rows in site.district.rows.values())
@@ -102,18 +110,15 @@ def _days(settings: Settings, emulator: Emulator, console: Console) -> bool:
     began = now()
     for site in emulator.sites.values():
         site.advance(DAYS)
+    note_day(settings, day_of(settings) + DAYS)
     for night in range(1, NIGHTS + 1):
         console.rule(f"{DAYS} school days later, night {night}")
         for district in load_roster(settings.roster).districts:
             request = Request(district.id, resources=("students",))
             good = sync_district(settings, request, console) and good
-    table = Table(title="What became of the accounts since", title_justify="left")
+    console.print("What became of the accounts since:")
     rows = Warehouse(settings.warehouse).dicts(_CHANGES, [began])
-    for heading in rows[0] if rows else ():
-        table.add_column(heading.replace("_", " "))
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    console.print(table)
+    show(list(rows[0]) if rows else [], [list(row.values()) for row in rows], None, console)
     return good
 
 

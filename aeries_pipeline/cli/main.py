@@ -65,7 +65,7 @@ def demo(keep_serving: bool) -> None:  # noqa: FBT001
     """Emulate three districts, pull them, and move them through several days."""
     from aeries_pipeline.cli.demo import run_demo
 
-    if not run_demo(load_settings(), console, keep_serving=keep_serving):
+    if not run_demo(load_settings(or_demo=True), console, keep_serving=keep_serving):
         sys.exit(1)
 
 
@@ -161,7 +161,7 @@ def add(district: str, **said: Any) -> None:  # noqa: ANN401 - the options above
     """
     from aeries_pipeline.cli.add import NewDistrict, add_district
 
-    if not add_district(load_settings(), NewDistrict(district, **said), console):
+    if not add_district(load_settings(or_demo=True), NewDistrict(district, **said), console):
         sys.exit(1)
 
 
@@ -331,13 +331,23 @@ def window(
 @main.command()
 @click.argument("query")
 @click.option("--published", is_flag=True, help="Ask the analysts' copy, not the warehouse.")
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(("table", "record", "csv", "json", "markdown", "parquet")),
+    help="By default what fits the terminal, and CSV into a file or another program.",
+)
+@click.option("--limit", type=click.IntRange(0), help="Rows at most; 0 for all.")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
+)
 @sentences
-def sql(query: str, published: bool) -> None:  # noqa: FBT001
+def sql(query: str, **said: Any) -> None:  # noqa: ANN401 - the options above
     """Run one QUERY on the warehouse, reading only, and print its rows."""
-    from aeries_pipeline.cli.sql import BadQueryError, run_query
+    from aeries_pipeline.cli.sql import BadQueryError, Query, run_query
 
     try:
-        run_query(load_settings(), query, console, published=published)
+        run_query(load_settings(), Query(query, **said), console)
     except BadQueryError as error:
         stop(str(error), 2)
 
@@ -348,14 +358,9 @@ def sql(query: str, published: bool) -> None:  # noqa: FBT001
 @sentences
 def ui(port: int, with_emulator: bool) -> None:  # noqa: FBT001
     """Open the Dagster UI and daemon for this data directory, until stopped."""
-    from contextlib import nullcontext
+    from aeries_pipeline.cli.ui import serve_ui
 
-    from aeries_pipeline.cli.ui import run_ui
-    from aeries_pipeline.emulator.serve import demo_emulator, serving
-
-    settings = load_settings()
-    with serving(demo_emulator(), DEMO_PORT) if with_emulator else nullcontext():
-        sys.exit(run_ui(settings, port))
+    sys.exit(serve_ui(load_settings(or_demo=True), port, console, with_emulator=with_emulator))
 
 
 for _command in COMMANDS:

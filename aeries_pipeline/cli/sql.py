@@ -4,37 +4,99 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import duckdb
 from rich.console import Console
-from rich.table import Table
 
+from aeries_pipeline.cli.common import errors
+from aeries_pipeline.cli.results import Format, as_text, show
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.stores.files import write_atomically
+
+SHOWN = 200
+"""Rows that a terminal shows where nothing else is asked for."""
 
 
 class BadQueryError(Exception):
     """The database does not understand the query; the message is its own."""
 
 
-def run_query(settings: Settings, query: str, console: Console, *, published: bool) -> None:
-    """Run a query and print its rows.
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked, and how the answer is shown.
+
+    Attributes:
+        text: The SQL.
+        published: Whether the analysts' copy is asked, and not the warehouse.
+        shape: A format; None for what suits the terminal, and for CSV where there is none.
+        limit: How many rows at most; 0 for all; None for ``SHOWN`` on a terminal, else for all.
+        output: A file to write to; None for standard output.
+    """
+
+    text: str
+    published: bool = False
+    shape: Format | None = None
+    limit: int | None = None
+    output: Path | None = None
+
+
+def run_query(settings: Settings, query: Query, console: Console) -> None:
+    """Run a query and print its rows, or write them to a file.
 
     Raises:
         WarehouseUnusableError: If there is nothing to ask yet.
-        BadQueryError: If the query is wrong.
+        BadQueryError: If the query is wrong, or its answer cannot be written as asked.
     """
-    with _connection(settings, published=published) as connection:
+    if query.shape == "parquet" and query.output is None:
+        raise BadQueryError("parquet is no text: name a file with --output FILE")
+    for_eyes = query.output is None and console.is_terminal
+    shape = query.shape or (None if for_eyes else "csv")
+    # Nothing said is some rows for a person and all of them for a program; 0 is all.
+    limit = (query.limit or None) if query.limit is not None else (SHOWN if for_eyes else None)
+    with _connection(settings, published=query.published) as connection:
         connection.execute("BEGIN TRANSACTION READ ONLY")
         try:
-            cursor = connection.execute(query)
+            columns, rows = _answer(connection, query, limit)
         except duckdb.Error as error:
             raise BadQueryError(str(error).splitlines()[0]) from None
-        table = Table(*(str(column[0]) for column in cursor.description or []))
-        for row in cursor.fetchall():
-            table.add_row(*("" if value is None else str(value) for value in row))
-        connection.execute("ROLLBACK")
-    console.print(table)
+        finally:
+            connection.execute("ROLLBACK")
+    if query.output is not None:
+        if shape != "parquet":
+            write_atomically(query.output, as_text(columns, rows, shape or "csv"))
+        return
+    more = limit is not None and len(rows) > limit
+    rows = rows[:limit]
+    if for_eyes or shape == "table":
+        show(columns, rows, shape, console)
+    else:
+        console.file.write(as_text(columns, rows, shape or "csv"))
+    if more:
+        note = f"the first {limit} rows; --limit N shows more, --limit 0 all"
+        (console if for_eyes else errors).print(note, soft_wrap=True)
+
+
+def _answer(
+    connection: duckdb.DuckDBPyConnection, query: Query, limit: int | None
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return names and rows, one row more than asked for where there are more."""
+    if query.shape == "parquet" and query.output is not None:
+        partial = query.output.with_name(f".{query.output.name}.partial")
+        partial.touch(mode=0o600)
+        try:
+            relation = connection.sql(query.text)
+            (relation.limit(limit) if limit else relation).write_parquet(str(partial))
+            partial.replace(query.output)
+        finally:
+            partial.unlink(missing_ok=True)
+        return [], []
+    cursor = connection.execute(query.text)
+    columns = [str(column[0]) for column in cursor.description or []]
+    return columns, cursor.fetchmany(limit + 1) if limit else cursor.fetchall()
 
 
 @contextmanager

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
+from rich.console import Console
+
+from aeries_pipeline.cli.demo_site import following, install
+from aeries_pipeline.emulator.serve import demo_emulator, free_port, serving
 from aeries_pipeline.orchestration.automation.instance import prepare_home
-from aeries_pipeline.settings import DATA_VARIABLE, ROSTER_VARIABLE, Settings
+from aeries_pipeline.settings import DATA_VARIABLE, DEMO_PORT, ROSTER_VARIABLE, Settings
 
 WORKSPACE = """\
 load_from:
@@ -23,6 +28,29 @@ def write_workspace(settings: Settings) -> Path:
     path = prepare_home(settings) / "workspace.yaml"
     path.write_text(WORKSPACE, encoding="utf-8")
     return path
+
+
+def serve_ui(settings: Settings, port: int, console: Console, *, with_emulator: bool) -> int:
+    """Serve the UI, with the demo's districts beside it where wished, until it is stopped.
+
+    Returns:
+        The exit status.
+    """
+    free = free_port(port)
+    if free != port:
+        console.print(f"Port {port} is in use; the UI takes {free}.")
+    with ExitStack() as stack:
+        if with_emulator:
+            emulator = demo_emulator()
+            at = free_port(DEMO_PORT)
+            if at != DEMO_PORT:
+                console.print(f"Port {DEMO_PORT} is in use; the emulator takes {at}.")
+            if settings.is_demo:
+                settings = install(settings, at)
+                stack.enter_context(following(emulator, settings))
+            stack.enter_context(serving(emulator, at))
+        console.print(f"Dagster's UI: http://127.0.0.1:{free}", soft_wrap=True)
+        return run_ui(settings, free)
 
 
 def run_ui(settings: Settings, port: int) -> int:

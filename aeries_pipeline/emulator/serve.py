@@ -68,6 +68,19 @@ class PortInUseError(RuntimeError):
     """Something else listens on the port."""
 
 
+def free_port(wished: int) -> int:
+    """Return a port of this machine on which nobody listens: the wished one or one that follows."""
+    for port in range(wished, min(wished + 100, 65536)):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise PortInUseError(f"no port from {wished} on is free")
+
+
 def _server(emulator: Emulator, port: int) -> tuple[uvicorn.Server, socket.socket]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -44,7 +44,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
     Raises:
         RosterError: With one line for each mistake in the roster.
     """
-    settings = settings or load_settings()
+    settings = settings or load_settings(or_demo=True)
     partitions = build_partitions(load_roster(settings.roster))
     jobs = build_jobs()
     prune_job, nightly = build_prune_job(settings)

@@ -5,7 +5,7 @@ import pytest
 from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.districts.roster import RosterError, load_roster
 from aeries_pipeline.districts.roster_edit import with_schools
-from aeries_pipeline.settings import DEMO_ROSTER, load_settings
+from aeries_pipeline.settings import DEMO_ROSTER, NoRosterError, load_settings
 
 GOOD = """\
 districts:
@@ -142,8 +142,12 @@ def test_writing_schools_keeps_comments_and_order(tmp_path: Path) -> None:
     assert load_roster(written(tmp_path, text)).get("eagle-usd").schools == [994, 995]
 
 
-def test_without_any_roster_the_demo_loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert load_settings().is_demo
+def test_without_any_roster_the_demo_loads_for_who_wants_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert load_settings(or_demo=True).is_demo
+    with pytest.raises(NoRosterError, match=r"no roster here .* add DISTRICT .* demo"):
+        load_settings()
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "districts.yaml").write_text(GOOD, encoding="utf-8")
     assert load_settings().roster == tmp_path / "data" / "districts.yaml"

@@ -127,4 +127,12 @@ def read_state(warehouse: Warehouse) -> State:
             "SELECT published_at, data_until, settings FROM meta.published "
             "ORDER BY published_at DESC, publication_id DESC LIMIT 1"
         ).fetchone()
+        if last is None and not was_anything_loaded(connection):
+            return State(None)
     return State(changed, *last) if last else State(changed)
+
+
+def was_anything_loaded(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether the warehouse ever had a complete pull; failures alone are nothing to read."""
+    query = "SELECT 1 FROM meta.pulls WHERE status = 'complete' LIMIT 1"
+    return connection.execute(query).fetchone() is not None

@@ -24,7 +24,7 @@ from aeries_pipeline.accounts import tables as accounts
 from aeries_pipeline.analytics.build import make_views
 from aeries_pipeline.analytics.dictionary import titles
 from aeries_pipeline.analytics.publishing.contents import NAME, RAW, fill, names
-from aeries_pipeline.analytics.publishing.due import fingerprint
+from aeries_pipeline.analytics.publishing.due import fingerprint, read_state
 from aeries_pipeline.analytics.publishing.tables import PUBLISHED_COLUMNS, prepare
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.course_requests import tables as requests
@@ -99,13 +99,18 @@ def publish(
         versions: How many Parquet folders stay, the new one included.
 
     Raises:
-        NothingToPublishError: If there is no warehouse yet.
+        NothingToPublishError: If nothing was ever loaded.
         NotPublishedError: If the disk is full or the copy cannot be made.
         WarehouseBusyError: If the warehouse does not come free.
     """
     if not warehouse.path.exists():
         raise NothingToPublishError(
             f"there is no warehouse at {warehouse.path} yet; pull a district first"
+        )
+    if read_state(warehouse).changed_at is None:
+        raise NothingToPublishError(
+            "nothing was loaded yet, so there is nothing to publish; pull a district first "
+            "(aeries-pipeline status says what did not come)"
         )
     began = time.monotonic()
     place = private_directory(settings.published)
