@@ -66,38 +66,37 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        # Imported late: they load Dagster and DuckDB, and --help should be quick.
-        from aeries_pipeline.analytics.publishing.publish import (
-            NothingToPublishError,
-            NotPublishedError,
-        )
-        from aeries_pipeline.emulator.serve import PortInUseError
-        from aeries_pipeline.ingest.session import DistrictBusyError
-        from aeries_pipeline.operations.privacy.erase import NotErasedError
-        from aeries_pipeline.operations.privacy.forget import NotForgottenError
-        from aeries_pipeline.stores.backup import BackupError
-        from aeries_pipeline.stores.connection import (
-            WarehouseBusyError,
-            WarehouseUnusableError,
-        )
-        from aeries_pipeline.stores.memory import MemorySettingError
-
         try:
             command(*args, **kwargs)
-        except (ConfigurationError, MemorySettingError, NoRosterError) as error:
-            stop(str(error), 2)
-        except (
-            AeriesError,
-            BackupError,
-            DistrictBusyError,
-            NotErasedError,
-            NotForgottenError,
-            NotPublishedError,
-            NothingToPublishError,
-            WarehouseBusyError,
-            WarehouseUnusableError,
-            PortInUseError,
-        ) as error:
-            stop(str(error), 1)
+        except Exception as error:
+            status = _status_of(error)
+            if status is None:
+                raise
+            stop(str(error), status)
 
     return run
+
+
+def _status_of(error: Exception) -> int | None:
+    """Return the exit status of an expected error, None for any other."""
+    # Imported late: they load Dagster and DuckDB, and most commands end well.
+    from aeries_pipeline.analytics.publishing.publish import (
+        NothingToPublishError,
+        NotPublishedError,
+    )
+    from aeries_pipeline.emulator.serve import PortInUseError
+    from aeries_pipeline.ingest.session import DistrictBusyError
+    from aeries_pipeline.operations.privacy.erase import NotErasedError
+    from aeries_pipeline.operations.privacy.forget import NotForgottenError
+    from aeries_pipeline.stores.backup import BackupError
+    from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
+    from aeries_pipeline.stores.memory import MemorySettingError
+
+    expected = (
+        AeriesError, BackupError, DistrictBusyError, NotErasedError, NotForgottenError,
+        NotPublishedError, NothingToPublishError, WarehouseBusyError, WarehouseUnusableError,
+        PortInUseError,
+    )  # fmt: skip
+    if isinstance(error, (ConfigurationError, MemorySettingError, NoRosterError)):
+        return 2
+    return 1 if isinstance(error, expected) else None

@@ -24,8 +24,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from yaml import YAMLError
 
 from aeries_pipeline.catalog.registry import OPTIONAL, RESOURCES
 from aeries_pipeline.catalog.resource import Resource
@@ -46,6 +45,7 @@ from aeries_pipeline.districts.readings import Reading, reading_of
 from aeries_pipeline.districts.secret import Certificate
 from aeries_pipeline.districts.urls import api_base
 from aeries_pipeline.districts.windows import TOLD, Windows, parse_windows
+from aeries_pipeline.districts.yaml_reader import read_yaml
 from aeries_pipeline.stores.judge import Safeguards
 
 _CHANNELS = TypeAdapter(list[Channel])
@@ -353,8 +353,7 @@ def read_roster(text: str, path: Path) -> Roster:
         RosterError: With one line for each mistake, naming district and field.
     """
     try:
-        # YAML 1.2: version 1.1 reads 20:00 as a number of minutes and 0123 as octal.
-        data = YAML(typ="safe", pure=True).load(text)
+        data = read_yaml(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark else "somewhere"

@@ -262,6 +262,10 @@ def _clock_change(day: date, zone_name: str) -> datetime | None:
     return high
 
 
+_read_once = lru_cache(maxsize=4096)(read_words)
+"""The same words are asked for at each turn, by each of hundreds of districts."""
+
+
 def parse_windows(
     stated: str | Sequence[Mapping[str, Any]],
     zone: str,
@@ -287,7 +291,7 @@ def parse_windows(
     never: list[CalendarRule] = []
     extra: list[Extra] = []
     if isinstance(stated, str):
-        spans, without_holidays = read_words(stated, zone)
+        spans, without_holidays = _read_once(stated, zone)
         windows = [Window(days, opens, closes) for days, opens, closes in spans]
         if without_holidays:
             holidays = holidays or CALIFORNIA
