@@ -5,7 +5,7 @@ from __future__ import annotations
 MEANINGS = {
     "district": "District of the roster",
     "file_id": "The file that brought it, see core.course_request_files",
-    "line": "Line of the file",
+    "line": "Line of the file, or the number of the request there, see place",
     "received_at": "When the file was taken, UTC",
     "stated_student": "What stood there as StudentID",
     "stated_course": "What stood there as CourseID",
@@ -24,6 +24,7 @@ MEANINGS = {
     "student_number": "STU.SN at the school of next year",
     "grade": "Grade of next year",
     "decided_at": "When the state last changed, UTC",
+    "place": "Sheet, line and column, where the line alone does not tell",
 }
 
 FILES = {

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from aeries_pipeline.accounts.candidates import school_pulls
+from aeries_pipeline.accounts.candidates import school_pulls, unreadable
 from aeries_pipeline.accounts.evidence import picture_of
 from aeries_pipeline.accounts.model import Standing
 from aeries_pipeline.accounts.policy import Policy
@@ -33,6 +33,7 @@ class _Found:
     requests: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     alternates: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     taken: set[str] = field(default_factory=set)
+    in_quarantine: bool = False
 
 
 def read_district(connection: duckdb.DuckDBPyConnection, district: str, policy: Policy) -> District:
@@ -71,14 +72,23 @@ def _courses(connection: duckdb.DuckDBPyConnection, district: str) -> dict[str, 
     rows = connection.execute(
         f"""
         SELECT trim("ID"), coalesce(trim("Title"), ''),
-               coalesce({trimmed('"InactiveStatusCode"')} = '', false),
+               {trimmed('"InactiveStatusCode"')} = '',
                {is_blank('"NextYearInactiveStatusCode"')},
                "LowGrade", nullif("HighGrade", 0), coalesce(trim("PrerequisiteCourse"), '')
         FROM raw.courses WHERE district = ?
         """,
         [district],
     ).fetchall()
-    return {row[0]: Course(*row[1:]) for row in rows} or None
+    found = {row[0]: Course(*row[1:]) for row in rows}
+    if table_exists(connection, "quarantine", "courses"):
+        # A course whose record could not be read is there, and nobody knows whether it is offered.
+        for (course,) in connection.execute(
+            "SELECT DISTINCT trim((record->>'ID')) FROM quarantine.courses "
+            "WHERE district = ? AND (record->>'ID') IS NOT NULL",
+            [district],
+        ).fetchall():
+            found.setdefault(course, Course(active=None))
+    return found or None
 
 
 def read_students(
@@ -95,6 +105,7 @@ def read_students(
     found: dict[int, _Found] = defaultdict(_Found)
     _collect_rows(connection, district, policy, found)
     _collect_requests(connection, district, found)
+    _collect_quarantine(connection, district, policy, found)
     if any(course.prerequisite for course in (known.courses or {}).values()):
         _collect_taken(connection, district, found)
     return {student: _student(one) for student, one in found.items()}
@@ -106,6 +117,7 @@ def _student(one: _Found) -> Student:
         in_aeries={school: frozenset(ids) for school, ids in one.requests.items()},
         alternates_in_aeries={school: frozenset(ids) for school, ids in one.alternates.items()},
         taken=frozenset(one.taken),
+        in_quarantine=one.in_quarantine,
     )
 
 
@@ -153,6 +165,19 @@ def _collect_rows(
     for student, (_key, place) in main.items():
         one = found[student].rows
         one[place] = replace(one[place], is_main=True)
+
+
+def _collect_quarantine(
+    connection: duckdb.DuckDBPyConnection,
+    district: str,
+    policy: Policy,
+    found: Mapping[int, _Found],
+) -> None:
+    if not all(table_exists(connection, schema, "students") for schema in ("raw", "quarantine")):
+        return
+    students, _schools = unreadable(connection, district, policy)
+    for student in students:
+        found[student].in_quarantine = True
 
 
 def _accounts(

@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from aeries_pipeline.course_requests.intake import Taken, take
+from aeries_pipeline.course_requests.reading import is_ended
 from aeries_pipeline.course_requests.report import failed_report, taken_report
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse, private_directory
@@ -32,6 +33,8 @@ GROWS_SECONDS = 2 * 24 * 3600.0
 """For as long after it was taken a file is watched for growing."""
 QUIET_SECONDS = 10.0
 """A file that was written to within as many seconds may still be growing."""
+UNENDED_SECONDS = 1800.0
+"""A text whose last line has no end is left alone for as long: its upload may have stalled."""
 _CLOCKS_DIFFER = 3600.0
 _PARTIAL = (".part", ".partial", ".tmp", ".crdownload", ".filepart", ".download", ".swp")
 
@@ -72,7 +75,8 @@ def waiting_files(
     Args:
         place: The inbox.
         moment: The present, aware.
-        quiet_seconds: For how long a file must have been left alone.
+        quiet_seconds: For how long a file must have been left alone; a text that
+            breaks off in mid-line for ``UNENDED_SECONDS``.
     """
     found = []
     for path in place.iterdir() if place.is_dir() else ():
@@ -82,9 +86,23 @@ def waiting_files(
         status = path.stat()
         age = moment.astimezone(UTC).timestamp() - status.st_mtime
         # A file from the far future was written on a machine with another clock.
-        if not -_CLOCKS_DIFFER < age < quiet_seconds:
+        quiet = quiet_seconds
+        if quiet_seconds <= age < UNENDED_SECONDS and not _is_ended(path, status.st_size):
+            quiet = UNENDED_SECONDS
+        if not -_CLOCKS_DIFFER < age < quiet:
             found.append(Waiting(path, status.st_size, status.st_mtime_ns))
     return sorted(found, key=lambda one: (one.changed, one.path.name))
+
+
+def _is_ended(path: Path, size: int) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            file.seek(max(size - 4, 0))
+            return is_ended(start, file.read(4))
+    except OSError:
+        # Whoever takes it tells why it cannot be read.
+        return True
 
 
 def take_all(
@@ -210,7 +228,8 @@ def drop_in(place: Path, source: Path) -> Path:
     partial = target.with_name(f"{target.name}.part")
     partial.write_bytes(source.read_bytes())
     partial.chmod(0o600)
-    old = datetime.now(UTC).timestamp() - 2 * QUIET_SECONDS
+    # It is whole, however it ends.
+    old = datetime.now(UTC).timestamp() - 2 * UNENDED_SECONDS
     os.utime(partial, (old, old))
     partial.rename(target)
     return target

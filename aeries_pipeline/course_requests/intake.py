@@ -15,9 +15,10 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
-from aeries_pipeline.course_requests.columns import Received, received
+from aeries_pipeline.course_requests.columns import Received, look_with, received
 from aeries_pipeline.course_requests.model import MAX_COURSE_ID, Reason
-from aeries_pipeline.course_requests.reading import UnreadableFileError, read_sheet
+from aeries_pipeline.course_requests.reading import read_sheets
+from aeries_pipeline.course_requests.sheets import UnreadableFileError
 from aeries_pipeline.course_requests.tables import FILES_COLUMNS, REQUESTS_COLUMNS, prepare
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse
@@ -98,10 +99,12 @@ def take(
     file_id = digest[:16]
     settled = district.course_requests
     try:
-        sheet = read_sheet(content, int(settled.max_megabytes * 2**20))
-        rows = received(sheet, settled.columns)
+        limit = int(settled.max_megabytes * 2**20)
+        sheets = read_sheets(content, limit, look_with(settled.columns))
+        rows = received(sheets, settled.columns)
         validate(rows)
-        found = Taken(file_id, "taken", size, len(rows), sheet.form)
+        form = " + ".join(dict.fromkeys(sheet.form for sheet in sheets))
+        found = Taken(file_id, "taken", size, len(rows), form)
     except UnreadableFileError as error:
         rows = []
         found = Taken(file_id, "failed", size, code=error.code, reason=str(error))
@@ -162,5 +165,5 @@ def _stored(district: str, file_id: str, moment: datetime, row: Received) -> tup
         district, file_id, row.line, moment, row.stated_student, row.stated_course,
         row.student_id, row.course_id, row.priority, row.alternate_for, row.school_year,
         row.requested_at, str(row.problem or ""), [str(one) for one in row.warnings],
-        None, None, [], None, None, None, None,
+        None, None, [], None, None, None, None, row.place or None,
     )  # fmt: skip

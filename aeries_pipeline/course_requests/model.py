@@ -44,6 +44,7 @@ class Reason(StrEnum):
     YEAR_UNREADABLE = "year_unreadable"
     OTHER_YEAR = "other_year"
     FORMULA = "formula_in_cell"
+    DATE_IN_CELL = "date_in_cell"
     DUPLICATE_IN_FILE = "duplicate_in_file"
     DUPLICATE_OF_EARLIER = "duplicate_of_earlier"
     ALTERNATE_WITHOUT_REQUEST = "alternate_without_request"
@@ -53,6 +54,8 @@ class Reason(StrEnum):
     SEVERAL_NEXT_SCHOOLS = "several_next_schools"
     NEXT_SCHOOL_NOT_READ = "next_school_not_read"
     STUDENTS_NOT_READ = "students_not_read"
+    STUDENT_IN_QUARANTINE = "student_in_quarantine"
+    COURSE_STATUS_UNKNOWN = "course_status_unknown"
     COURSES_NOT_READ = "courses_not_read"
     REQUEST_IS_HELD = "request_is_held"
 
@@ -64,6 +67,8 @@ HELD_REASONS = frozenset(
         Reason.SEVERAL_NEXT_SCHOOLS,
         Reason.NEXT_SCHOOL_NOT_READ,
         Reason.STUDENTS_NOT_READ,
+        Reason.STUDENT_IN_QUARANTINE,
+        Reason.COURSE_STATUS_UNKNOWN,
         Reason.COURSES_NOT_READ,
         Reason.REQUEST_IS_HELD,
     }
@@ -110,7 +115,7 @@ class Course:
 
     Attributes:
         title: For people.
-        active: Whether it is offered now.
+        active: Whether it is offered now; None where Aeries states no status.
         active_next_year: Whether it is offered in the coming year.
         low: Lowest grade; None where there is no bound.
         high: Highest grade; None where there is no bound.
@@ -118,7 +123,7 @@ class Course:
     """
 
     title: str = ""
-    active: bool = True
+    active: bool | None = True
     active_next_year: bool = True
     low: int | None = None
     high: int | None = None
@@ -189,12 +194,14 @@ class Student:
             the scheduler replaced by its alternate counts.
         alternates_in_aeries: The same of alternate requests.
         taken: Courses in transcript and schedule.
+        in_quarantine: Whether a row of the student came that could not be read.
     """
 
     rows: tuple[StudentRow, ...] = ()
     in_aeries: Mapping[int, frozenset[str]] = field(default_factory=dict)
     alternates_in_aeries: Mapping[int, frozenset[str]] = field(default_factory=dict)
     taken: frozenset[str] = frozenset()
+    in_quarantine: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ def taken_report(warehouse: Warehouse, district: District, name: str, found: Tak
             [district.id, found.file_id],
         ).fetchall()
         rows = connection.execute(
-            "SELECT line, stated_student, stated_course, state, reason, warnings "
+            "SELECT coalesce(place, 'line ' || line), stated_student, stated_course, state, "
+            "reason, warnings "
             "FROM core.course_requests WHERE district = ? AND file_id = ? "
             "AND (reason IS NOT NULL OR len(warnings) > 0) ORDER BY line",
             [district.id, found.file_id],
@@ -47,9 +48,9 @@ def taken_report(warehouse: Warehouse, district: District, name: str, found: Tak
     lines += [f"{number:>9,}  {STATES[State(state)]}" for state, number in counts]
     if rows:
         lines += ["", "Lines to look at:"]
-    for line, student, course, state, reason, warnings in rows:
+    for place, student, course, state, reason, warnings in rows:
         told = [SENTENCES[Reason(reason)]] if reason else []
         told += [f"Note: {WARNINGS[Warn(one)]}." for one in warnings]
         who = f"StudentID {student or '-'}, CourseID {course or '-'}"
-        lines.append(f"line {line}: {who}: {STATES[State(state)]}. {' '.join(told)}")
+        lines.append(f"{place}: {who}: {STATES[State(state)]}. {' '.join(told)}")
     return "\n".join(lines) + "\n"

@@ -25,6 +25,8 @@ from aeries_pipeline.course_requests.model import (
 )
 from aeries_pipeline.course_requests.target import target_of
 
+_NOBODY = {Reason.STUDENT_UNKNOWN, Reason.STUDENT_INACTIVE, Reason.STUDENT_LEFT}
+
 
 @dataclass(slots=True)
 class _Desk:
@@ -50,7 +52,7 @@ def decide(requests: Sequence[Request], student: Student, district: District) ->
         student: What Aeries says of the student.
         district: What is known of the district.
     """
-    desk = _Desk(student, district, target_of(student.rows, district), requests)
+    desk = _Desk(student, district, _target(student, district), requests)
     order = sorted(
         range(len(requests)),
         key=lambda n: (bool(requests[n].alternate_for), requests[n].exported_at is None, n),
@@ -58,6 +60,14 @@ def decide(requests: Sequence[Request], student: Student, district: District) ->
     for place in order:
         desk.outcomes[place] = _outcome(desk, place)
     return [desk.outcomes[place] for place in range(len(requests))]
+
+
+def _target(student: Student, district: District) -> Target:
+    """Return the row of next year; one that could not be read may be it."""
+    found = target_of(student.rows, district)
+    if student.in_quarantine and found.reason in _NOBODY:
+        return replace(found, reason=Reason.STUDENT_IN_QUARANTINE)
+    return found
 
 
 def _outcome(desk: _Desk, place: int) -> Outcome:
@@ -132,7 +142,7 @@ def _reason(desk: _Desk, request: Request) -> Reason | None:
 
 
 def _course(course: Course, target: Target, district: District) -> Reason | None:
-    if not course.active:
+    if course.active is False:
         return Reason.COURSE_INACTIVE
     if not course.active_next_year:
         return Reason.COURSE_ENDS
@@ -144,7 +154,7 @@ def _course(course: Course, target: Target, district: District) -> Reason | None
         _is_above(course.low, target.grade) or _is_above(target.grade, course.high)
     ):
         return Reason.COURSE_NOT_FOR_GRADE
-    return None
+    return Reason.COURSE_STATUS_UNKNOWN if course.active is None else None
 
 
 def _is_above(low: int | None, high: int | None) -> bool:

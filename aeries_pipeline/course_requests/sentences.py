@@ -48,6 +48,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.FORMULA: (
         "A cell holds a formula instead of a value. Copy the values and send the line again."
     ),
+    Reason.DATE_IN_CELL: (
+        "A spreadsheet has made a date of the StudentID or CourseID. Format the column as text, "
+        "enter it again and send the line again."
+    ),
     Reason.DUPLICATE_IN_FILE: (
         "The same student asks for the same course earlier in this file. Nothing to do."
     ),
@@ -75,6 +79,14 @@ SENTENCES: dict[Reason, str] = {
     Reason.STUDENTS_NOT_READ: (
         "Not every school could be read last night, so the student may be at one of these. It"
         " is looked at again after the next pull."
+    ),
+    Reason.STUDENT_IN_QUARANTINE: (
+        "Aeries sends a record of this student that cannot be read, so it is not known whether "
+        "the student is at a school. Ask the data team; the request then follows by itself."
+    ),
+    Reason.COURSE_STATUS_UNKNOWN: (
+        "Aeries does not say whether the course is offered, or its record cannot be read. Save "
+        "the course once more in Aeries; the request then follows by itself."
     ),
     Reason.COURSES_NOT_READ: (
         "The course catalogue was not read yet. It is looked at again after the next pull."

@@ -49,6 +49,7 @@ REQUESTS_COLUMNS = (
     ("student_number", "BIGINT"),
     ("grade", "INTEGER"),
     ("decided_at", "TIMESTAMP"),
+    ("place", "VARCHAR"),
 )
 """Columns of ``core.course_requests``: one row for each line of each file, for ever."""
 

@@ -397,6 +397,22 @@ def test_a_file_that_may_still_grow_is_left_alone(world: World) -> None:
     assert waiting_files(place, moment) == []
 
 
+def test_a_text_that_ends_in_mid_line_waits_longer(world: World) -> None:
+    place = inbox_of(world.settings.inbox, "eagle-usd")
+    path = place / "stalled.csv"
+    path.write_text("CourseID,StudentID\r\n0315,9940", encoding="utf-8")
+    moment = datetime.now(UTC)
+    for seconds, waits in ((60, True), (1790, True), (1810, False)):
+        found = waiting_files(place, moment + timedelta(seconds=seconds))
+        assert (found == []) is waits, seconds
+    path.write_text("CourseID,StudentID\r\n0315,99400001\r\n", encoding="utf-8")
+    assert len(waiting_files(place, datetime.now(UTC) + timedelta(seconds=30))) == 1
+    # What the command line hands in is whole, however it ends.
+    path.unlink()
+    put(world, "StudentID,CourseID\r\n1,0315")
+    assert len(waiting_files(place, datetime.now(UTC))) == 1
+
+
 def test_an_upload_that_went_on_after_it_was_taken_is_not_lost(world: World) -> None:
     pull(world)
     who, wanted = sophomores(world)[0].person.id, courses(world)
@@ -521,7 +537,7 @@ def test_a_file_of_300_mb_is_refused_without_reading_it_all(world: World) -> Non
     with path.open("wb") as file:
         file.write(b"StudentID,CourseID\r\n1")
         file.truncate(300 * 2**20)
-    old = time.time() - 60
+    old = time.time() - 3600
     os.utime(path, (old, old))
     (found,) = take(world)[0]
     assert found.code == "too_large"

@@ -12,16 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from aeries_pipeline.course_requests.columns import map_columns, received
+from aeries_pipeline.course_requests.columns import Received, look_with, map_columns, received
 from aeries_pipeline.course_requests.model import Reason, Warn
-from aeries_pipeline.course_requests.reading import UnreadableFileError, read_sheet
+from aeries_pipeline.course_requests.reading import read_sheets
+from aeries_pipeline.course_requests.sheets import Sheet, UnreadableFileError
 
 LIMIT = 50 * 2**20
 TEXT = "StudentID,CourseID,Name\r\n99400001,0315,Núñez\r\n99400002,0608,O'Brien\r\n"
 
 
+def sheets(content: bytes) -> list[Sheet]:
+    return read_sheets(content, LIMIT, look_with({}))
+
+
+def requests(content: bytes) -> list[Received]:
+    return received(sheets(content), {})
+
+
 def rows(content: bytes) -> list[tuple[str, ...]]:
-    return [cells for _line, cells in read_sheet(content, LIMIT).rows]
+    return [cells for sheet in sheets(content) for _line, cells in sheet.rows]
 
 
 @pytest.mark.parametrize(
@@ -36,11 +45,13 @@ def rows(content: bytes) -> list[tuple[str, ...]]:
         ("cp1252", b"", "Windows-1252"),
     ],
 )
-@pytest.mark.parametrize(("delimiter", "name"), [(",", "comma"), ("|", "pipe"), ("\t", "tab")])
+@pytest.mark.parametrize(
+    ("delimiter", "name"), [(",", "comma"), ("|", "pipe"), ("\t", "tab"), (";", "semicolon")]
+)
 def test_every_encoding_and_delimiter_gives_the_same(
     codec: str, mark: bytes, form: str, delimiter: str, name: str
 ) -> None:
-    sheet = read_sheet(mark + TEXT.replace(",", delimiter).encode(codec), LIMIT)
+    (sheet,) = sheets(mark + TEXT.replace(",", delimiter).encode(codec))
     assert sheet.header == ("StudentID", "CourseID", "Name")
     assert [cells for _line, cells in sheet.rows] == [
         ("99400001", "0315", "Núñez"),
@@ -70,7 +81,7 @@ def test_a_workbook_keeps_zeros_where_the_sheet_shows_them() -> None:
         ("99400003", 315, "x"),
         formats={"B3": "0000"},
     )
-    sheet = read_sheet(content, LIMIT)
+    (sheet,) = sheets(content)
     assert sheet.form == "XLSX"
     assert sheet.rows == (
         (2, ("99400001", "0315", "2027-02-03T00:00:00")),
@@ -81,13 +92,12 @@ def test_a_workbook_keeps_zeros_where_the_sheet_shows_them() -> None:
 
 def test_a_formula_that_keeps_zeros_is_read_and_any_other_is_told() -> None:
     text = 'StudentID,CourseID\r\n99400001,"=""0315"""\r\n99400002,=1+1\r\n-5,@SUM(A1)\r\n'
-    sheet = read_sheet(text.encode(), LIMIT)
-    found = received(sheet, {})
+    found = requests(text.encode())
     assert [one.course_id for one in found] == ["0315", "", ""]
     assert [one.problem for one in found] == [None, Reason.FORMULA, Reason.FORMULA]
     assert [one.stated_course for one in found][1:] == ["(a formula)", "(a formula)"]
     book = workbook(("StudentID", "CourseID"), (99400001, "=HYPERLINK(1)"), (1, '="0315"'))
-    assert [one.problem for one in received(read_sheet(book, LIMIT), {})] == [Reason.FORMULA, None]
+    assert [one.problem for one in requests(book)] == [Reason.FORMULA, None]
 
 
 BOMB = io.BytesIO()
@@ -108,8 +118,7 @@ with zipfile.ZipFile(ENTITIES, "w") as made:
         (b"", "empty", "the file is empty"),
         (b"\r\n  \r\n", "empty", "the file is empty"),
         (b"StudentID,CourseID\r\n", "empty", "no line below its header"),
-        (b"StudentID;CourseID\r\n1;2\r\n", "delimiter", "semicolons"),
-        (b"StudentID\r\n1\r\n", "delimiter", "comma, pipe or tab"),
+        (b"StudentID\r\n1\r\n", "delimiter", "comma, semicolon, pipe or tab"),
         (b"A,B\r\n1,2\r\n", "column_missing", "none of the 2 columns is StudentID"),
         (b"StudentID,Title\r\n1,2\r\n", "column_missing", "is CourseID or Course Code"),
         (b"StudentID,Student ID,CourseID\r\n1,1,2\r\n", "column_twice", "student_id"),
@@ -125,7 +134,7 @@ with zipfile.ZipFile(ENTITIES, "w") as made:
         (b"StudentID,CourseID\r\n1,\x81\x8d\r\n", "encoding", "Windows-1252"),
         (b"\xef\xbb\xbfStudentID,\xff\r\n", "encoding", "UTF-8"),
         (b"\xff\xfeS\x00t\x00u", "encoding", "UTF-16"),
-        (b"\xd0\xcf\x11\xe0" + bytes(600), "old_excel", "save it as .xlsx"),
+        (b"\xd0\xcf\x11\xe0" + bytes(600), "workbook", "locked by a password"),
         (b"PK\x03\x04 broken", "workbook", "cannot be opened"),
         (workbook(("StudentID", "CourseID"), (1, "2"))[:-400], "workbook", "not completely copied"),
         (BOMB.getvalue(), "too_large", "unpacks to more than 500 MB"),
@@ -135,7 +144,7 @@ with zipfile.ZipFile(ENTITIES, "w") as made:
 )
 def test_a_broken_file_gives_one_sentence(content: bytes, code: str, says: str) -> None:
     with pytest.raises(UnreadableFileError) as caught:
-        received(read_sheet(content, LIMIT), {})
+        requests(content)
     assert caught.value.code == code
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -144,13 +153,13 @@ def test_a_broken_file_gives_one_sentence(content: bytes, code: str, says: str) 
 @given(st.binary(max_size=300))
 def test_no_bytes_do_more_than_be_refused(content: bytes) -> None:
     with suppress(UnreadableFileError):
-        assert read_sheet(content, LIMIT).rows
+        assert requests(content)
 
 
 def test_a_refusal_quotes_nothing_of_the_file() -> None:
     for content in (b"Marker,Person\r\n1,2\r\n", b'StudentID,CourseID\r\n"Marker,1\r\n'):
         with pytest.raises(UnreadableFileError) as caught:
-            received(read_sheet(content, LIMIT), {})
+            requests(content)
         assert "Marker" not in str(caught.value)
 
 
@@ -210,5 +219,5 @@ HEADER = b"StudentID,CourseID,Priority,Alternate For,School Year,Requested At\r\
     ],
 )  # fmt: skip
 def test_a_row_is_read(line: bytes, expected: dict[str, object]) -> None:
-    (row,) = received(read_sheet(HEADER + line + b"\r\n", LIMIT), {})
+    (row,) = requests(HEADER + line + b"\r\n")
     assert {name: getattr(row, name) for name in expected} == expected

@@ -180,10 +180,10 @@ def test_the_commands(world: World, tmp_path: Path) -> None:
     assert "sss/994/" in shown
     assert "not a number" in shown
     broken = tmp_path / "broken.csv"
-    broken.write_bytes(b"StudentID;CourseID\n1;2\n")
+    broken.write_bytes(b"StudentID CourseID\n1 2\n")
     refused = call(world, "requests", "take", "eagle-usd", str(broken))
     assert refused.exit_code == 1
-    assert "semicolons" in refused.output
+    assert "comma, semicolon, pipe or tab" in refused.output
     assert source.exists(), "the file that was named stays where it is"
     unknown = call(world, "requests", "take", "nowhere", str(source))
     assert unknown.exit_code == 2

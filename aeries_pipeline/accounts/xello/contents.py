@@ -45,19 +45,19 @@ _COPIES = {
     ),
     "courses": (
         "raw", "courses",
-        'SELECT "ID" AS id, "Title" AS title, "CreditDefault" AS credit, "LowGrade" AS low, '
-        "_pull_id AS pull_id",
+        'SELECT trim("ID") AS id, trim("Title") AS title, "CreditDefault" AS credit, '
+        '"LowGrade" AS low, _pull_id AS pull_id',
     ),
     "classes": (
         "raw", "classes",
-        'SELECT "StudentID" AS student_id, school, "CourseID" AS course, '
+        'SELECT "StudentID" AS student_id, school, trim("CourseID") AS course, '
         'CAST("DateStarted" AS DATE) AS started, CAST("DateEnded" AS DATE) AS ended, '
         "_pull_id AS pull_id",
     ),
     "transcripts": (
         "raw", "transcripts",
         'SELECT "StudentID" AS student_id, school, "SequenceNumber" AS number, '
-        '"CourseID" AS course, "TranscriptCourseTitle" AS title, "Mark" AS mark, '
+        'trim("CourseID") AS course, trim("TranscriptCourseTitle") AS title, "Mark" AS mark, '
         '"CreditCompleted" AS credit, "StudentGrade" AS grade, '
         'CAST("DateOfCompletion" AS DATE) AS completed, _pulled_at AS pulled_at, '
         "_pull_id AS pull_id",
@@ -185,7 +185,7 @@ def courses_query(today: date) -> str:
         WITH delivered AS (SELECT student_id, school, grade FROM accounts WHERE is_delivered),
         history AS (
             SELECT t.student_id, t.number, t.course,
-                   coalesce(nullif(t.title, ''), c.title, t.course) AS name,
+                   coalesce(nullif(t.title, ''), nullif(c.title, ''), t.course) AS name,
                    t.grade, coalesce(nullif(t.mark, ''), '0') AS mark, t.credit,
                    t.completed AS day, c.low AS lowest
             FROM transcripts t

@@ -18,8 +18,9 @@ class Mend(StrEnum):
     """What is done with a value that does not fit, beside reporting it.
 
     A student who is missing from the file is deactivated by Xello, so a bad
-    name is made to fit and the row stays. An optional value is left blank. A
-    course line is left out: without it nobody loses an account.
+    name is made to fit and the row stays, and so is a course's title, which would
+    take the course from everybody. An optional value is left blank. A line
+    without a course is left out: without it nobody loses an account.
     """
 
     FIT = "made to fit"
@@ -103,7 +104,7 @@ STUDENT_COURSES = Layout(
     (
         Column("StudentID", 20, required=True, mend=Mend.DROP),
         Column("CourseCode", 50, required=True, mend=Mend.DROP),
-        Column("CourseName", 100, required=True, mend=Mend.DROP),
+        Column("CourseName", 100, required=True, mend=Mend.FIT),
         Column("GradeLevel"),
         Column("GradeMark", 5, required=True, mend=Mend.DROP),
         Column("CreditValue", required=True, mend=Mend.DROP),

@@ -30,7 +30,7 @@ class Reject:
 
     Attributes:
         file: Name of the file.
-        line: Its line there.
+        line: Its line there, with sheet and column where there are several.
         student: What stood there as StudentID.
         course: What stood there as CourseID.
         state: Where it stands.
@@ -38,7 +38,7 @@ class Reject:
     """
 
     file: str
-    line: int
+    line: str
     student: str
     course: str
     state: State

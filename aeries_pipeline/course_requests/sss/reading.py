@@ -137,7 +137,8 @@ def _rejects(
 ) -> list[Reject]:
     rows = connection.execute(
         f"""
-        SELECT f.name, r.line, r.stated_student, r.stated_course, r.state, r.reason
+        SELECT f.name, coalesce(r.place, CAST(r.line AS VARCHAR)), r.stated_student,
+               r.stated_course, r.state, r.reason
         FROM core.course_requests r
         JOIN core.course_request_files f
           ON f.district = r.district AND f.file_id = r.file_id AND f.status = 'taken'

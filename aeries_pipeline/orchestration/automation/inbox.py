@@ -1,6 +1,6 @@
 """The sensor that notices complete files of course requests in the districts' inboxes.
 
-It looks at names, sizes and times, and opens no file.
+It looks at names, sizes, times and how a file ends, and reads none of its lines.
 """
 
 import json

@@ -274,9 +274,28 @@ def test_a_course_line_that_does_not_fit_is_left_out_and_reported(ward: Ward) ->
     fill(ward, "transcripts", bad)
     fill(ward, "classes", [seat(99, "M06")])
     delivery = made(ward)
-    assert lines(delivery, "StudentCourses.txt")[1:] == ["1|ALG1|Algebra I|9|A|5||", ""]
+    written = lines(delivery, "StudentCourses.txt")[1:]
+    assert written == [f"1|OUT|{'T' * 100}|9|A|5||", "1|ALG1|Algebra I|9|A|5||", ""]
     assert sum(delivery.problems.values()) == 3
-    assert {action for *_, action in delivery.problems} == {"row left out"}
+    assert {action for *_, action in delivery.problems} == {"row left out", "made to fit"}
+
+
+def test_a_title_of_the_catalogue_takes_a_course_from_nobody(ward: Ward) -> None:
+    fill(ward, "courses", [
+        {"ID": "0315 ", "Title": "English | Honors", "CreditDefault": 5, "LowGrade": 9},
+        {"ID": "0608", "Title": "B" * 130, "CreditDefault": 5, "LowGrade": 9},
+        {"ID": "0001", "Title": None, "CreditDefault": 5, "LowGrade": 9},
+    ])  # fmt: skip
+    fill(ward, "transcripts", [line(1, 1, "0315", "B", "5", 9, TranscriptCourseTitle=None)])
+    fill(ward, "classes", [seat(1, "0315  "), seat(1, " 0608"), seat(1, "0001")])
+    delivery = made(ward)
+    named = [one.split("|")[1:3] for one in lines(delivery, "StudentCourses.txt")[1:-1]]
+    assert named == [
+        ["0315", "English   Honors"], ["0001", "0001"], ["0315", "English   Honors"],
+        ["0608", "B" * 100],
+    ]  # fmt: skip
+    assert {action for *_, action in delivery.problems} == {"made to fit"}
+    assert sum(delivery.problems.values()) == 3
 
 
 def test_without_courses_there_are_still_students(tmp_path: Path) -> None:
