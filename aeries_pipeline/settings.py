@@ -27,8 +27,16 @@ NO_ROSTER = (
 )
 
 
+_UNUSABLE = "?%"
+"""Dagster writes the path unquoted into an address of SQLite, where these mean something else."""
+
+
 class NoRosterError(RuntimeError):
     """No roster is named, and none is where it is looked for."""
+
+
+class DataDirectoryError(RuntimeError):
+    """The data directory has a name that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +108,15 @@ def load_settings(*, or_demo: bool = False) -> Settings:
 
     Raises:
         NoRosterError: If there is none.
+        DataDirectoryError: If the data directory cannot be used.
     """
     data = Path(os.environ.get(DATA_VARIABLE) or "data").absolute()
+    for sign in _UNUSABLE:
+        if sign in str(data):
+            raise DataDirectoryError(
+                f"the data directory {data} has a '{sign}' in its name, which Dagster's files "
+                "cannot have; name another with AERIES_DATA_DIR"
+            )
     demo = data / DEMO_FOLDER / "districts.yaml"
     named = os.environ.get(ROSTER_VARIABLE)
     if named:

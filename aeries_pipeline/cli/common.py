@@ -6,9 +6,11 @@ Nothing that is printed is read as markup: a roster's ``[mon, tue]`` is text.
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import click
@@ -16,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from aeries_pipeline.districts.errors import AeriesError, ConfigurationError
-from aeries_pipeline.settings import NoRosterError
+from aeries_pipeline.settings import DataDirectoryError, NoRosterError, load_settings
 
 console = Console(highlight=False, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -70,11 +72,26 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except Exception as error:
             status = _status_of(error)
-            if status is None:
+            if status is not None:
+                stop(str(error), status)
+            sentence = _sentence_of(error)
+            if sentence is None:
                 raise
-            stop(str(error), status)
+            stop(sentence, 1)
 
     return run
+
+
+def _sentence_of(error: Exception) -> str | None:
+    """Return what an error of the system means, None for what nobody foresaw."""
+    from aeries_pipeline.cli.troubles import sentence_of
+
+    try:
+        settings = load_settings(or_demo=True)
+    except DataDirectoryError:
+        return None
+    home = os.environ.get("DAGSTER_HOME")
+    return sentence_of(error, settings.data, Path(home) if home else settings.dagster_home)
 
 
 def _status_of(error: Exception) -> int | None:
@@ -97,6 +114,8 @@ def _status_of(error: Exception) -> int | None:
         NotPublishedError, NothingToPublishError, WarehouseBusyError, WarehouseUnusableError,
         PortInUseError,
     )  # fmt: skip
-    if isinstance(error, (ConfigurationError, MemorySettingError, NoRosterError)):
+    if isinstance(
+        error, (ConfigurationError, DataDirectoryError, MemorySettingError, NoRosterError)
+    ):
         return 2
     return 1 if isinstance(error, expected) else None

@@ -15,6 +15,7 @@ from aeries_pipeline.cli.common import errors
 from aeries_pipeline.cli.results import Format, as_text, show
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.stores.diagnose import diagnose
 from aeries_pipeline.stores.files import write_atomically
 
 SHOWN = 200
@@ -107,7 +108,14 @@ def _connection(settings: Settings, *, published: bool) -> Iterator[duckdb.DuckD
             raise WarehouseUnusableError(
                 f"there is no copy for analysts at {path} yet; run: aeries-pipeline publish"
             )
-        with duckdb.connect(str(path), read_only=True) as connection:
+        try:
+            connection = duckdb.connect(str(path), read_only=True)
+        except duckdb.Error as error:
+            raise WarehouseUnusableError(
+                f"the analysts' copy {path} cannot be read: {diagnose(error).cause}; the next "
+                "publication puts a new one in its place: aeries-pipeline publish"
+            ) from None
+        with connection:
             yield connection
         return
     if not settings.warehouse.exists():

@@ -24,7 +24,7 @@ from aeries_pipeline.districts.errors import ConfigurationError, StoppedError
 from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.ingest.progress import watching
 from aeries_pipeline.ingest.pull import Progress as Step
-from aeries_pipeline.ingest.session import window_is_closed
+from aeries_pipeline.ingest.session import whole_sync, window_is_closed
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.accounts import CHANGES
 from aeries_pipeline.orchestration.assets.resources import (
@@ -76,9 +76,10 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
     Raises:
         ConfigurationError: If roster or certificate is wrong.
         StoppedError: If the district's window is closed.
+        DistrictBusyError: If another command is syncing it.
     """
     district = _checked(settings, request)
-    with open_instance(settings) as instance:
+    with whole_sync(district.id, settings), open_instance(settings) as instance:
         puller = _Puller(build_defs(settings), instance, district, request, console, settings)
         runs = list(puller.runs())
         follow = puller.follow_up()

@@ -8,7 +8,8 @@ so that no second process reads the same server.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -120,6 +121,27 @@ def take_district(district_id: str, settings: Settings) -> FileLock:
             "to end (its run is in the Dagster UI) and start again"
         ) from None
     return lock
+
+
+@contextmanager
+def whole_sync(district_id: str, settings: Settings) -> Iterator[None]:
+    """Keep a second command from pulling a district between two runs of the first.
+
+    Raises:
+        DistrictBusyError: If another command has it; nothing was asked for yet.
+    """
+    lock = FileLock(private_directory(settings.locks) / f"{district_id}.sync.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DistrictBusyError(
+            f"{district_id}: another command is syncing this district just now; wait for it to end "
+            "and start again; nothing was asked for"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def server_clock(text: object) -> datetime | None:

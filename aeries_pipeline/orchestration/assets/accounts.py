@@ -19,6 +19,7 @@ from aeries_pipeline.orchestration.assets.checks import check_result, check_spec
 from aeries_pipeline.orchestration.assets.confirmations import CONFIRMATIONS
 from aeries_pipeline.orchestration.assets.describe import OWNER, table_metadata
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import Partitions
 from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
 
@@ -93,6 +94,7 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
         check_specs=check_specs(ACCOUNTS, QUESTIONS, partitions.districts),
         partitions_def=partitions.districts,
     )
+    @without_values
     def core_accounts(
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult]:

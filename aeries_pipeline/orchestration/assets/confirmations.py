@@ -15,6 +15,7 @@ from aeries_pipeline.accounts.tables import CONFIRMATIONS_COLUMNS
 from aeries_pipeline.orchestration.assets.checks import check_result, check_specs
 from aeries_pipeline.orchestration.assets.describe import OWNER, table_metadata
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import Partitions
 from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
 
@@ -60,6 +61,7 @@ def build_confirmations_asset(
         ),
         check_specs=check_specs(CONFIRMATIONS, CONFIRMATION_QUESTIONS, partitions.districts),
     )
+    @without_values
     def core_confirmations(
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
     ) -> dg.MaterializeResult:

@@ -30,6 +30,7 @@ from aeries_pipeline.orchestration.assets.checks import check_result, check_spec
 from aeries_pipeline.orchestration.assets.describe import OWNER, table_metadata
 from aeries_pipeline.orchestration.assets.links import links
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import Partitions, key_of, split
 from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
 
@@ -95,6 +96,7 @@ def build_requests_asset(partitions: Partitions) -> dg.AssetsDefinition:
         check_specs=check_specs(REQUESTS, QUESTIONS, partitions.districts),
         partitions_def=partitions.districts,
     )
+    @without_values
     def core_course_requests(
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
@@ -185,6 +187,7 @@ def build_sss_asset(partitions: Partitions) -> dg.AssetsDefinition:
         partitions_def=partitions.schools,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
+    @without_values
     def out_sss_files(
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetMaterialization]:

@@ -18,6 +18,7 @@ from aeries_pipeline.orchestration.assets.describe import OWNER
 from aeries_pipeline.orchestration.assets.links import links
 from aeries_pipeline.orchestration.assets.raw import AERIES
 from aeries_pipeline.orchestration.assets.resources import OUTSIDE_WINDOW_TAG, AeriesResource
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import Partitions
 
 ONBOARDING = dg.AssetKey(["meta", "onboarding"])
@@ -45,6 +46,7 @@ def build_onboarding_asset(partitions: Partitions) -> dg.AssetsDefinition:
         tags={"aeries/personal": "no"},
         metadata=links(site, "adding-a-district.md"),
     )
+    @without_values
     def onboarding(
         context: dg.AssetExecutionContext, aeries: AeriesResource
     ) -> dg.MaterializeResult:

@@ -12,6 +12,7 @@ from aeries_pipeline.orchestration.assets.accounts import ACCOUNTS
 from aeries_pipeline.orchestration.assets.describe import OWNER
 from aeries_pipeline.orchestration.assets.links import links
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.stores.files import write_atomically
 
 _TICKED: dg.AutomationCondition = dg.AutomationCondition.cron_tick_passed("7 * * * *")
@@ -35,6 +36,7 @@ def build_operator_page() -> dg.AssetsDefinition:
         tags={"aeries/personal": "no"},
         metadata=links(status, "operating.md"),
     )
+    @without_values
     def operator_page(aeries: AeriesResource, warehouse: WarehouseResource) -> dg.MaterializeResult:
         moment = datetime.now(UTC)
         roster = load_roster(aeries.settings.roster)

@@ -30,6 +30,7 @@ from aeries_pipeline.orchestration.assets.checks import check_result
 from aeries_pipeline.orchestration.assets.describe import OWNER, key_of_table, lineage_of
 from aeries_pipeline.orchestration.assets.links import bars, links
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.stores.connection import (
     Warehouse,
     WarehouseBusyError,
@@ -73,6 +74,7 @@ def build_published_asset() -> dg.AssetsDefinition:
             for name, text in QUESTIONS.items()
         ],
     )
+    @without_values
     def published(
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult]:

@@ -19,6 +19,7 @@ from aeries_pipeline.orchestration.assets.checks import check_specs
 from aeries_pipeline.orchestration.assets.describe import OWNER, description_of, raw_metadata
 from aeries_pipeline.orchestration.assets.pull_events import Event, not_asked_events, pull_events
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import Partitions, by_district
 from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
 from aeries_pipeline.stores.judge import Status
@@ -64,6 +65,7 @@ def build_raw_asset(
         backfill_policy=dg.BackfillPolicy.single_run(),
         op_tags={"dagster/priority": str(priority)},
     )
+    @without_values
     def pull(
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
     ) -> Iterator[Event]:

@@ -13,6 +13,7 @@ from aeries_pipeline.orchestration.assets.checks import check_specs
 from aeries_pipeline.orchestration.assets.describe import OWNER
 from aeries_pipeline.orchestration.assets.links import links
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import Partitions
 from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
 
@@ -61,6 +62,7 @@ def build_xello_asset(partitions: Partitions) -> dg.AssetsDefinition:
         metadata=links(layout, "accounts.md"),
         check_specs=check_specs(XELLO_FILES, QUESTIONS, partitions.districts),
     )
+    @without_values
     def xello_files(
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
     ) -> dg.MaterializeResult:

@@ -12,6 +12,7 @@ from aeries_pipeline.course_requests.inbox import FOLDER, waiting_files
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.orchestration.assets.course_requests import REQUESTS
 from aeries_pipeline.orchestration.automation.jobs import TAKE_REQUESTS
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import DISTRICT_TAG
 from aeries_pipeline.settings import Settings
 
@@ -30,6 +31,7 @@ def build_inbox_sensor(settings: Settings) -> dg.SensorDefinition:
         description="Starts core/course_requests for a district when a file in its inbox has not "
         "changed between two ticks.",
     )
+    @without_values
     def course_request_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         before: dict[str, list[str]] = json.loads(context.cursor or "{}")
         moment = datetime.now(UTC)

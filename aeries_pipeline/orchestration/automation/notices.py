@@ -12,6 +12,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.operations.notices.deliver import tell_channels
 from aeries_pipeline.operations.notices.notice import Line
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import districts_of, split
 from aeries_pipeline.settings import Settings
 
@@ -26,6 +27,7 @@ def build_notice_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Tells the roster's notifications of a failed run, and of its failed checks.",
     )
+    @without_values
     def notify_of_failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         lines = failures_of(context.dagster_run, context.get_step_failure_events())
         lines += failed_checks(context.instance, context.dagster_run)
@@ -37,6 +39,7 @@ def build_notice_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Tells the roster's notifications of checks that failed in a run that ended.",
     )
+    @without_values
     def notify_of_failed_checks(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
         lines = failed_checks(context.instance, context.dagster_run)
         return tell(settings, lines, context.dagster_run.run_id)

@@ -14,6 +14,7 @@ import dagster as dg
 from aeries_pipeline.analytics.publishing.due import decide, fingerprint, read_state
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.orchestration.automation.jobs import PUBLISH
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import now
@@ -39,6 +40,7 @@ def build_publish_sensor(settings: Settings) -> dg.SensorDefinition:
         description="Publishes the analysts' copy after a district's data has changed, at most "
         "once in the roster's publish.minutes.",
     )
+    @without_values
     def publish_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if not settings.warehouse.exists():
             return dg.SensorResult(skip_reason="nothing was pulled yet")

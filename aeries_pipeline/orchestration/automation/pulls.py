@@ -17,6 +17,7 @@ from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.districts.schedule import Attempt, CutOff, Outcome, Stage, Start, decide
 from aeries_pipeline.orchestration.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import (
     DISTRICT_TAG,
     districts_of,
@@ -65,6 +66,7 @@ def build_pull_sensor(
         description="Starts one pull for each district in each opening of its window, and tries "
         "again what failed for a reason that may pass.",
     )
+    @without_values
     def pull_windows(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         moment = present()
         districts = load_roster(settings.roster).districts

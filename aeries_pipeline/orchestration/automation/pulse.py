@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 from filelock import FileLock
 
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import private_directory
 
@@ -91,6 +92,7 @@ def build_dead_run_sensor(settings: Settings) -> dg.SensorDefinition:
         description="Ends runs whose process was killed, so that their district is pulled again "
         "in the same opening.",
     )
+    @without_values
     def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         ended = end_dead_runs(context.instance, settings)
         if not ended:

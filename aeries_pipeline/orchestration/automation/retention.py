@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.operations.privacy.prune import prune
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.settings import Settings
 
 PRUNE = "prune"
@@ -98,6 +99,7 @@ def build_prune_job(settings: Settings) -> tuple[dg.JobDefinition, dg.ScheduleDe
     """Return the job that applies the roster's retention, and the schedule that runs it nightly."""
 
     @dg.op(name="prune_what_is_old")
+    @without_values
     def prune_what_is_old(context: dg.OpExecutionContext) -> None:
         retention = load_roster(Path(settings.roster)).retention
         removed = dict(prune(settings, retention))

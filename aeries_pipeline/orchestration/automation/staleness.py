@@ -17,6 +17,7 @@ from aeries_pipeline.orchestration.assets.checks import find_targets
 from aeries_pipeline.orchestration.assets.published import CURRENT, PUBLISHED
 from aeries_pipeline.orchestration.assets.published import freshness as freshness_of_copy
 from aeries_pipeline.orchestration.automation.notices import lines_of, tell
+from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import key_of
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse
@@ -34,6 +35,7 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
         description="Fails the check data_is_fresh of a school whose last complete pull is old, "
         "and published_copy_is_current where no copy follows a change.",
     )
+    @without_values
     def staleness(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if not settings.warehouse.exists():
             return dg.SensorResult(skip_reason="nothing was pulled yet")

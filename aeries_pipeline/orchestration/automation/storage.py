@@ -30,7 +30,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import create_engine, event, select
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import QueuePool
 from watchdog.events import FileSystemEvent
@@ -42,6 +42,13 @@ _KEPT_RUNS = 100
 BATCH_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
 BATCH_SIZE = 500
 """Events that Dagster hands over at once where it knows of many: what a run intends to do."""
+
+
+@event.listens_for(Engine, "do_connect")
+def _wait_alike(dialect: Dialect, _record: Any, _args: Any, options: dict[str, Any]) -> None:  # noqa: ANN401 - of SQLAlchemy
+    """Let runs and schedules wait for a locked file as long as events do, and not five seconds."""
+    if dialect.name == "sqlite":
+        options.setdefault("timeout", _BUSY_SECONDS)
 
 
 def batch_events() -> None:
