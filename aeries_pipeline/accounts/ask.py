@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from aeries_pipeline.accounts.compute import Batch, Proposed, proposed
+from aeries_pipeline.accounts.batch import Batch
+from aeries_pipeline.accounts.compute import Proposed, proposed
 from aeries_pipeline.accounts.confirmations import (
     Purpose,
     Question,

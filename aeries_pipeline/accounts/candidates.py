@@ -306,6 +306,28 @@ def cases(connection: duckdb.DuckDBPyConnection, district: str, policy: Policy) 
     return found
 
 
+def merged_into(case: Case, picture: Picture) -> int | None:
+    """Return the id that has taken over this one, where it is surely the same person.
+
+    A former id may be that of an older system and by chance another student's.
+    """
+    account = case.account
+    if account is None or account.birthdate is None:
+        return None
+    same = [
+        row.student_id
+        for row in case.successors
+        if row.school in picture.pulls
+        and row.birthdate == account.birthdate
+        and (
+            row.state_student_id == account.state_student_id
+            if row.state_student_id and account.state_student_id
+            else row.last_name.casefold() == account.last_name.casefold()
+        )
+    ]
+    return min(same, default=None)
+
+
 def _read(
     connection: duckdb.DuckDBPyConnection, query: str, policy: Policy
 ) -> Iterable[StudentRow]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from aeries_pipeline.accounts.ask import Confirmed
 from aeries_pipeline.accounts.compute import Computed
+from aeries_pipeline.accounts.duplicates import MAY_BE_ANOTHER, Pair
 from aeries_pipeline.accounts.evidence import NONE_ACTIVE
 from aeries_pipeline.accounts.review import Waiting, told
 from aeries_pipeline.ingest.checks import Answer
@@ -20,6 +21,7 @@ NOTHING_HELD = "no_change_is_held"
 ALL_SCHOOLS = "every_school_was_read"
 FEW_DEACTIVATIONS = "deactivations_are_few"
 NOBODY_WAITS = "nobody_waits_for_long"
+ONE_ACCOUNT = "one_account_for_each_child"
 
 QUESTIONS: Mapping[str, str] = {
     NOTHING_HELD: "No account change waits for a person to approve or reject it.",
@@ -27,6 +29,7 @@ QUESTIONS: Mapping[str, str] = {
     "that leaving the district can be told from a failed pull.",
     FEW_DEACTIVATIONS: "No more accounts are deactivated at once than on an ordinary day.",
     NOBODY_WAITS: "No student waits for longer than the district's stale_after_days.",
+    ONE_ACCOUNT: "No two StudentIDs may be the same child, by state id or by name and birth date.",
 }
 """The good state that each check asks about."""
 
@@ -48,19 +51,31 @@ WAITING = {
     "enters_later": "with no row but those of schools that they enter later; no account as yet",
     "list_contradicted": "at a school whose list lacks or shows a student otherwise than the "
     "answer about that student alone; nothing happens to them",
+    MAY_BE_ANOTHER: "gone under this id, while another id that may be the same child waits for a "
+    "person",
     "not_confirmed": "about whom no usable answer came when they were asked for alone",
     "additions_only": "changed, while additions_only lets only new and returning accounts through",
 }
 """Why a change that one would expect is not proposed yet."""
 
 
-def answers(district: str, computed: Computed, open_ones: Sequence[Waiting]) -> list[Answer]:
-    """Return the verdict on every question about a district's accounts."""
+def answers(
+    district: str, computed: Computed, open_ones: Sequence[Waiting], pairs: Sequence[Pair] = ()
+) -> list[Answer]:
+    """Return the verdict on every question about a district's accounts.
+
+    Args:
+        district: District id.
+        computed: What a computation found and did.
+        open_ones: What waits for a person.
+        pairs: Pairs of ids that may be one child, of which nobody has spoken.
+    """
     return [
         _held(district, computed, open_ones),
         _schools(computed),
         _few(computed),
         _nobody_waits(district, computed),
+        _one_account(district, pairs),
     ]
 
 
@@ -134,6 +149,20 @@ def _nobody_waits(district: str, computed: Computed) -> Answer:
             f"are with: aeries-pipeline accounts review {district}"
         )
     return Answer(NOBODY_WAITS, not number, text, numbers={"students": number})
+
+
+def _one_account(district: str, pairs: Sequence[Pair]) -> Answer:
+    number = len(pairs)
+    waits = sum(pair.waits for pair in pairs)
+    text = "no two ids may be the same child"
+    if number:
+        text = (
+            f"{number} pairs of StudentIDs may be the same child, {waits} of them with one that "
+            f"waits for an account; see which belong together: aeries-pipeline accounts review "
+            f"{district}, then accounts same or accounts different"
+        )
+    numbers = {"pairs": number, "waiting": waits}
+    return Answer(ONE_ACCOUNT, not number, text, numbers=numbers)
 
 
 def _few(computed: Computed) -> Answer:

@@ -63,7 +63,7 @@ CHANGES: dict[str, str] = {
     "pull_ids": "Pulls that it rests on",
     "code": "Stable code of the reason",
     "reason": "The reason in words",
-    "related_student_id": "The other id where two were merged",
+    "related_student_id": "The other id where two were merged, or may be one child",
     "fingerprint": "What makes it the same as one proposed later",
     "status": "applied, held or rejected",
     "status_reason": "Why it is held, or what became of it",

@@ -7,23 +7,27 @@ under the warehouse's lock, for a fraction of a second.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any
-
-import duckdb
-import pyarrow as pa
+from datetime import datetime
 
 from aeries_pipeline.accounts import candidates
+from aeries_pipeline.accounts.batch import (
+    Batch,
+    active_accounts,
+    count_enrollment,
+    last_year,
+    past_of,
+    record_batch,
+    write_changes,
+)
 from aeries_pipeline.accounts.confirmations import Replies, unconfirmed, weighed
 from aeries_pipeline.accounts.decide import decide
+from aeries_pipeline.accounts.duplicates import read_pairs, told_apart
 from aeries_pipeline.accounts.evidence import Picture, picture_of
 from aeries_pipeline.accounts.holds import Hold, Holds, read_holds
 from aeries_pipeline.accounts.model import (
-    Account,
     Change,
     Decision,
     Kind,
@@ -31,19 +35,13 @@ from aeries_pipeline.accounts.model import (
     apply,
 )
 from aeries_pipeline.accounts.policy import Policy, policy_of
-from aeries_pipeline.accounts.safeguards import ABSENT, Past, Ruling, rule, stop_reason
-from aeries_pipeline.accounts.tables import (
-    ACCOUNTS_COLUMNS,
-    BATCHES_COLUMNS,
-    CHANGES_COLUMNS,
-    prepare,
-    row_of,
-)
+from aeries_pipeline.accounts.safeguards import Ruling, rule, stop_reason
+from aeries_pipeline.accounts.tables import prepare
 from aeries_pipeline.accounts.waits import Wait, note_waits, told_since
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse, table_exists
 from aeries_pipeline.stores.outcomes import new_id, now
-from aeries_pipeline.stores.transaction import insert_rows, writing
+from aeries_pipeline.stores.transaction import writing
 
 WITHDRAWN = "withdrawn: the newest pulls no longer ask for it"
 
@@ -85,41 +83,6 @@ class Computed:
     long_waits: Sequence[Wait] = ()
 
 
-@dataclass(slots=True)
-class Batch:
-    """One computation on its way."""
-
-    connection: duckdb.DuckDBPyConnection
-    district: District
-    policy: Policy
-    moment: datetime
-    run_id: str | None
-    batch_id: str = ""
-    events: list[tuple[Any, ...]] = field(default_factory=list)
-    final: dict[int, Account] = field(default_factory=dict)
-    applied: Counter[str] = field(default_factory=Counter)
-    held: Counter[str] = field(default_factory=Counter)
-    unconfirmed: set[int] = field(default_factory=set)
-    rejected: int = 0
-
-    def record(
-        self, change: Change, status: Outcome, why: str, known: Hold | None = None, who: str = ""
-    ) -> None:
-        """Note what became of a change."""
-        change_id = known.change_id if known else f"{self.batch_id}-{len(self.events) + 1}"
-        detected = known.detected_at if known else self.moment
-        local = self.district.day_of(detected)
-        self.events.append(
-            (
-                change_id, known.batch_id if known else self.batch_id, self.district.id,
-                change.student_id, str(change.kind), change.from_school, change.to_school,
-                list(change.changed_fields), detected, change.effective_at or local,
-                list(change.pull_ids), change.code, change.reason, change.related_student_id,
-                change.fingerprint(), str(status), why, self.moment, who or None,
-            )
-        )  # fmt: skip
-
-
 def compute(
     warehouse: Warehouse,
     district: District,
@@ -156,25 +119,25 @@ def _run(batch: Batch) -> Computed:
     found = proposed(batch)
     rows, accounts, picture, holds = found.rows, found.accounts, found.picture, found.holds
     decisions, proposals = found.decisions, found.proposals
-    fresh = [change for change in proposals if not holds.approval_of(change)]
-    last_year = _last_year(connection, district.id)
-    stop = stop_reason(picture, last_year, sum(rows.values()), sum(accounts.values()))
+    fresh = [one for one in proposals if not (one.decided_by or holds.approval_of(one))]
+    year_before = last_year(connection, district.id)
+    stop = stop_reason(picture, year_before, sum(rows.values()), sum(accounts.values()))
     if holds.lifts(stop, picture.database_year):
         stop = ""
-    past = _past(batch) if any(one.kind is Kind.DEACTIVATE for one in fresh) else None
+    past = past_of(batch) if any(one.kind is Kind.DEACTIVATE for one in fresh) else None
     ruling = rule(fresh, accounts, policy.bounds, stop, past)
     _settle(batch, found, fresh, ruling)
     waits = {student: one.waiting for student, one in decisions.items() if one.waiting}
     waits |= dict.fromkeys(batch.unconfirmed, "not_confirmed")
     waiting = Counter(waits.values())
     before = sum(accounts.values())
-    _write(batch)
+    write_changes(batch)
     candidates.mark_seen(connection, district.id, picture.pulls.values())
-    _count_enrollment(batch)
-    after = _active(connection, district.id)
+    count_enrollment(batch)
+    after = active_accounts(connection, district.id)
     stopped = bool(stop and proposals)
     left_out = told_since(connection, district, picture, batch.moment)
-    _record_batch(batch, picture, left_out, stop if stopped else "", (before, after), waiting)
+    record_batch(batch, picture, left_out, stop if stopped else "", (before, after), waiting)
     open_holds = read_holds(connection, district.id).open
     late = note_waits(connection, district, waits, open_holds, batch.moment)
     return Computed(
@@ -235,13 +198,15 @@ def proposed(batch: Batch) -> Proposed:
     rows, accounts = candidates.counts_by_school(connection, district, policy)
     picture = _picture(batch, rows, accounts)
     holds = read_holds(connection, district)
-    candidates.find(connection, district, picture, policy, holds.students())
+    pairs = read_pairs(connection, district)
+    candidates.find(connection, district, picture, policy, {*holds.students(), *pairs.closed})
     cases = candidates.cases(connection, district, policy)
     replies = candidates.replies(connection, district, policy)
     decisions = _decide(batch, picture, cases, replies)
+    decisions = told_apart(connection, district, decisions, pairs, holds.is_rejected)
     changes = [change for one in decisions.values() for change in one.changes]
     changes = [change for change in changes if not holds.is_rejected(change)]
-    open_ones = unconfirmed(changes, replies, picture)
+    open_ones = unconfirmed([one for one in changes if not one.decided_by], replies, picture)
     return Proposed(rows, accounts, picture, holds, cases, replies, decisions, changes, open_ones)
 
 
@@ -250,35 +215,13 @@ def _decide(
 ) -> dict[int, Decision]:
     found = {}
     for student, case in sorted(cases.items()):
-        merged = _merged_into(case, picture)
+        merged = candidates.merged_into(case, picture)
         decision = decide(case.account, case.rows, picture, batch.policy, merged)
         decision = weighed(decision, case.account, replies, picture, batch.policy)
         found[student] = decision
         if decision.account is not None and decision.account != case.account:
             batch.final[student] = decision.account
     return found
-
-
-def _merged_into(case: candidates.Case, picture: Picture) -> int | None:
-    """Return the id that has taken over this one, where it is surely the same person.
-
-    A former id may be that of an older system and by chance another student's.
-    """
-    account = case.account
-    if account is None or account.birthdate is None:
-        return None
-    same = [
-        row.student_id
-        for row in case.successors
-        if row.school in picture.pulls
-        and row.birthdate == account.birthdate
-        and (
-            row.state_student_id == account.state_student_id
-            if row.state_student_id and account.state_student_id
-            else row.last_name.casefold() == account.last_name.casefold()
-        )
-    ]
-    return min(same, default=None)
 
 
 def _settle(batch: Batch, found: Proposed, fresh: Sequence[Change], ruling: Ruling) -> None:
@@ -296,8 +239,9 @@ def _settle(batch: Batch, found: Proposed, fresh: Sequence[Change], ruling: Ruli
             if student in awaited:
                 still.add((student, change.fingerprint()))
             approval = holds.approval_of(change)
-            reason = "" if approval else ruling.held.get(places[id(change)], "")
-            if not (reason or approval) and student in found.unconfirmed:
+            who = approval.who if approval else change.decided_by
+            reason = "" if who else ruling.held.get(places[id(change)], "")
+            if not (reason or who) and student in found.unconfirmed:
                 reason = asked_about if change.kind is Kind.DEACTIVATE else ""
                 if not reason:
                     batch.unconfirmed.add(student)
@@ -308,7 +252,7 @@ def _settle(batch: Batch, found: Proposed, fresh: Sequence[Change], ruling: Ruli
             elif not reason:
                 _apply(batch, decision, change)
                 why = f"approved: {approval.why}" if approval else ""
-                batch.record(change, Outcome.APPLIED, why, known, approval.who if approval else "")
+                batch.record(change, Outcome.APPLIED, why, known, who)
     _close(batch, decisions, still, holds)
 
 
@@ -348,87 +292,3 @@ def _close(
             continue
         batch.rejected += 1
         batch.events.append(hold.closed(why, batch.moment, who or None))
-
-
-def _write(batch: Batch) -> None:
-    """Replace the accounts that changed and append what became of the changes."""
-    connection, district = batch.connection, batch.district.id
-    if batch.final:
-        ids = pa.table({"student_id": pa.array(list(batch.final), pa.int64())})
-        connection.register("replaced", ids)
-        connection.execute(
-            "DELETE FROM core.accounts WHERE district = ? "
-            "AND student_id IN (SELECT student_id FROM replaced)",
-            [district],
-        )
-        connection.unregister("replaced")
-        rows = [row_of(district, account) for account in batch.final.values()]
-        insert_rows(connection, "core.accounts", ACCOUNTS_COLUMNS, rows)
-    insert_rows(connection, "core.account_changes", CHANGES_COLUMNS, batch.events)
-
-
-def _record_batch(
-    batch: Batch,
-    picture: Picture,
-    left_out: Mapping[int, str],
-    stop: str,
-    active: tuple[int, int],
-    waiting: Mapping[str, int],
-) -> None:
-    row = (
-        batch.batch_id, batch.district.id, batch.moment, picture.database_year,
-        bool(picture.pulls) and not stop, stop or None, list(picture.pull_ids),
-        sorted(picture.pulls), [f"school {s}: {why}" for s, why in left_out.items()],
-        *active, sum(batch.applied.values()), sum(batch.held.values()), json.dumps(dict(waiting)),
-        batch.run_id,
-    )  # fmt: skip
-    insert_rows(batch.connection, "meta.account_batches", BATCHES_COLUMNS, [row])
-
-
-def _count_enrollment(batch: Batch) -> None:
-    """Count the active accounts of the district's day, in place of an earlier count of it."""
-    bound = {"district": batch.district.id, "day": batch.district.day_of(batch.moment)}
-    batch.connection.execute(
-        "DELETE FROM core.enrollment_counts WHERE district = $district AND day = $day", bound
-    )
-    batch.connection.execute(
-        "INSERT INTO core.enrollment_counts BY NAME "
-        "SELECT $district AS district, $day AS day, school, grade, count(*) AS students "
-        "FROM core.accounts WHERE district = $district AND state = 'active' GROUP BY ALL",
-        bound,
-    )
-
-
-def _active(connection: duckdb.DuckDBPyConnection, district: str) -> int:
-    found = connection.execute(
-        "SELECT count(*) FROM core.accounts WHERE district = ? AND state = 'active'", [district]
-    ).fetchone()
-    return int(found[0]) if found else 0
-
-
-def _past(batch: Batch) -> Past:
-    """Return the deactivations of the last days that no person has approved."""
-    rows = batch.connection.execute(
-        "SELECT from_school, count(DISTINCT student_id), "
-        "count(DISTINCT student_id) FILTER (code = ?) FROM core.account_changes "
-        "WHERE district = ? AND kind = 'deactivate' AND status = 'applied' "
-        "AND decided_by IS NULL AND recorded_at > ? GROUP BY from_school",
-        [
-            ABSENT,
-            batch.district.id,
-            batch.moment - timedelta(days=batch.policy.bounds.over_days),
-        ],
-    ).fetchall()
-    return Past(
-        {school: number for school, number, _ in rows},
-        {school: absent for school, _, absent in rows if absent},
-    )
-
-
-def _last_year(connection: duckdb.DuckDBPyConnection, district: str) -> str:
-    found = connection.execute(
-        "SELECT arg_max(database_year, computed_at) FROM meta.account_batches "
-        "WHERE district = ? AND let_through",
-        [district],
-    ).fetchone()
-    return str(found[0] or "") if found else ""

@@ -194,7 +194,8 @@ class Change:
         code: Stable code of the reason.
         reason: The reason in words; no value of a student.
         doubt: Why a person must look before it is applied; empty where nobody must.
-        related_student_id: The other id where two were merged.
+        related_student_id: The other id where two were merged, or may be one child.
+        decided_by: Who has asked for it; neither a bound nor an answer holds it back.
     """
 
     student_id: int
@@ -209,6 +210,7 @@ class Change:
     reason: str = ""
     doubt: str = ""
     related_student_id: int | None = None
+    decided_by: str = ""
 
     @property
     def school(self) -> int | None:
@@ -229,6 +231,9 @@ class Change:
             parts.append(list(self.after.profile().values()))
         else:
             parts.append([getattr(self.after, name) for name in self.changed_fields])
+        if self.doubt and self.related_student_id:
+            # Asked about another id it is another question.
+            parts.append(self.related_student_id)
         return hashlib.sha256(repr([str(part) for part in parts]).encode()).hexdigest()[:16]
 
 

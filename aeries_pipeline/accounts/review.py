@@ -11,11 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import duckdb
+
+from aeries_pipeline.accounts.duplicates import PAIRS_COLUMNS, Pair, Verdict, open_pairs
 from aeries_pipeline.accounts.holds import Hold, read_holds
 from aeries_pipeline.accounts.tables import prepare
 from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import new_id, now
+from aeries_pipeline.stores.transaction import insert_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,78 @@ def students_of(warehouse: Warehouse, district: str) -> list[tuple[str, str, int
             "FROM core.account_changes_now WHERE district = ? AND status = 'held' ORDER BY ALL",
             [district],
         ).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a person says of two ids.
+
+    Attributes:
+        verdict: The same child, or two children.
+        student_id: Of one child the id that is closed.
+        related_student_id: Of one child the id that goes on.
+        who: Name of the person.
+        why: The reason, for the audit trail.
+    """
+
+    verdict: Verdict
+    student_id: int
+    related_student_id: int
+    who: str
+    why: str
+
+
+def say_of_pair(warehouse: Warehouse, district: str, word: Word) -> None:
+    """Record what a person says of two ids; the next computation carries it out.
+
+    Raises:
+        ConfigurationError: If nobody is named, no reason is given, an id is
+            unknown, or the one that is to go on has no account to go on with.
+    """
+    if not word.who.strip() or not word.why.strip():
+        raise ConfigurationError("no_reason", f"{district}: say who decides and why")
+    ids = (word.student_id, word.related_student_id)
+    if ids[0] == ids[1]:
+        raise ConfigurationError("one_id", f"{district}: name two different StudentIDs")
+    with warehouse.open() as connection:
+        prepare(connection)
+        known, able = _standing_of(connection, district, ids)
+        if len(known) < 2 or (word.verdict is Verdict.SAME and ids[1] not in able):
+            raise ConfigurationError(
+                "unknown_pair",
+                f"{district}: both StudentIDs need an account or a new one that waits, and the "
+                "second one goes on, so its account must be active or wait; see: "
+                f"aeries-pipeline accounts review {district}",
+            )
+        moment = now()
+        row = (
+            new_id(moment), district, *ids, str(word.verdict), word.who.strip(), word.why.strip(),
+            moment,
+        )  # fmt: skip
+        connection.execute("BEGIN")
+        insert_rows(connection, "meta.account_pairs", PAIRS_COLUMNS, [row])
+        connection.execute("COMMIT")
+
+
+def _standing_of(
+    connection: duckdb.DuckDBPyConnection, district: str, ids: Sequence[int]
+) -> tuple[set[int], set[int]]:
+    """Return which ids are known, and which have an active account or wait for a new one."""
+    rows = connection.execute(
+        "SELECT student_id, state = 'active' FROM core.accounts "
+        "WHERE district = $district AND list_contains($ids, student_id) UNION ALL "
+        "SELECT student_id, true FROM core.account_changes_now WHERE district = $district "
+        "AND list_contains($ids, student_id) AND status = 'held' AND kind <> 'deactivate'",
+        {"district": district, "ids": list(ids)},
+    ).fetchall()
+    return {student for student, _ in rows}, {student for student, able in rows if able}
+
+
+def pairs_of(warehouse: Warehouse, district: str) -> list[Pair]:
+    """Return the ids that may be one child and of which nobody has spoken."""
+    with warehouse.open() as connection:
+        prepare(connection)
+        return open_pairs(connection, district)
 
 
 def say(warehouse: Warehouse, district: str, wish: Wish) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from aeries_pipeline.accounts import duplicates, likeness
 from aeries_pipeline.accounts.model import ACCOUNT_FIELDS, Account, State
 from aeries_pipeline.stores.versions import make_tables
 
@@ -143,6 +144,7 @@ TABLES = {
     "core.account_changes": CHANGES_COLUMNS,
     "meta.account_batches": BATCHES_COLUMNS,
     "meta.account_decisions": DECISIONS_COLUMNS,
+    "meta.account_pairs": duplicates.PAIRS_COLUMNS,
 }
 
 _VIEWS = {
@@ -164,11 +166,26 @@ _VIEWS = {
         FROM core.account_changes_now GROUP BY ALL
     """,
     "core.account_history": """
-        WITH steps AS (
+        WITH merged AS (
+            SELECT c.district, c.student_id, c.related_student_id
+            FROM core.account_changes_now c
+            JOIN core.accounts a ON a.district = c.district AND a.student_id = c.student_id
+            WHERE c.status = 'applied' AND c.kind = 'deactivate' AND a.state = 'inactive'
+            QUALIFY row_number() OVER (
+                PARTITION BY c.district, c.student_id ORDER BY c.recorded_at DESC) = 1
+              AND c.code = 'merged' AND c.related_student_id <> c.student_id
+        ), own AS (
+            -- The history of a merged id goes on under the other one.
+            SELECT c.district, coalesce(m.related_student_id, c.student_id) AS student_id, c.kind,
+                   c.batch_id, c.recorded_at, c.effective_at, c.to_school
+            FROM core.account_changes_now c
+            LEFT JOIN merged m ON m.district = c.district AND m.student_id = c.student_id
+            WHERE c.status = 'applied' AND c.kind <> 'update'
+              AND NOT (m.student_id IS NOT NULL AND c.code = 'merged')
+        ), steps AS (
             SELECT district, student_id, kind, recorded_at, effective_at,
                    CASE kind WHEN 'deactivate' THEN NULL ELSE to_school END AS school
-            FROM core.account_changes_now
-            WHERE status = 'applied' AND kind <> 'update'
+            FROM own
             -- A return to another school is two changes of one batch: the last one counts.
             QUALIFY row_number() OVER (
                 PARTITION BY district, student_id, batch_id
@@ -184,6 +201,7 @@ _VIEWS = {
         FROM dated
         QUALIFY school IS NOT NULL AND valid_from IS DISTINCT FROM valid_to
     """,
+    "core.possible_duplicates": likeness.VIEW,
     "core.account_enrolments": """
         SELECT district, student_id, school, true AS is_current FROM core.accounts
         WHERE state = 'active'
@@ -197,6 +215,8 @@ _VIEWS = {
     """,
 }
 VIEWS = tuple(_VIEWS)
+PRIVATE_VIEWS = ("core.possible_duplicates",)
+"""Views for whoever runs the pipeline; no analyst's copy has them."""
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:

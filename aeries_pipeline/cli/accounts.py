@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 from rich.console import Console
 from rich.text import Text
 
 from aeries_pipeline.accounts.checks import WAITING
-from aeries_pipeline.accounts.review import Wish, say, students_of, waiting
+from aeries_pipeline.accounts.duplicates import Pair, Verdict
+from aeries_pipeline.accounts.review import (
+    Wish,
+    Word,
+    pairs_of,
+    say,
+    say_of_pair,
+    students_of,
+    waiting,
+)
 from aeries_pipeline.accounts.waits import Wait, long_waits
 from aeries_pipeline.cli.common import warn
 from aeries_pipeline.districts.roster import District, load_roster
@@ -51,15 +62,18 @@ def compute_accounts(
 def show_waiting(
     settings: Settings, district: str, console: Console, *, with_students: bool = False
 ) -> None:
-    """Print what is held in a district, by batch, kind and school, and who waits for long."""
+    """Print what is held, who waits for long, and which ids may be one child."""
     entry = load_roster(settings.roster).get(district)
     warehouse = Warehouse(settings.warehouse)
     late = long_waits(warehouse, entry)
     for wait in late:
         console.print(_named(entry, wait), markup=False, soft_wrap=True)
+    pairs = pairs_of(warehouse, district)
+    for line in _paired(district, pairs):
+        console.print(line, markup=False, soft_wrap=True)
     open_ones = waiting(warehouse, district)
     if not open_ones:
-        if not late:
+        if not (late or pairs):
             console.print(f"{district}: nothing waits for a person")
         return
     batch = ""
@@ -96,6 +110,58 @@ def _named(district: District, wait: Wait) -> str:
         f"student {wait.student_id}, waiting since {district.day_of(wait.since)}, longer than "
         f"stale_after_days: {why}"
     )
+
+
+def _paired(district: str, pairs: Sequence[Pair]) -> list[str]:
+    """Return which ids may be one child, and how to say what they are."""
+    lines = [
+        f"student {one.student_id} at school {one.school}"
+        + (", who waits for an account," if one.waits else "")
+        + f" and student {one.related_student_id} at school {one.related_school}: "
+        f"the same {one.alike}"
+        for one in pairs
+    ]
+    if lines:
+        lines.append(
+            "Compare with Aeries, then say of each pair what it is:\n"
+            f"  aeries-pipeline accounts same {district} CLOSED GOES_ON --reason WHY\n"
+            f"  aeries-pipeline accounts different {district} ONE OTHER --reason WHY"
+        )
+    return lines
+
+
+def speak_of_pair(settings: Settings, district: str, word: Word, console: Console) -> bool:
+    """Record what a person says of two ids, carry it out, and print what became of it.
+
+    Returns:
+        Whether the computation succeeded.
+    """
+    load_roster(settings.roster).get(district)
+    warehouse = Warehouse(settings.warehouse)
+    say_of_pair(warehouse, district, word)
+    with open_instance(settings) as instance:
+        defs = build_defs(settings)
+        # The id that goes on gets its account first; only then is the other one closed.
+        done = (
+            word.verdict is Verdict.DIFFERENT
+            or compute_accounts(defs, instance, district, with_files=False).success
+        )
+        done = done and compute_accounts(defs, instance, district).success
+    rows = warehouse.rows(
+        "SELECT student_id, state, school FROM core.accounts WHERE district = ? "
+        "AND list_contains(?, student_id) ORDER BY student_id",
+        [district, [word.student_id, word.related_student_id]],
+    )
+    stand = ", ".join(f"{student} is {state} at school {school}" for student, state, school in rows)
+    said = "the same child" if word.verdict is Verdict.SAME else "two children"
+    console.print(
+        f"{district}: {said}, says {word.who}; {stand or 'neither has an account'}",
+        markup=False,
+        soft_wrap=True,
+    )
+    if not done:
+        warn(console, "the run failed; see it in the Dagster UI")
+    return done
 
 
 def decide_held(settings: Settings, district: str, wish: Wish, console: Console) -> bool:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from getpass import getuser
 from pathlib import Path
 from typing import Any
 
 import click
 
 from aeries_pipeline import __version__
-from aeries_pipeline.accounts.model import Kind
+from aeries_pipeline.cli.account_commands import accounts
 from aeries_pipeline.cli.common import Commands, console, sentences, stop
 from aeries_pipeline.cli.upkeep import COMMANDS
 from aeries_pipeline.districts.roster import load_roster
@@ -235,76 +233,6 @@ def requests_show(district: str) -> None:
     show_requests(load_settings(), district, console)
 
 
-@main.group()
-def accounts() -> None:
-    """Show account changes that wait for a person; approve or reject them."""
-
-
-@accounts.command("review")
-@click.argument("district")
-@click.option("--students", is_flag=True, help="List the StudentIDs, too.")
-@sentences
-def accounts_review(district: str, students: bool) -> None:  # noqa: FBT001
-    """List the changes of DISTRICT that are held, and why."""
-    from aeries_pipeline.cli.accounts import show_waiting
-
-    show_waiting(load_settings(), district, console, with_students=students)
-
-
-def _decides(action: str) -> Callable[[Callable[..., None]], click.Command]:
-    """Give a command the arguments that approving and rejecting share."""
-
-    def wrap(command: Callable[..., None]) -> click.Command:
-        for option in reversed(
-            (
-                click.argument("district"),
-                click.argument("batch"),
-                click.option("--reason", required=True, help="Why; kept in the audit trail."),
-                click.option("--by", "who", default=getuser, help="Who decides; you by default."),
-                click.option(
-                    "--kind",
-                    type=click.Choice([str(kind) for kind in Kind]),
-                    help="This kind alone.",
-                ),
-                click.option("--school", type=int, help="This school alone."),
-            )
-        ):
-            command = option(command)
-        return accounts.command(action)(command)
-
-    return wrap
-
-
-@_decides("approve")
-@sentences
-def accounts_approve(
-    district: str, batch: str, reason: str, who: str, kind: str | None, school: int | None
-) -> None:
-    """Let the held changes of BATCH pass, as far as the newest pulls still ask for them."""
-    _decide(district, ("approve", batch, reason, who), kind, school)
-
-
-@_decides("reject")
-@sentences
-def accounts_reject(
-    district: str, batch: str, reason: str, who: str, kind: str | None, school: int | None
-) -> None:
-    """Refuse the held changes of BATCH; the accounts stay as they are."""
-    _decide(district, ("reject", batch, reason, who), kind, school)
-
-
-def _decide(
-    district: str, said: tuple[str, str, str, str], kind: str | None, school: int | None
-) -> None:
-    from aeries_pipeline.accounts.review import Wish
-    from aeries_pipeline.cli.accounts import decide_held
-
-    action, batch, reason, who = said
-    wish = Wish(batch, action, who, reason, kind, school)
-    if not decide_held(load_settings(), district, wish, console):
-        sys.exit(1)
-
-
 @main.command()
 @click.argument("district")
 @click.option("--at", metavar="TIME", help="Ask about this moment, such as 2026-03-08T01:30.")
@@ -363,5 +291,5 @@ def ui(port: int, with_emulator: bool) -> None:  # noqa: FBT001
     sys.exit(serve_ui(load_settings(or_demo=True), port, console, with_emulator=with_emulator))
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, accounts):
     main.add_command(_command)

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aeries_pipeline.accounts import candidates
+from aeries_pipeline.accounts.batch import Batch
 from aeries_pipeline.accounts.checks import QUESTIONS, WAITING, answers
-from aeries_pipeline.accounts.compute import Batch, _merged_into, _picture
+from aeries_pipeline.accounts.compute import _picture
 from aeries_pipeline.accounts.decide import decide
 from aeries_pipeline.accounts.model import ACCOUNT_FIELDS
 from aeries_pipeline.accounts.policy import policy_of
@@ -133,7 +134,9 @@ def test_history_says_who_was_where_on_any_date(ward: Ward) -> None:
 
 
 def test_views_answer_their_questions(ward: Ward) -> None:
-    ward.night(0, [*everyone(), *many(1, 1, 992), *many(90, 1), *many(90, 1, 993)])
+    born = datetime(2012, 3, 3)  # like student 2, with another state id
+    namesake = many(92, 1, FirstName="First2", LastName="Last2", Birthdate=born)
+    ward.night(0, [*everyone(), *many(1, 1, 992), *many(90, 1), *many(90, 1, 993), *namesake])
     assert ward.warehouse.rows(
         "SELECT * FROM core.students_in_several_schools WHERE student_id = 1"
     ) == [("eagle-usd", 1, 991, [992])]
@@ -143,8 +146,8 @@ def test_views_answer_their_questions(ward: Ward) -> None:
     ward.night(2, everyone()[20:])
     by_day = "SELECT kind, status, changes FROM core.account_changes_by_day ORDER BY ALL"
     assert ward.warehouse.rows(by_day) == [
-        ("create", "applied", 101),
-        ("deactivate", "held", 21),
+        ("create", "applied", 102),
+        ("deactivate", "held", 22),
     ]
     for view in VIEWS:
         assert {"district"} <= set(ward.warehouse.dicts(f"SELECT * FROM {view}")[0])
@@ -468,7 +471,9 @@ def check_filter(ward: Ward, policy: Any) -> None:
         chosen = {s for (s,) in connection.execute("SELECT * FROM chosen").fetchall()}
         candidates.find(connection, "eagle-usd", seen, policy, also=range(1, 6))
         for student, case in candidates.cases(connection, "eagle-usd", policy).items():
-            decision = decide(case.account, case.rows, seen, policy, _merged_into(case, seen))
+            decision = decide(
+                case.account, case.rows, seen, policy, candidates.merged_into(case, seen)
+            )
             noted = decision.account
             quiet = not decision.changes and (
                 noted == case.account

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -248,6 +249,46 @@ def test_held_changes_are_reviewed_approved_and_rejected(world: World) -> None:
     again = call(world, *to_approve)
     assert again.exit_code == 2
     assert "nothing of the kind is held" in again.output
+
+
+def test_two_ids_of_one_child_are_shown_and_a_person_says_what_they_are(world: World) -> None:
+    call(world, "sync", "eagle-usd")
+    district = world.site.district
+    rows = [row for row in district.active() if row.school == 994]
+    for place, row in enumerate(rows[:2]):
+        again = replace(row, person=replace(row.person, id=990001 + place))
+        district.add_row(again)
+    district.version += 1
+    shown = call(world, "sync", "eagle-usd")
+    assert shown.exit_code == 0, shown.output
+    assert "99000" not in shown.output
+    review = call(world, "accounts", "review", "eagle-usd").output
+    for place, row in enumerate(rows[:2]):
+        pair = f"student {990001 + place} at school 994, who waits for an account, and student "
+        assert f"{pair}{row.person.id} at school 994: the same state id" in review
+        assert row.person.last not in review
+    closed, two = str(rows[0].person.id), str(rows[1].person.id)
+    why = ("--reason", "asked the registrar", "--by", "Kim")
+    same = call(world, "accounts", "same", "eagle-usd", closed, "990001", *why)
+    assert same.exit_code == 0, same.output
+    assert "the same child, says Kim; " in same.output
+    assert f"{closed} is inactive at school 994" in same.output
+    assert "990001 is active at school 994" in same.output
+    different = call(world, "accounts", "different", "eagle-usd", two, "990002", *why)
+    assert "two children, says Kim" in different.output
+    assert "990002 is active at school 994" in different.output
+    assert "nothing waits for a person" in call(world, "accounts", "review", "eagle-usd").output
+    trail = world.warehouse.rows(
+        "SELECT student_id, related_student_id, verdict, decided_by FROM meta.account_pairs "
+        "ORDER BY decided_at"
+    )
+    assert trail == [
+        (int(closed), 990001, "same", "Kim"),
+        (int(two), 990002, "different", "Kim"),
+    ]
+    nobody = call(world, "accounts", "same", "eagle-usd", "5", "6", *why)
+    assert nobody.exit_code == 2
+    assert "both StudentIDs need an account" in nobody.output
 
 
 def test_help_is_quick_and_loads_no_dagster() -> None:

@@ -114,6 +114,8 @@ def _copy_core(
 ) -> None:
     accounts.prepare(connection)
     requests.prepare(connection)
+    for name in accounts.PRIVATE_VIEWS:
+        connection.execute(f"DROP VIEW {name}")
     for name in (*accounts.TABLES, *requests.TABLES):
         if name not in CORE:
             connection.execute(f"DROP TABLE {name}")

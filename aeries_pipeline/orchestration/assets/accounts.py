@@ -13,7 +13,7 @@ from aeries_pipeline.accounts import columns, decide
 from aeries_pipeline.accounts.checks import QUESTIONS, WAITING, answers
 from aeries_pipeline.accounts.compute import Computed, compute
 from aeries_pipeline.accounts.model import Kind
-from aeries_pipeline.accounts.review import Waiting, summarised
+from aeries_pipeline.accounts.review import Waiting, pairs_of, summarised
 from aeries_pipeline.accounts.tables import ACCOUNTS_COLUMNS, CHANGES_COLUMNS
 from aeries_pipeline.orchestration.assets.checks import check_result, check_specs
 from aeries_pipeline.orchestration.assets.confirmations import CONFIRMATIONS
@@ -101,6 +101,7 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
         district = aeries.roster.get(context.partition_key)
         try:
             computed = compute(warehouse.warehouse, district, run_id=context.run.run_id)
+            pairs = pairs_of(warehouse.warehouse, district.id)
         except (WarehouseBusyError, WarehouseUnusableError) as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         if not computed.picture.pulls and not computed.active_before:
@@ -110,7 +111,7 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
                 allow_retries=False,
             )
         open_ones = summarised(computed.open_holds)
-        verdicts = answers(district.id, computed, open_ones)
+        verdicts = answers(district.id, computed, open_ones, pairs)
         yield dg.MaterializeResult(
             asset_key=ACCOUNTS,
             metadata=_accounts_metadata(computed),

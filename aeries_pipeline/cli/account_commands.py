@@ -1,0 +1,129 @@
+"""The commands below ``aeries-pipeline accounts``: what waits, what a person says, what comes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from getpass import getuser
+
+import click
+
+from aeries_pipeline.accounts.duplicates import Verdict
+from aeries_pipeline.accounts.model import Kind
+from aeries_pipeline.cli.common import console, sentences
+from aeries_pipeline.settings import load_settings
+
+
+@click.group()
+def accounts() -> None:
+    """Show account changes that wait for a person; approve or reject them."""
+
+
+@accounts.command("review")
+@click.argument("district")
+@click.option("--students", is_flag=True, help="List the StudentIDs, too.")
+@sentences
+def accounts_review(district: str, students: bool) -> None:  # noqa: FBT001
+    """List the changes of DISTRICT that are held, and why."""
+    from aeries_pipeline.cli.accounts import show_waiting
+
+    show_waiting(load_settings(), district, console, with_students=students)
+
+
+def _decides(action: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Give a command the arguments that approving and rejecting share."""
+
+    def wrap(command: Callable[..., None]) -> click.Command:
+        for option in reversed(
+            (
+                click.argument("district"),
+                click.argument("batch"),
+                click.option("--reason", required=True, help="Why; kept in the audit trail."),
+                click.option("--by", "who", default=getuser, help="Who decides; you by default."),
+                click.option(
+                    "--kind",
+                    type=click.Choice([str(kind) for kind in Kind]),
+                    help="This kind alone.",
+                ),
+                click.option("--school", type=int, help="This school alone."),
+            )
+        ):
+            command = option(command)
+        return accounts.command(action)(command)
+
+    return wrap
+
+
+@_decides("approve")
+@sentences
+def accounts_approve(
+    district: str, batch: str, reason: str, who: str, kind: str | None, school: int | None
+) -> None:
+    """Let the held changes of BATCH pass, as far as the newest pulls still ask for them."""
+    _decide(district, ("approve", batch, reason, who), kind, school)
+
+
+@_decides("reject")
+@sentences
+def accounts_reject(
+    district: str, batch: str, reason: str, who: str, kind: str | None, school: int | None
+) -> None:
+    """Refuse the held changes of BATCH; the accounts stay as they are."""
+    _decide(district, ("reject", batch, reason, who), kind, school)
+
+
+def _decide(
+    district: str, said: tuple[str, str, str, str], kind: str | None, school: int | None
+) -> None:
+    from aeries_pipeline.accounts.review import Wish
+    from aeries_pipeline.cli.accounts import decide_held
+
+    action, batch, reason, who = said
+    wish = Wish(batch, action, who, reason, kind, school)
+    if not decide_held(load_settings(), district, wish, console):
+        sys.exit(1)
+
+
+def _speaks(name: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Give a command the arguments that both words about a pair share."""
+
+    def wrap(command: Callable[..., None]) -> click.Command:
+        for option in reversed(
+            (
+                click.option("--reason", required=True, help="Why; kept in the audit trail."),
+                click.option("--by", "who", default=getuser, help="Who decides; you by default."),
+            )
+        ):
+            command = option(command)
+        return accounts.command(name)(command)
+
+    return wrap
+
+
+@_speaks("same")
+@click.argument("district")
+@click.argument("closed", type=int)
+@click.argument("goes_on", type=int)
+@sentences
+def accounts_same(district: str, closed: int, goes_on: int, reason: str, who: str) -> None:
+    """Say that two StudentIDs are one child: CLOSED is closed as merged, GOES_ON goes on."""
+    _speak(district, Verdict.SAME, (closed, goes_on), reason, who)
+
+
+@_speaks("different")
+@click.argument("district")
+@click.argument("one", type=int)
+@click.argument("other", type=int)
+@sentences
+def accounts_different(district: str, one: int, other: int, reason: str, who: str) -> None:
+    """Say that two StudentIDs are two children; they are not asked about again."""
+    _speak(district, Verdict.DIFFERENT, (one, other), reason, who)
+
+
+def _speak(district: str, verdict: Verdict, ids: tuple[int, int], reason: str, who: str) -> None:
+    from aeries_pipeline.accounts.review import Word
+    from aeries_pipeline.cli.accounts import speak_of_pair
+
+    word = Word(verdict, *ids, who, reason)
+    if not speak_of_pair(load_settings(), district, word, console):
+        sys.exit(1)
