@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long lint secrets audit types ui emulator bench bench-accounts bench-requests docs lock clean
+.PHONY: demo test test-long lint secrets audit types ui emulator notebook notebook-results bench bench-accounts bench-requests docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
@@ -22,7 +22,7 @@ lint: $(VENV)/.installed
 
 # Nothing that looks like a secret may be under version control.
 secrets: $(VENV)/.installed
-	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '(\.lock$$|golden/)'
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '(\.lock$$|\.ipynb$$|golden/)'
 
 # Known vulnerabilities of the locked versions; asks a public list.
 audit: $(VENV)/.installed
@@ -37,6 +37,22 @@ ui: $(VENV)/.installed
 
 emulator: $(VENV)/.installed
 	$(BIN)/aeries-pipeline emulator --demo
+
+# The analysts' notebook on the published copy, in an environment of its own.
+notebook: $(VENV)-notebook/.installed
+	$(VENV)-notebook/bin/jupyter lab docs/analysts.ipynb
+
+# Its results anew, from what `make demo` left.
+notebook-results: $(VENV)-notebook/.installed
+	$(VENV)-notebook/bin/jupyter nbconvert --to notebook --execute --inplace docs/analysts.ipynb
+	$(VENV)-notebook/bin/jupyter nbconvert --to notebook --inplace \
+		--ClearMetadataPreprocessor.enabled=True docs/analysts.ipynb
+
+$(VENV)-notebook/.installed: docs/notebook.lock
+	$(PYTHON) -m venv $(VENV)-notebook
+	$(VENV)-notebook/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r docs/notebook.lock
+	touch $@
 
 # Ratios of a pull to the floor and to the usual tools, in one run; see
 # docs/performance.md. The usual tools live in an environment of their own.
@@ -81,6 +97,9 @@ lock:
 	$(BIN)/uv pip compile benchmarks/requirements.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
 		--output-file benchmarks/requirements.lock
+	$(BIN)/uv pip compile docs/notebook.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
+		--output-file docs/notebook.lock
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -46,7 +46,7 @@ def build_confirmations_asset(
         key=CONFIRMATIONS,
         description=_TEXT,
         group_name="accounts",
-        kinds={"aeries", "duckdb"},
+        kinds={"python", "duckdb"},
         owners=[OWNER],
         partitions_def=partitions.districts,
         deps=[

@@ -48,11 +48,15 @@ def links(module: ModuleType | str, page: str, table: str | None = None) -> dict
     return metadata
 
 
-def bars(heading: str, numbers: dict[str, int], *, width: int = 30) -> dg.MarkdownMetadataValue:
+def bars(
+    title: str, heading: str, unit: str, numbers: dict[str, int], *, width: int = 30
+) -> dg.MarkdownMetadataValue:
     """Return a small chart of counts, one bar for each name.
 
     Args:
+        title: What the chart shows, as a line above it.
         heading: What the names are.
+        unit: What is counted, such as ``students``.
         numbers: Counts of at least 0; the chart keeps their order.
         width: Characters of the longest bar.
     """
@@ -61,4 +65,6 @@ def bars(heading: str, numbers: dict[str, int], *, width: int = 30) -> dg.Markdo
         f"| {name} | {number:,} | {'█' * max(round(number / most * width), number > 0)} |"
         for name, number in numbers.items()
     ]
-    return dg.MetadataValue.md("\n".join([f"| {heading} | | |", "|---|---:|---|", *rows]))
+    scale = f"longest bar: {most:,}" if numbers else "nothing yet"
+    head = [f"**{title}**", "", f"| {heading} | {unit} | {scale} |", "|---|---:|---|"]
+    return dg.MetadataValue.md("\n".join([*head, *rows]))

@@ -35,7 +35,7 @@ def build_onboarding_asset(partitions: Partitions) -> dg.AssetsDefinition:
     @dg.asset(
         key=ONBOARDING,
         group_name="operations",
-        kinds={"aeries"},
+        kinds={"python"},
         owners=[OWNER],
         partitions_def=partitions.districts,
         check_specs=check_specs(ONBOARDING, QUESTIONS, partitions.districts),

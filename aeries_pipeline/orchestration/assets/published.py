@@ -154,7 +154,7 @@ def _view_spec(view: View) -> dg.AssetSpec:
     return dg.AssetSpec(
         view_key(view),
         description=f"{view.title}.{note}",
-        group_name="publish",
+        group_name="analytics",
         kinds={"duckdb", "view"},
         owners=[OWNER],
         deps=[key if key in views else _all_of(key) for key in sorted(keys)],
@@ -205,24 +205,36 @@ def _database_metadata(done: Published) -> dict[str, Any]:
         "data_until": f"{row['data_until']:%Y-%m-%d %H:%M:%S} UTC" if row["data_until"] else "",
         "database": dg.MetadataValue.path(str(done.database)),
         "parquet": dg.MetadataValue.path(str(done.parquet)),
-        "rows_by_table": bars("raw table", raw),
+        "rows_by_table": bars("Rows of the copy by raw table", "raw table", "rows", raw),
     }
 
 
 def _charts(done: Published) -> Mapping[str, Mapping[str, Any]]:
     """Return a chart for each view that is sooner looked at than read. Counts only."""
     queries = {
-        "students_now": ("district", "SELECT district, count(*) FILTER (is_main_school)"),
-        "on_track_by_school": ("district", "SELECT district, coalesce(sum(students), 0)"),
-        "account_changes_by_day": ("kind", "SELECT kind, coalesce(sum(students), 0)"),
-        "data_quality": ("newest pulls", "SELECT status, count(*)"),
-        "pull_history": ("pulls", "SELECT status, count(*)"),
-    }
+        "students_now": (
+            "Students by district", "district", "students",
+            "SELECT district, count(*) FILTER (is_main_school)",
+        ),
+        "on_track_by_school": (
+            "Students with a graduation status by district", "district", "students",
+            "SELECT district, coalesce(sum(students), 0)",
+        ),
+        "account_changes_by_day": (
+            "Account changes by kind", "kind", "students",
+            "SELECT kind, coalesce(sum(students), 0)",
+        ),
+        "data_quality": (
+            "Newest pulls by state", "state", "partitions", "SELECT status, count(*)",
+        ),
+        "pull_history": ("All pulls by state", "state", "pulls", "SELECT status, count(*)"),
+    }  # fmt: skip
     found = {}
     with duckdb.connect(str(done.database), read_only=True) as connection:
-        for name, (heading, select) in queries.items():
+        for name, (title, heading, unit, select) in queries.items():
             rows = connection.execute(
                 f"{select} FROM analytics.{name} GROUP BY 1 ORDER BY 1"
             ).fetchall()
-            found[name] = {"chart": bars(heading, {str(key): int(n) for key, n in rows})}
+            numbers = {str(key): int(n) for key, n in rows}
+            found[name] = {"chart": bars(title, heading, unit, numbers)}
     return found

@@ -24,7 +24,7 @@ from aeries_pipeline.orchestration.partitions import Partitions, by_district
 from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
 from aeries_pipeline.stores.judge import Status
 
-AERIES = dg.AssetKey(["aeries", "api"])
+AERIES = dg.AssetKey(["source", "aeries_sites"])
 
 
 def build_raw_asset(
@@ -48,7 +48,7 @@ def build_raw_asset(
                 key,
                 description=description_of(resource),
                 group_name="aeries",
-                kinds={"aeries", "duckdb"},
+                kinds={"python", "duckdb"},
                 owners=[OWNER],
                 skippable=True,
                 metadata=raw_metadata(resource, AERIES),
@@ -132,7 +132,7 @@ def build_raw_assets(
         AERIES,
         description="The Aeries sites of the districts, version 5 of the API. Not ours to make.",
         group_name="aeries",
-        kinds={"aeries"},
+        kinds={"api"},
         owners=[OWNER],
     )
     return [
