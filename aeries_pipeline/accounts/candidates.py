@@ -21,7 +21,9 @@ from aeries_pipeline.accounts.model import ACCOUNT_FIELDS, LONG_AGO, Account, St
 from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.accounts.tables import account_of
 from aeries_pipeline.catalog.blank import is_blank, trimmed
-from aeries_pipeline.catalog.tables import literal
+from aeries_pipeline.catalog.tables import literal, quoted
+from aeries_pipeline.ingest.checks import teaching_schools
+from aeries_pipeline.stores.connection import table_exists
 
 
 def _date(column: str) -> str:
@@ -216,6 +218,20 @@ def lacking(connection: duckdb.DuckDBPyConnection, district: str, policy: Policy
     )
     found = connection.execute(query, [district]).fetchall()
     return frozenset(school for (school,) in found) & policy.schools
+
+
+def unrostered(
+    connection: duckdb.DuckDBPyConnection, district: str, policy: Policy
+) -> frozenset[int]:
+    """Return the schools that teach, by Aeries' list, and that the roster lacks."""
+    if not table_exists(connection, "raw", "schools"):
+        return frozenset()
+    names = ("SchoolCode", "InactiveStatusCode", "DoNotReport", "Terms")
+    rows = connection.execute(
+        f"SELECT {', '.join(map(quoted, names))} FROM raw.schools WHERE district = ?", [district]
+    ).fetchall()
+    schools = [dict(zip(names, row, strict=True)) for row in rows]
+    return frozenset(teaching_schools(schools, policy.inactive_school)) - policy.schools
 
 
 def replies(connection: duckdb.DuckDBPyConnection, district: str, policy: Policy) -> Replies:

@@ -162,7 +162,10 @@ def _picture(batch: Batch, rows: Mapping[int, int], accounts: Mapping[int, int])
     picture = picture_of(pulls, batch.policy.schools, least)
     students, schools = candidates.unreadable(batch.connection, batch.district.id, batch.policy)
     lacking = candidates.lacking(batch.connection, batch.district.id, batch.policy)
-    return replace(picture, unreadable=students, nameless=schools, lacking=lacking)
+    unrostered = candidates.unrostered(batch.connection, batch.district.id, batch.policy)
+    return replace(
+        picture, unreadable=students, nameless=schools, lacking=lacking, unrostered=unrostered
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from aeries_pipeline.accounts.decide import LEFT_FOR_UNROSTERED, REASONS
 from aeries_pipeline.accounts.evidence import Picture
 from aeries_pipeline.accounts.model import NOT_MISSING, Account, Change, Decision, Kind
 from aeries_pipeline.accounts.policy import Policy
@@ -135,7 +136,13 @@ def _leaving(
         return Decision((), seen, "list_contradicted")
     doubt = f"now at school {reply.active_at}, which is not in the roster; add that school, or "
     doubt += "approve if its students are to have no accounts"
-    changes = (replace(change, doubt=change.doubt or doubt) for change in decision.changes)
+    changes = (
+        replace(
+            change, doubt=change.doubt or doubt, code=LEFT_FOR_UNROSTERED,
+            reason=REASONS[LEFT_FOR_UNROSTERED],
+        )
+        for change in decision.changes
+    )  # fmt: skip
     return replace(decision, changes=tuple(changes))
 
 

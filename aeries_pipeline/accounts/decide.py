@@ -32,6 +32,9 @@ LEAVING_GRADE = 13
 FAR = timedelta(days=366)
 """An entry date further ahead is a typing error, and says nothing."""
 
+LEFT_FOR_UNROSTERED = "left_for_unrostered_school"
+"""Code of the deactivation of a student who is, or will be, at a school beyond the roster."""
+
 REASONS = {
     "active_row": "an active row and no account",
     "pre_enrolled_row": "a pre-enrolled row and no account, which this district wants created",
@@ -40,11 +43,15 @@ REASONS = {
     "active_again": "an active row after the account was deactivated",
     "inactive_status": "the school's row is no longer active and no other school has an active one",
     "in_inactive_school": "the only rows left are in the school for inactive students",
+    LEFT_FOR_UNROSTERED: "left for a school that is not in the roster",
     "merged": "another student's row names this id as its former one",
     "absent": "absent from every school in enough complete rounds of pulls",
 }
 OTHER_PERSON = "the id may have been given to another person: two of name, birth date and state "
 OTHER_PERSON += "id are different; compare with Aeries before approving"
+UNROSTERED = "left for school {}, which teaches by Aeries' own list and which the roster lacks; "
+UNROSTERED += "add it with aeries-pipeline roster sync, or approve if its students are to have no "
+UNROSTERED += "accounts"
 NO_SUCH_SCHOOL = "the account's school is no longer in the roster, so nothing can be read of it; "
 NO_SUCH_SCHOOL += "make sure that it has closed before approving"
 
@@ -283,8 +290,11 @@ def _missing(
         return Decision((), noted, "left_too_briefly" if explicit else "absent_too_briefly")
     if not picture.proves_gone(account.school, since):
         return Decision((), noted, "other_schools_older")
-    code = _why(account, said, merged_into)
-    dropped = account.school not in policy.schools
+    goal = _unrostered(account, said, policy) if merged_into is None else None
+    code = LEFT_FOR_UNROSTERED if goal else _why(account, said, merged_into)
+    doubt = UNROSTERED.format(goal) if goal in picture.unrostered else ""
+    if account.school not in policy.schools:
+        doubt = NO_SUCH_SCHOOL
     change = Change(
         student_id=account.student_id,
         kind=Kind.DEACTIVATE,
@@ -294,7 +304,7 @@ def _missing(
         pull_ids=picture.pull_ids,
         code=code,
         reason=REASONS[code],
-        doubt=NO_SUCH_SCHOOL if dropped else "",
+        doubt=doubt,
         related_student_id=merged_into,
     )
     return Decision((change,), noted)
@@ -331,6 +341,13 @@ def _counted(account: Account, picture: Picture, policy: Policy) -> Account:
     return replace(
         account, absent_rounds=account.absent_rounds + 1, absent_counted_at=picture.newest
     )
+
+
+def _unrostered(account: Account, said: Sequence[StudentRow], policy: Policy) -> int | None:
+    """Return the school that a row of leaving names as the next one, where the roster lacks it."""
+    rows = sorted((row for row in said if row.next_school), key=_row_key)
+    known = {account.school, policy.inactive_school, *policy.schools}
+    return rows[0].next_school if rows and rows[0].next_school not in known else None
 
 
 def _why(account: Account, said: Sequence[StudentRow], merged_into: int | None) -> str:

@@ -56,6 +56,7 @@ class Picture:
         nameless: Schools with a row that does not even tell whose it is.
         lacking: Schools whose list lacks a student who is there; it proves
             nobody's absence until a whole list agrees again.
+        unrostered: Schools that teach, by Aeries' own list, and that the roster lacks.
     """
 
     pulls: Mapping[int, SchoolPull]
@@ -64,6 +65,7 @@ class Picture:
     unreadable: frozenset[int] = frozenset()
     nameless: frozenset[int] = frozenset()
     lacking: frozenset[int] = frozenset()
+    unrostered: frozenset[int] = frozenset()
 
     @cached_property
     def is_whole(self) -> bool:

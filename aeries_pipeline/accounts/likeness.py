@@ -19,8 +19,8 @@ from aeries_pipeline.catalog.tables import literal
 MOST_ALIKE = 3
 """What more ids than this have in common is no child's: somebody typed it for many."""
 
-_COUNTED = ("1234567890", "0123456789", "9876543210", "0987654321", "123456789", "987654321")
-"""What is typed where a form demands a number."""
+_COUNTED = ("1234567890", "123456789", "9876543210", "987654321")
+"""What is typed where a form demands a number, without a zero before it."""
 
 SAME_STATE_ID = "same_state_id"
 SAME_NAME = "same_name_and_birthdate"
@@ -67,20 +67,23 @@ def alike(
 
 
 def _key_sql(column: str) -> str:
-    """Return SQL for what spellings of one state id have in common; empty or NULL where nothing.
+    """Return SQL for what spellings of one state id have in common, NULL where it is none.
 
-    Nearly all are digits alone; only the others are worth what a pattern costs.
+    A text of one character only is none, zeros above all. Nearly all are
+    digits alone; only the others are worth what a pattern costs.
     """
+    text = f"upper({trimmed(column)})"
     return (
-        f"CASE WHEN {column} SIMILAR TO '[0-9]+' THEN ltrim({column}, '0') "
-        f"WHEN {column} SIMILAR TO '.*[0-9].*' THEN ltrim(upper({trimmed(column)}), '0') END"
+        f"CASE WHEN {column} SIMILAR TO '[0-9]+' THEN "
+        f"CASE WHEN ltrim({column}, left({column}, 1)) <> '' THEN ltrim({column}, '0') END "
+        f"WHEN {column} SIMILAR TO '.*[0-9].*' AND ltrim({text}, left({text}, 1)) <> '' "
+        f"THEN ltrim({text}, '0') END"
     )
 
 
 def _is_state_id(key: str) -> str:
     """Return SQL that is true of a key that may be a child's own."""
-    counted = ", ".join(literal(one) for one in _COUNTED)
-    return f"replace({key}, left({key}, 1), '') <> '' AND {key} NOT IN ({counted})"
+    return f"{key} NOT IN ({', '.join(literal(one) for one in _COUNTED)})"
 
 
 def _name_sql(column: str) -> str:
@@ -103,7 +106,7 @@ def _pairs_sql(source: str, by: str = "") -> str:
     by_state_id AS (
         SELECT {by} {_STUDENTS} AS students, '{SAME_STATE_ID}' AS code
         FROM (SELECT {by} student_id, {_key_sql("state_student_id")} AS key FROM {source})
-        WHERE key <> '' GROUP BY {by} key
+        WHERE key IS NOT NULL GROUP BY {by} key
         HAVING count(*) BETWEEN 2 AND {MOST_ALIKE} AND {_is_state_id("key")}
     ), by_name AS (
         SELECT {by} {_STUDENTS} AS students, '{SAME_NAME}' AS code

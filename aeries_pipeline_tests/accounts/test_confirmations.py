@@ -158,10 +158,37 @@ def test_a_child_at_a_school_that_is_not_in_the_roster_waits_for_a_person(ward: 
     computed = ward.night(2, NOT_ONE)
     assert computed.held == {"deactivate": 1}
     assert "now at school 888, which is not in the roster" in computed.open_holds[0].reason
+    (code,) = ward.warehouse.rows("SELECT DISTINCT code FROM core.account_changes_now "
+                                  "WHERE kind = 'deactivate'")  # fmt: skip
+    assert code == ("left_for_unrostered_school",)
     assert ward.requests == [(991, 1), (888, 1)], "the first active row ends the asking"
     assert computed.picture.lacking == frozenset()
     say(ward.warehouse, "eagle-usd", Wish(computed.batch_id, "approve", "Kim", "a charter school"))
     assert ward.compute().applied == {"deactivate": 1}
+
+
+@pytest.mark.parametrize(("terms", "waits"), [('[{"TermCode": "Y"}]', True), ("[]", False)])
+def test_leaving_for_a_teaching_school_beyond_the_roster_waits(
+    ward: Ward, terms: str, waits: bool
+) -> None:
+    with ward.warehouse.open() as connection:
+        connection.execute(create_raw(RESOURCES["schools"].main, "warehouse"))
+        connection.execute(
+            'INSERT INTO raw.schools (district, "SchoolCode", "LowGradeLevel", "HighGradeLevel", '
+            "\"Terms\") VALUES ('eagle-usd', 888, 9, 12, ?), ('eagle-usd', 991, 9, 12, ?)",
+            [terms, terms],
+        )
+    left = [*NOT_ONE, *many(1, 1, InactiveStatusCode="T", NextSchoolCode=888)]
+    ward.night(1, left)
+    computed = ward.night(2, left)
+    assert (computed.held, computed.applied) == (
+        ({"deactivate": 1}, {}) if waits else ({}, {"deactivate": 1})
+    )
+    assert ward.warehouse.rows(
+        "SELECT code FROM core.account_changes_now WHERE kind = 'deactivate'"
+    ) == [("left_for_unrostered_school",)]
+    if waits:
+        assert "roster sync" in computed.open_holds[0].reason
 
 
 def test_of_more_than_are_asked_for_a_sample_is_and_the_rest_waits_for_a_person(ward: Ward) -> None:

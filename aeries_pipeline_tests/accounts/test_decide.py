@@ -328,3 +328,31 @@ def test_status_codes_mean_what_the_district_says(code, school, expected) -> Non
         ignored_codes=frozenset({"T"}),
     )
     assert policy.standing(code, school) is expected
+
+
+@pytest.mark.parametrize(
+    ("row_of_leaving", "code", "asks"),
+    [
+        ({"next_school": 888}, "left_for_unrostered_school", True),
+        ({"next_school": 777}, "left_for_unrostered_school", False),
+        ({"next_school": 992}, "inactive_status", False),
+        ({"next_school": 999}, "inactive_status", False),
+        ({"next_school": 0}, "inactive_status", False),
+        ({"next_school": 888, "school": 999, "night_of": 0}, "left_for_unrostered_school", True),
+    ],
+)
+def test_leaving_for_a_school_beyond_the_roster_is_told_apart(row_of_leaving, code, asks) -> None:
+    """School 888 teaches by Aeries' own list, school 777 does not."""
+    seen = replace(picture(), unrostered=frozenset({888}))
+    gone = row(**{"school": 991, "standing": GONE, **row_of_leaving})
+    (change,) = decide(account(), [gone], seen, AT_ONCE).changes
+    assert change.code == code
+    assert ("school 888, which teaches by Aeries' own list" in change.doubt) is asks
+
+
+def test_who_is_merely_missing_is_absent_wherever_the_next_school_is() -> None:
+    """A far stricter bound counts the absent."""
+    once = replace(AT_ONCE, absent_rounds=1)
+    seen = replace(picture(), unrostered=frozenset({888}))
+    (change,) = decide(account(next_school=888), [], seen, once).changes
+    assert (change.code, change.doubt) == ("absent", "")
