@@ -48,7 +48,7 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             PUBLISH,
-            selection=dg.AssetSelection.groups("publish"),
+            selection=dg.AssetSelection.groups("publish", "analytics"),
             description="Makes the copy of the warehouse that analysts open.",
         ),
     ]
