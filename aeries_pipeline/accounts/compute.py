@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import duckdb
+
 from aeries_pipeline.accounts import candidates
 from aeries_pipeline.accounts.batch import (
     Batch,
@@ -105,10 +107,20 @@ def compute(
         # Under the lock: batches are ordered by this, whoever waited for whom.
         moment = moment or now()
         prepare(connection)
-        policy = policy_of(district, district.day_of(moment))
-        batch = Batch(connection, district, policy, moment, run_id)
-        batch.batch_id = new_id(moment)
-        return _run(batch)
+        return rehearse(connection, district, moment, run_id)
+
+
+def rehearse(
+    connection: duckdb.DuckDBPyConnection,
+    district: District,
+    moment: datetime,
+    run_id: str | None = None,
+) -> Computed:
+    """Compute a district's accounts in the caller's transaction, who keeps it or not."""
+    policy = policy_of(district, district.day_of(moment))
+    batch = Batch(connection, district, policy, moment, run_id)
+    batch.batch_id = new_id(moment)
+    return _run(batch)
 
 
 def _run(batch: Batch) -> Computed:

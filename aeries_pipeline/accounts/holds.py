@@ -66,6 +66,11 @@ class Hold:
         return found
 
     @property
+    def goal(self) -> int | None:
+        """The school afterwards; the one before where there is none."""
+        return self._to_school if self._to_school is not None else self.school
+
+    @property
     def fingerprint(self) -> str:
         """What makes it the same as one proposed later."""
         return str(self._get("fingerprint"))

@@ -30,6 +30,16 @@ def accounts_review(district: str, students: bool) -> None:  # noqa: FBT001
     show_waiting(load_settings(), district, console, with_students=students)
 
 
+@accounts.command("preview")
+@click.argument("district")
+@sentences
+def accounts_preview(district: str) -> None:
+    """Show what DISTRICT's next delivery to Xello will change, beside the last 14 nights."""
+    from aeries_pipeline.cli.accounts import show_preview
+
+    show_preview(load_settings(), district, console)
+
+
 def _decides(action: str) -> Callable[[Callable[..., None]], click.Command]:
     """Give a command the arguments that approving and rejecting share."""
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import dagster as dg
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from aeries_pipeline.accounts.checks import WAITING
 from aeries_pipeline.accounts.duplicates import Pair, Verdict
+from aeries_pipeline.accounts.preview import NIGHTS, drawn, preview
 from aeries_pipeline.accounts.review import (
     Wish,
     Word,
@@ -33,6 +35,8 @@ from aeries_pipeline.orchestration.partitions import DISTRICT_TAG
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse
 
+_UNASKED = "who are asked for alone first"
+"""Of a rehearsal, which asks nobody."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -110,6 +114,38 @@ def _named(district: District, wait: Wait) -> str:
         f"student {wait.student_id}, waiting since {district.day_of(wait.since)}, longer than "
         f"stale_after_days: {why}"
     )
+
+
+def show_preview(settings: Settings, district: str, console: Console) -> None:
+    """Print what the next delivery will change, by school and kind, and a chart of the nights."""
+    entry = load_roster(settings.roster).get(district)
+    found = preview(Warehouse(settings.warehouse), entry, settings.out)
+    number = sum(found.coming.values())
+    since = "nothing was delivered yet"
+    if found.since:
+        since = f"the last one has the changes until {found.since:%Y-%m-%d %H:%M} UTC"
+    console.print(
+        f"{district}: the next delivery to Xello has {number:,} account changes; {since}",
+        soft_wrap=True,
+    )
+    table = Table("school", "change", box=None)
+    for heading in ("next", "average", "most", "held"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for one in found.lines():
+        more = f"more than on any of the last {NIGHTS} nights" if one.is_unusual else ""
+        numbers = (f"{one.coming:,}", f"{one.usual:.1f}", f"{one.most:,}", f"{one.held:,}")
+        table.add_row(str(one.school), one.kind, *numbers, more)
+    if table.row_count:
+        console.print(table)
+    console.print(f"Account changes of the last {NIGHTS} nights and of the next delivery:")
+    for line in drawn(found.bars, "#" if console.options.ascii_only else "\N{FULL BLOCK}"):
+        console.print(f"  {line}", soft_wrap=True)
+    for code, students in found.waiting.items():
+        why = _UNASKED if code == "not_confirmed" else WAITING[code]
+        console.print(f"not decided yet: {students} students {why}", soft_wrap=True)
+    if found.held:
+        console.print(f"held: see aeries-pipeline accounts review {district}", soft_wrap=True)
 
 
 def _paired(district: str, pairs: Sequence[Pair]) -> list[str]:

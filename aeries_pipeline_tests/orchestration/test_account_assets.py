@@ -67,6 +67,13 @@ def test_a_district_gets_its_accounts_and_files_in_one_run(
     assert result.success
     truth = world.site.district.truth()
     assert numbers(result, CHANGES)["create"] == len(truth)
+    shown = numbers(result, CHANGES)
+    graded = "SELECT count(*) FROM core.accounts WHERE grade BETWEEN 0 AND 12"
+    assert (shown["next_delivery"],) == world.warehouse.rows(graded)[0], "nothing was delivered yet"
+    assert f"| next | {shown['next_delivery']} | {'█' * 30} |" in shown["next_delivery_by_night"]
+    assert "| 994 | create |" in shown["next_delivery_by_school"]
+    again = follow(world, instance)
+    assert numbers(again, CHANGES)["next_delivery"] == 0, "all of it was delivered"
     assert numbers(result, ACCOUNTS)["active_accounts"] == len(truth)
     assert numbers(result, ACCOUNTS)["database_year"] == "2026-2027"
     files = numbers(result, FILES)

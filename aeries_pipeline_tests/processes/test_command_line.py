@@ -291,6 +291,23 @@ def test_two_ids_of_one_child_are_shown_and_a_person_says_what_they_are(world: W
     assert "both StudentIDs need an account" in nobody.output
 
 
+def test_a_preview_shows_what_comes_next_as_a_table_and_a_chart(world: World) -> None:
+    call(world, "sync", "eagle-usd")
+    shown = call(world, "accounts", "preview", "eagle-usd")
+    assert shown.exit_code == 0, shown.output
+    assert "the next delivery to Xello has 0 account changes" in shown.output
+    for path in world.settings.out.glob("eagle-usd/xello/*/manifest.json"):
+        path.unlink()
+    graded = "SELECT count(*) FROM core.accounts WHERE grade BETWEEN 0 AND 12"
+    ((number,),) = world.warehouse.rows(graded)
+    shown = call(world, "accounts", "preview", "eagle-usd")
+    assert f"has {number} account changes; nothing was delivered yet" in shown.output
+    assert "more than on any of the last 14 nights" in shown.output
+    assert f"next   {'█' * 40} {number}" in shown.output
+    unknown = call(world, "accounts", "preview", "falcon")
+    assert unknown.exit_code == 2
+
+
 def test_help_is_quick_and_loads_no_dagster() -> None:
     code = (
         "import sys\nfrom aeries_pipeline.cli.main import main\n"

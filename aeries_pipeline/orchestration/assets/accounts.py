@@ -13,11 +13,13 @@ from aeries_pipeline.accounts import columns, decide
 from aeries_pipeline.accounts.checks import QUESTIONS, WAITING, answers
 from aeries_pipeline.accounts.compute import Computed, compute
 from aeries_pipeline.accounts.model import Kind
+from aeries_pipeline.accounts.preview import NIGHTS, Preview, left_to_deliver
 from aeries_pipeline.accounts.review import Waiting, pairs_of, summarised
 from aeries_pipeline.accounts.tables import ACCOUNTS_COLUMNS, CHANGES_COLUMNS
 from aeries_pipeline.orchestration.assets.checks import check_result, check_specs
 from aeries_pipeline.orchestration.assets.confirmations import CONFIRMATIONS
 from aeries_pipeline.orchestration.assets.describe import OWNER, table_metadata
+from aeries_pipeline.orchestration.assets.links import bars
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import Partitions
@@ -102,6 +104,7 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
         try:
             computed = compute(warehouse.warehouse, district, run_id=context.run.run_id)
             pairs = pairs_of(warehouse.warehouse, district.id)
+            coming = left_to_deliver(warehouse.warehouse, district, aeries.settings.out, computed)
         except (WarehouseBusyError, WarehouseUnusableError) as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         if not computed.picture.pulls and not computed.active_before:
@@ -118,7 +121,8 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
             check_results=[check_result(ACCOUNTS, one) for one in verdicts],
         )
         yield dg.MaterializeResult(
-            asset_key=CHANGES, metadata=_changes_metadata(computed, open_ones)
+            asset_key=CHANGES,
+            metadata={**_changes_metadata(computed, open_ones), **_preview_metadata(coming)},
         )
 
     return core_accounts
@@ -139,6 +143,23 @@ def _accounts_metadata(computed: Computed) -> dict[str, Any]:
         ]
         metadata["not_decided_yet"] = dg.MetadataValue.md("\n".join(lines))
     return metadata
+
+
+def _preview_metadata(found: Preview) -> dict[str, Any]:
+    """Return what the next delivery changes, as a chart of the nights and a table."""
+    rows = [
+        f"| {one.school} | {one.kind} | {one.coming} | {one.usual:.1f} | {one.most} | {one.held} |"
+        for one in found.lines()
+    ]
+    heads = ["| school | change | next | average | most | held |", "|---|---|---:|---:|---:|---:|"]
+    return {
+        "next_delivery": sum(found.coming.values()),
+        "next_delivery_by_night": bars(
+            f"Account changes of the last {NIGHTS} nights and of the next delivery to Xello",
+            "night", "changes", found.bars,
+        ),
+        "next_delivery_by_school": dg.MetadataValue.md("\n".join([*heads, *rows])),
+    }  # fmt: skip
 
 
 def _changes_metadata(computed: Computed, open_ones: Sequence[Waiting]) -> dict[str, Any]:
