@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.operations.status.health import health_of
 from aeries_pipeline.operations.status.nights import NIGHTS, plain
 from aeries_pipeline.operations.status.page import ordered, summary
 from aeries_pipeline.operations.status.read import DistrictStatus, read_status
@@ -40,7 +41,9 @@ def show_status(settings: Settings, console: Console) -> None:
 
 def _lines(one: DistrictStatus, *, ascii_only: bool) -> list[str]:
     since = f"{one.complete_since:%Y-%m-%d %H:%M} UTC" if one.complete_since else "never"
+    health = health_of(one)
     lines = [
+        f"health {health.percent} %: {health.sentence}",
         f"all complete since {since}, {one.active_accounts:,} accounts",
         f"next opening: {one.window}",
         f"last {NIGHTS} nights: {plain(one.nights) if ascii_only else one.nights}",

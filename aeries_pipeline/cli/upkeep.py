@@ -94,4 +94,39 @@ def clock(mend: bool) -> None:  # noqa: FBT001
         sys.exit(1)
 
 
-COMMANDS = (clock, publish_now, backup, restore, forget, prune_now)
+@click.command("digest")
+@click.option("--print", "prints", is_flag=True, help="Print it and send nothing.")
+@sentences
+def digest(prints: bool) -> None:  # noqa: FBT001
+    """Send one message about how each district is; for cron, once a morning."""
+    from aeries_pipeline.cli.watch import send_digest
+
+    if not send_digest(load_settings(), console, sends=not prints):
+        sys.exit(1)
+
+
+@click.command("watch")
+@sentences
+def watch_openings() -> None:
+    """Tell of districts whose opening passed without a pull; for cron, not for the daemon."""
+    from aeries_pipeline.cli.watch import watch
+
+    if not watch(load_settings(), console):
+        sys.exit(1)
+
+
+@click.command("metrics")
+@click.option(
+    "--textfile",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write this file, for node_exporter's textfile collector.",
+)
+@sentences
+def metrics(textfile: Path | None) -> None:
+    """Print how the districts stand in Prometheus' text form."""
+    from aeries_pipeline.cli.watch import show_metrics
+
+    show_metrics(load_settings(), textfile, console)
+
+
+COMMANDS = (digest, watch_openings, metrics, clock, publish_now, backup, restore, forget, prune_now)

@@ -9,26 +9,26 @@ from pydantic import Field, model_validator
 
 from aeries_pipeline.districts.configuration import Settled
 
-About = Literal["runs", "checks"]
+About = Literal["runs", "checks", "digest"]
 
 
 class MissingSecretError(Exception):
     """An environment variable that a channel names is not set."""
 
 
-_BOTH: tuple[About, ...] = ("runs", "checks")
+_ALL: tuple[About, ...] = ("runs", "checks", "digest")
 
 
 class _Channel(Settled):
     """What all channels share.
 
     Attributes:
-        about: Failed runs, failed checks or both.
+        about: Failed runs, failed checks, the morning's digest, or several of these.
         districts: Only these; all where empty.
         ui: Address of the Dagster UI, for links to runs.
     """
 
-    about: tuple[About, ...] = Field(default=_BOTH, min_length=1)
+    about: tuple[About, ...] = Field(default=_ALL, min_length=1)
     districts: list[str] = Field(default_factory=list)
     ui: str = ""
 

@@ -35,7 +35,10 @@ class NotDeliveredError(Exception):
 
 
 def tell_channels(
-    channels: Sequence[Email | Webhook], lines: Iterable[Line], run_id: str | None = None
+    channels: Sequence[Email | Webhook],
+    lines: Iterable[Line],
+    run_id: str | None = None,
+    title: str | None = None,
 ) -> int:
     """Send each channel what is for it.
 
@@ -48,7 +51,7 @@ def tell_channels(
     lines = list(lines)
     sent, troubles = 0, []
     for channel in channels:
-        notice = notice_for(channel, lines, run_id)
+        notice = notice_for(channel, lines, run_id, title)
         if notice is None:
             continue
         trouble = deliver(channel, notice)

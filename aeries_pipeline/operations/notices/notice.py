@@ -15,7 +15,7 @@ class Line:
     """One thing that failed.
 
     Attributes:
-        about: A run or a check.
+        about: A run, a check or the digest.
         text: A sentence without any student's value.
         district: Whose; empty where it is nobody's in particular.
     """
@@ -41,7 +41,10 @@ class Notice:
 
 
 def notice_for(
-    channel: Email | Webhook, lines: Iterable[Line], run_id: str | None = None
+    channel: Email | Webhook,
+    lines: Iterable[Line],
+    run_id: str | None = None,
+    title: str | None = None,
 ) -> Notice | None:
     """Return what a channel is told, None where nothing here is for it.
 
@@ -49,6 +52,7 @@ def notice_for(
         channel: Its settings say which districts and what it is about.
         lines: Everything that failed.
         run_id: The Dagster run, for the link.
+        title: One line; by default it says what failed and where.
     """
     wanted = [
         line
@@ -61,6 +65,8 @@ def notice_for(
     districts = list(dict.fromkeys(line.district for line in wanted if line.district))
     what = "A run failed" if any(line.about == "runs" for line in wanted) else "A check failed"
     link = f"{channel.ui.rstrip('/')}/runs/{run_id}" if channel.ui and run_id else ""
+    if title is not None:
+        return Notice(title, shortened([line.text for line in wanted]), link or channel.ui)
     title = f"{what}: {', '.join(districts[:3])}" if districts else what
     if len(districts) > 3:
         title += f" and {len(districts) - 3} more districts"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
+from aeries_pipeline.operations.status.health import health_of
 from aeries_pipeline.operations.status.nights import (
     LEGEND,
     NIGHTS,
@@ -17,7 +18,8 @@ from aeries_pipeline.operations.status.nights import (
 from aeries_pipeline.operations.status.read import DistrictStatus
 
 HEADINGS = (
-    "district", "id", f"last {NIGHTS} nights", "all complete since", "accounts", "next opening",
+    "district", "id", "health", f"last {NIGHTS} nights", "all complete since", "accounts",
+    "next opening",
 )  # fmt: skip
 _SHOWN = 3
 _STYLE = """
@@ -60,8 +62,8 @@ def _notes(one: DistrictStatus) -> list[str]:
 
 
 def _cells(one: DistrictStatus) -> list[str]:
-    numbers = (one.nights, _since(one), f"{one.active_accounts:,}", one.window)
-    return [one.name, one.id, *numbers]
+    numbers = (_since(one), f"{one.active_accounts:,}", one.window)
+    return [one.name, one.id, one.nights, f"{health_of(one).percent} %", *numbers]
 
 
 def markdown(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
@@ -84,8 +86,8 @@ def markdown(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
     lines += ["## All districts", "", "| " + " | ".join(HEADINGS) + " |"]
     lines.append("|---" * len(HEADINGS) + "|")
     for one in ordered(statuses):
-        name, district, nights, *rest = _cells(one)
-        cells = (f"**{text(name)}**", f"`{district}`", f"`{nights}`", *map(text, rest))
+        name, district, nights, health, *rest = _cells(one)
+        cells = (f"**{text(name)}**", f"`{district}`", health, f"`{nights}`", *map(text, rest))
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", LEGEND, ""]
     for one in statuses:
@@ -118,9 +120,9 @@ def html(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
 
 
 def _row(one: DistrictStatus) -> str:
-    name, district, nights, *rest = map(escape, _cells(one))
+    name, district, nights, health, *rest = map(escape, _cells(one))
     notes = "".join(f"<br><small>{escape(line)}</small>" for line in _notes(one))
-    cells = [name + notes, f"<code>{district}</code>", _svg(nights), *rest]
+    cells = [name + notes, f"<code>{district}</code>", health, _svg(nights), *rest]
     kind = "look" if one.needs_a_person else "fine"
     return f'<tr class="{kind}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 

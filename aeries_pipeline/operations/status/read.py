@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aeries_pipeline.accounts.evidence import NONE_ACTIVE
@@ -55,6 +55,12 @@ class DistrictStatus:
         nights: A sign for each of the last nights, see ``nights``.
         left_out: Sentences about schools whose list came and is not believed,
             with the day since when.
+        partitions: How many partitions are wanted and granted.
+        missing: How many of these did not come at their newest attempt, or never.
+        last_tried: When any pull last ended, well or not, UTC without a zone.
+        closed_early: Partitions for which the window closed too early at their
+            newest attempt.
+        changed: Students whose account changed in the last day, by kind.
     """
 
     id: str
@@ -72,6 +78,11 @@ class DistrictStatus:
     reading_differs: bool = False
     nights: str = ""
     left_out: tuple[str, ...] = ()
+    partitions: int = 0
+    missing: int = 0
+    last_tried: datetime | None = None
+    closed_early: int = 0
+    changed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def needs_a_person(self) -> bool:
@@ -124,6 +135,19 @@ def read_status(warehouse: Warehouse, roster: Roster, moment: datetime) -> list[
                 "GROUP BY district"
             ).fetchall()
         )
+        tried = dict(
+            connection.execute(
+                "SELECT district, max(finished_at) FROM meta.pulls GROUP BY district"
+            ).fetchall()
+        )
+        changed: dict[str, dict[str, int]] = {}
+        yesterday = moment.astimezone(UTC).replace(tzinfo=None) - timedelta(days=1)
+        for district, kind, students in connection.execute(
+            "SELECT district, kind, count(DISTINCT student_id) FROM core.account_changes_now "
+            "WHERE status = 'applied' AND recorded_at > ? GROUP BY ALL ORDER BY ALL",
+            [yesterday],
+        ).fetchall():
+            changed.setdefault(district, {})[kind] = students
     by_district: dict[str, list[tuple[Any, ...]]] = {}
     for row in newest:
         by_district.setdefault(row[0], []).append(row[1:])
@@ -132,6 +156,8 @@ def read_status(warehouse: Warehouse, roster: Roster, moment: datetime) -> list[
             status_of(one, by_district.get(one.id, ()), moment, (holds, active)),
             nights=picture(nights.get(one.id, {}), one, moment),
             left_out=tuple(text for text in left_out.get(one.id) or () if NONE_ACTIVE in text),
+            last_tried=tried.get(one.id),
+            changed=changed.get(one.id, {}),
         )
         for one in roster.districts
     ]
@@ -160,16 +186,19 @@ def status_of(
         for school in (district.schools if resource.grain is Grain.SCHOOL else [None])
     ]
     granted = {name for (name, _), (status, *_rest) in known.items() if status == "complete"}
-    troubles, refused, times, waits_for = [], set(), [], 0
+    troubles, refused, times, waits_for, early, missing = [], set(), [], 0, 0, 0
     for name, school in wanted:
         status, reason, complete_at = known.get((name, school), ("", "", None))
         if status == "not_granted":
             if name in granted:
                 # Its neighbours answer: this is no permission that the district lacks.
                 troubles.append(Trouble(name, school, reason))
+                missing += 1
             else:
                 refused.add(name)
             continue
+        early += status == "skipped"
+        missing += status in {"failed", "refused"} or complete_at is None
         if status in {"failed", "refused"}:
             troubles.append(Trouble(name, school, reason))
         if complete_at is None:
@@ -196,6 +225,9 @@ def status_of(
         month=tuple(exceptions(coming_month(district.windows, district.windows.day_of(moment)))),
         reading=district.reading.text,
         reading_differs=district.reading.needs_a_person,
+        partitions=sum(name not in refused for name, _school in wanted),
+        missing=missing,
+        closed_early=early,
     )
 
 

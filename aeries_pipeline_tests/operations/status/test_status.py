@@ -158,7 +158,7 @@ def test_the_page_puts_first_who_needs_a_person_and_escapes_what_it_shows(world:
     assert "2 districts, 1 of them need a person." in shown
     assert shown.index("eagle-usd") < shown.index("fine-usd")
     rows = [line for line in shown.splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in rows} == {7}
+    assert {line.replace("\\|", "").count("|") for line in rows} == {8}
     assert shown.index("## Needs a person") < shown.index("## All districts")
     assert "2 account changes wait: aeries-pipeline accounts review eagle-usd" in shown
     page = html(statuses, NOW)
@@ -198,7 +198,8 @@ def test_the_command_says_the_same(world: World) -> None:
     pull(world)
     shown = call(world, "status").output
     assert "1 districts, 0 of them need a person." in shown
-    assert "ok   eagle-usd  Eagle\n     all complete since 20" in shown
+    assert "ok   eagle-usd  Eagle\n     health 100 %: everything came" in shown
+    assert "     all complete since 20" in shown
     world.faults({"kind": "html", "path": "schools/994/gpas"})
     pull(world)
     shown = call(world, "status").output

@@ -1,0 +1,52 @@
+"""One number and one sentence for each district. Pure.
+
+The number is the share, in percent, of the partitions that are wanted and
+granted whose newest attempt came whole. Old data are worth half at most, and
+where a person has to decide something it is 90 at most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aeries_pipeline.operations.status.read import DistrictStatus
+
+_OLD, _WAITING = 50, 90
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a district is.
+
+    Attributes:
+        percent: 100 where everything is as it should be.
+        sentence: What pulls it down most, or that nothing does.
+    """
+
+    percent: int
+    sentence: str
+
+
+def health_of(status: DistrictStatus) -> Health:
+    """Return number and sentence for one district."""
+    if not status.partitions:
+        return Health(0, "nothing is pulled of this district")
+    missing = status.missing
+    percent = 100 * (status.partitions - missing) // status.partitions
+    bounds = [
+        (status.is_stale, _OLD, f"the oldest data are of {_day(status)} and too old"),
+        (bool(status.left_out), _WAITING, f"{len(status.left_out)} schools are left out"),
+        (bool(status.holds), _WAITING, f"{status.holds} account changes wait for a person"),
+        (status.reading_differs, _WAITING, "how its pull window is read waits for a person"),
+    ]
+    sentence = "everything came, and nothing waits for a person"
+    if missing:
+        sentence = f"{missing} of {status.partitions} partitions did not come"
+    for applies, bound, text in bounds:
+        if applies and bound < percent:
+            percent, sentence = bound, text
+    return Health(percent, sentence)
+
+
+def _day(status: DistrictStatus) -> str:
+    return f"{status.complete_since:%Y-%m-%d}" if status.complete_since else "never"
