@@ -10,11 +10,11 @@ import click
 
 from aeries_pipeline.accounts.duplicates import Verdict
 from aeries_pipeline.accounts.model import Kind
-from aeries_pipeline.cli.common import console, sentences
+from aeries_pipeline.cli.common import Commands, console, sentences
 from aeries_pipeline.settings import load_settings
 
 
-@click.group()
+@click.group(cls=Commands)
 def accounts() -> None:
     """Show account changes that wait for a person; approve or reject them."""
 
