@@ -161,6 +161,10 @@ def test_the_generated_pages_are_current() -> None:
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make docs"
 
 
+def test_the_first_page_stays_short() -> None:
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)[^)]*\)", page.read_text(encoding="utf-8")):

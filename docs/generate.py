@@ -7,20 +7,22 @@ are not current. Prose belongs in the pages themselves, not here.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import click
 
 from aeries_pipeline.analytics import dictionary
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
+from aeries_pipeline.cli.main import main
 
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER))
 from lineage import lineage  # noqa: E402 - its neighbour
 
 LINEAGE = Path(dictionary.__file__).with_name("lineage.json")
-README = FOLDER.parent / "README.md"
 DOWNSTREAM = ("core/confirmations", "core/accounts", "core/account_changes", "out/xello_files")
-BEGIN, END = "<!-- graph: begin -->", "<!-- graph: end -->"
 
 
 def graph() -> str:
@@ -100,16 +102,56 @@ def resources_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def commands_page() -> str:
+    """Return the page with every command, from the command line itself."""
+    lines = [
+        "# Commands",
+        "",
+        "Made from the command line by `make docs`; `--help` behind a command says the same.",
+        "Exit status is 0 only when all that was asked for happened, 2 for a mistake in the",
+        "configuration, 1 otherwise.",
+        "",
+        "| variable | names |",
+        "|---|---|",
+        "| `AERIES_DISTRICTS` | another roster than `data/districts.yaml` |",
+        "| `AERIES_DATA_DIR` | another place than `data` for everything that is written |",
+        "| `AERIES_DUCKDB_MEMORY` | the memory that DuckDB may take |",
+        "",
+    ]
+    for path, command in _commands(main, "aeries-pipeline"):
+        context = click.Context(command)
+        arguments = [one for one in command.params if isinstance(one, click.Argument)]
+        usage = " ".join([path, *(one.make_metavar(context) for one in arguments)])
+        lines += [f"## `{usage}`", "", *_paragraphs(command.help or ""), ""]
+        options = [one for one in command.params if isinstance(one, click.Option)]
+        rows = [record for one in options if (record := one.get_help_record(context))]
+        if rows:
+            lines += ["| option | |", "|---|---|"]
+            safe = [(name.replace("|", "\\|"), text) for name, text in rows]
+            lines += [f"| `{name}` | {text} |" for name, text in safe]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _paragraphs(text: str) -> list[str]:
+    return text.strip().splitlines()
+
+
+def _commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
 def pages() -> dict[Path, str]:
     """Return each generated page with its text."""
-    readme = README.read_text(encoding="utf-8")
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
     return {
         FOLDER / "resources.md": resources_page(),
+        FOLDER / "commands.md": commands_page(),
         LINEAGE: lineage(),
         FOLDER / "data-dictionary.md": dictionary.markdown(),
-        README: f"{before}{BEGIN}\n{graph()}\n{END}{after}",
     }
 
 
