@@ -28,6 +28,7 @@ from aeries_pipeline.accounts.confirmations import Replies, unconfirmed, weighed
 from aeries_pipeline.accounts.decide import decide
 from aeries_pipeline.accounts.duplicates import read_pairs, told_apart
 from aeries_pipeline.accounts.evidence import Picture, picture_of
+from aeries_pipeline.accounts.first_load import first_loads, questioned
 from aeries_pipeline.accounts.holds import Hold, Holds, read_holds
 from aeries_pipeline.accounts.model import (
     Change,
@@ -219,6 +220,7 @@ def proposed(batch: Batch) -> Proposed:
     replies = candidates.replies(connection, district, policy)
     decisions = _decide(batch, picture, cases, replies)
     decisions = told_apart(connection, district, decisions, pairs, holds.is_rejected)
+    decisions = questioned(decisions, first_loads(connection, district, picture.pulls))
     changes = [change for one in decisions.values() for change in one.changes]
     changes = [change for change in changes if not holds.is_rejected(change)]
     open_ones = unconfirmed([one for one in changes if not one.decided_by], replies, picture)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+from aeries_pipeline.accounts.policy import policy_of
 from aeries_pipeline.districts.errors import ConfigurationError, StoppedError
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.districts.urls import api_base
@@ -15,6 +16,7 @@ from aeries_pipeline.ingest.checks import roster_drift, teaching_schools
 from aeries_pipeline.ingest.session import window_is_closed
 from aeries_pipeline.operations.onboarding import network, site
 from aeries_pipeline.operations.onboarding.findings import Finding, Verdict, failed, passed, warned
+from aeries_pipeline.operations.onboarding.status_codes import status_codes
 
 PATIENCE = RetryPolicy(attempts=2, base_seconds=0.5, cap_seconds=5.0, deadline_seconds=30.0)
 TIMEOUTS = Timeouts(connect=10.0, read=60.0, total=120.0)
@@ -128,5 +130,10 @@ def _ask_site(
         chosen = next((one for one in district.schools if one in teaching), teaching[-1])
         granted, samples = site.permissions(client, district, chosen, year)
         yield from granted
+        students = next((one.answer for one in samples if one.resource.name == "students"), None)
+        if students is not None:
+            others = [one for one in district.schools or teaching if one != chosen]
+            policy = policy_of(district, district.day_of(moment.replace(tzinfo=None)))
+            yield from status_codes(client, policy, [chosen, *others], year, {chosen: students})
         number = len(district.schools) or len(teaching)
         yield site.estimate(samples, district, number)

@@ -148,11 +148,13 @@ class Sample:
         resource: What was asked for.
         rows: Elements of the first page.
         seconds: How long it took.
+        answer: The page itself.
     """
 
     resource: Resource
     rows: int
     seconds: float
+    answer: Answer | None = None
 
 
 def schools(client: AeriesClient, year: int) -> tuple[Finding, list[dict[str, Any]]]:
@@ -192,7 +194,7 @@ def permissions(
         except AeriesError as error:
             found.append(failed(resource.name, str(error), blocks=False))
             continue
-        sample = Sample(resource, len(answer.rows), time.monotonic() - started)
+        sample = Sample(resource, len(answer.rows), time.monotonic() - started, answer)
         samples.append(sample)
         found.append(_sampled(sample))
     return found, samples
