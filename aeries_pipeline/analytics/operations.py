@@ -28,7 +28,7 @@ LEFT JOIN (
     WHERE {is_blank('s."InactiveStatusCode"')}
     GROUP BY s.district, s."SchoolCode", s."CourseID"
 ) AS m ON m.district = r.district AND m.school = r.school AND m.course_id = r.course_id
-WHERE r.state <> 'rejected'
+WHERE r.state IN ('ready', 'exported', 'already_in_aeries', 'held')
 GROUP BY r.district, r.school_year, r.school, n.school_name, r.course_id
 """,
     columns=(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -203,12 +204,35 @@ def requests() -> None:
 @requests.command("take")
 @click.argument("district")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--covers",
+    type=click.Choice(["students", "school", "district", "additions"]),
+    help="For whom the file speaks; what the district has settled by default.",
+)
 @sentences
-def requests_take(district: str, file: Path) -> None:
+def requests_take(district: str, file: Path, covers: str | None) -> None:
     """Put FILE into DISTRICT's inbox, take it, and write the files for Aeries."""
     from aeries_pipeline.cli.requests import take_file
 
-    if not take_file(load_settings(), district, file, console):
+    if not take_file(load_settings(), district, file, console, covers=covers):
+        sys.exit(1)
+
+
+@requests.command("answer")
+@click.argument("district")
+@click.argument("file")
+@click.argument("said", type=click.Choice(["accept", "refuse", "withdraw", "keep"]))
+@click.option("--by", "who", default=getuser, help="Who decides; you by default.")
+@sentences
+def requests_answer(district: str, file: str, said: str, who: str) -> None:
+    """Say what becomes of FILE of DISTRICT that waits for a person.
+
+    accept or refuse a file of which much would vanish; withdraw or keep the
+    requests of students whom a whole export no longer names.
+    """
+    from aeries_pipeline.cli.requests import answer_file
+
+    if not answer_file(load_settings(), district, (file, said, who), console):
         sys.exit(1)
 
 

@@ -14,10 +14,12 @@ from rich.table import Table
 from aeries_pipeline.cli.accounts import QUIET
 from aeries_pipeline.cli.common import warn
 from aeries_pipeline.course_requests.checks import NONE_REJECTED
+from aeries_pipeline.course_requests.holds import Answer, NoSuchFileError, answer
 from aeries_pipeline.course_requests.inbox import drop_in, inbox_of, waiting_files
 from aeries_pipeline.course_requests.model import Reason, State
 from aeries_pipeline.course_requests.sentences import SENTENCES, STATES
 from aeries_pipeline.course_requests.sss.deliver import last_folder
+from aeries_pipeline.course_requests.statement import Covers
 from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.automation.instance import open_instance
@@ -25,16 +27,56 @@ from aeries_pipeline.orchestration.automation.jobs import EXPORT_REQUESTS, TAKE_
 from aeries_pipeline.orchestration.partitions import DISTRICT_TAG, range_tags, school_keys
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.outcomes import now
 
 
-def take_file(settings: Settings, district_id: str, file: Path, console: Console) -> bool:
+def take_file(
+    settings: Settings,
+    district_id: str,
+    file: Path,
+    console: Console,
+    *,
+    covers: str | None = None,
+) -> bool:
     """Put a file into the inbox, then take it and write the files for Aeries.
+
+    Args:
+        settings: Of the installation.
+        district_id: District of the roster.
+        file: The file.
+        console: Where to tell.
+        covers: For whom it speaks; None for what the district has settled.
 
     Returns:
         Whether the file could be read and everything was written.
     """
     district = load_roster(settings.roster).get(district_id)
-    drop_in(inbox_of(settings.inbox, district.id), file)
+    cover = Covers(covers) if covers else None
+    drop_in(inbox_of(settings.inbox, district.id), file, cover)
+    return export_requests(settings, district_id, console)
+
+
+def answer_file(
+    settings: Settings, district_id: str, said: tuple[str, str, str], console: Console
+) -> bool:
+    """Record what a person says about a file, then decide and write anew.
+
+    Args:
+        settings: Of the installation.
+        district_id: District of the roster.
+        said: The file, the answer, and who gives it.
+        console: Where to tell.
+
+    Returns:
+        Whether the answer was recorded and everything was written.
+    """
+    district = load_roster(settings.roster).get(district_id)
+    file_id, what, who = said
+    try:
+        answer(Warehouse(settings.warehouse), district, file_id, Answer(what), who, now())
+    except NoSuchFileError as error:
+        warn(console, str(error))
+        return False
     return export_requests(settings, district_id, console)
 
 

@@ -14,9 +14,13 @@ from aeries_pipeline.ingest.checks import Answer
 READABLE = "files_are_readable"
 NONE_REJECTED = "requests_can_be_imported"
 ARRIVED = "exported_requests_arrived"
+NONE_WAITS = "every_file_counts"
+STILL_NAMED = "students_are_still_named"
 QUESTIONS = {
     READABLE: "Could every file that was in the inbox be read?",
     NONE_REJECTED: "Can every request be imported, or is it there already?",
+    NONE_WAITS: "Does every file count, or does one wait for a person because much would vanish?",
+    STILL_NAMED: "Does the newest whole export still name every student with requests?",
     ARRIVED: "Is every exported request in Aeries by the last pull of its course requests?",
 }
 """The good state that each check asks about."""
@@ -24,7 +28,13 @@ QUESTIONS = {
 
 def answers(district: str, taken: Sequence[Taken], computed: Computed) -> list[Answer]:
     """Return the verdict on each question; counts and codes, no student."""
-    return [_readable(district, taken), _rejected(computed), _arrived(district, computed)]
+    return [
+        _readable(district, taken),
+        _rejected(computed),
+        _waiting(district, computed),
+        _left_out(district, computed),
+        _arrived(district, computed),
+    ]
 
 
 def _readable(district: str, taken: Sequence[Taken]) -> Answer:
@@ -53,6 +63,35 @@ def _rejected(computed: Computed) -> Answer:
     )
     text = f"{rejected} of {computed.received} rejected. {told} rejects.csv names the lines."
     return Answer(NONE_REJECTED, passed=False, text=text, numbers=numbers)
+
+
+def _waiting(district: str, computed: Computed) -> Answer:
+    numbers = {"waiting": len(computed.waiting)}
+    if not computed.waiting:
+        return Answer(NONE_WAITS, passed=True, text="no file waits", numbers=numbers)
+    told = "; ".join(f"file {file_id} waits: {why}" for file_id, why in computed.waiting.items())
+    first = next(iter(computed.waiting))
+    text = (
+        f"{district}: {told}; look whether the file is whole, then "
+        f"aeries-pipeline requests answer {district} {first} accept, or refuse"
+    )
+    return Answer(NONE_WAITS, passed=False, text=text, serious=True, numbers=numbers)
+
+
+def _left_out(district: str, computed: Computed) -> Answer:
+    numbers = {"students": sum(computed.left_out.values())}
+    if not computed.left_out:
+        return Answer(STILL_NAMED, passed=True, text="nobody is left out", numbers=numbers)
+    told = "; ".join(
+        f"file {file_id} no longer names {number} students with requests"
+        for file_id, number in computed.left_out.items()
+    )
+    first = next(iter(computed.left_out))
+    text = (
+        f"{district}: {told}; rejects.csv names them. Ask the school, then "
+        f"aeries-pipeline requests answer {district} {first} withdraw, or keep"
+    )
+    return Answer(STILL_NAMED, passed=False, text=text, numbers=numbers)
 
 
 def _arrived(district: str, computed: Computed) -> Answer:

@@ -11,13 +11,13 @@ MEANINGS = {
     "stated_course": "What stood there as CourseID",
     "student_id": "STU.ID; empty where it could not be read",
     "course_id": "CRS.CN, with leading zeros",
-    "priority": "1 is the first wish",
+    "priority": "1 is the first wish; as the newest file says that names it",
     "alternate_for": "The course it is an alternate of, * for any; blank for a request",
     "school_year": "First calendar year of the school year that it is for",
     "requested_at": "When the student asked, as the file states it",
     "problem": "Why the line cannot be a request, whatever Aeries says; blank for none",
     "unread": "What could not be read and is not needed",
-    "state": "ready, exported, already_in_aeries, held or rejected",
+    "state": "ready, exported, already_in_aeries, held, rejected, repeated or withdrawn",
     "reason": "Why it is held or rejected; of an exported one, why it would not be exported today",
     "warnings": "What to know all the same",
     "school": "School of next year; where it is not known, the present one",
@@ -25,6 +25,7 @@ MEANINGS = {
     "grade": "Grade of next year",
     "decided_at": "When the state last changed, UTC",
     "place": "Sheet, line and column, where the line alone does not tell",
+    "proposed": "The course that an unknown CourseID without its zeros may mean",
 }
 
 FILES = {
@@ -40,6 +41,14 @@ FILES = {
     "reason": "Why it could not be read, in one sentence",
     "received_at": "When it was taken up, UTC",
     "run_id": "The Dagster run",
+    "covers": "For whom it speaks: students, school, district or additions",
+    "covers_school": "The school that it covers, where it covers one",
+    "stated_at": "When it was exported by its own statement, UTC; empty where it states none",
+    "standing": "counts, held, refused or grown (a longer one has taken its place)",
+    "hold": "Why it waits for a person, in one sentence",
+    "missing": "What a person said of students whom it no longer names: withdraw or keep",
+    "answered_by": "Who accepted, refused, withdrew or kept",
+    "answered_at": "When, UTC",
 }
 
 EXPORTS = {
@@ -57,4 +66,5 @@ EXPORTS = {
     "sort_order": "Priority among the alternates",
     "school_year": "First calendar year of the school year that it is for",
     "exported_at": "When, UTC",
+    "action": "insert, or withdraw where it was listed among what to take out",
 }

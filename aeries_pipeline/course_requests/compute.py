@@ -18,6 +18,8 @@ import pyarrow as pa
 
 from aeries_pipeline.accounts.policy import policy_of
 from aeries_pipeline.course_requests.evidence import read_district, read_students
+from aeries_pipeline.course_requests.holds import judge, left_out, waiting_files
+from aeries_pipeline.course_requests.lost_zeros import meant_course
 from aeries_pipeline.course_requests.model import (
     District as Known,
 )
@@ -31,6 +33,7 @@ from aeries_pipeline.course_requests.model import (
     Warn,
 )
 from aeries_pipeline.course_requests.rules import decide
+from aeries_pipeline.course_requests.standing import collect, follow_carriers, name, place
 from aeries_pipeline.course_requests.tables import OF_YEAR, prepare
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse
@@ -49,6 +52,8 @@ class Computed:
         changed: Requests whose state or reason is another than before.
         received: All requests of the coming year.
         arrivals: Exported requests by what became of them in Aeries, by school.
+        waiting: Files that wait for a person, with the reason.
+        left_out: Students whom the newest whole export of a file no longer names.
     """
 
     next_year: int | None
@@ -57,21 +62,25 @@ class Computed:
     changed: int
     received: int
     arrivals: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 _OPEN = """
 SELECT r.student_id, r.file_id, r.line, r.course_id, r.alternate_for, r.school_year, r.problem,
        r.unread, e.school, e.student_number, r.state, r.reason, r.warnings, r.school,
-       r.student_number, r.grade, e.places
+       r.student_number, r.grade, e.places, p.is_left_out, r.proposed
 FROM core.course_requests r
+JOIN request_placed p ON p.file_id = r.file_id AND p.line = r.line AND p.role = 'carries'
 LEFT JOIN (
-    SELECT *, list([school, student_number]) OVER (PARTITION BY file_id, line) AS places
+    SELECT file_id, line, if(action = 'withdraw', NULL, school) AS school,
+           if(action = 'withdraw', NULL, student_number) AS student_number,
+           list([school, student_number]) OVER (PARTITION BY file_id, line) AS places
     FROM core.course_request_exports WHERE district = $district
     QUALIFY row_number() OVER (PARTITION BY file_id, line
-                               ORDER BY exported_at DESC, export_id DESC) = 1
+                               ORDER BY exported_at DESC, export_id DESC, action DESC) = 1
 ) e ON e.file_id = r.file_id AND e.line = r.line
 WHERE r.district = $district
-  AND (r.state IS NULL OR r.school_year IS NULL OR r.school_year >= $next_year)
 ORDER BY r.student_id, r.received_at, r.file_id, r.line
 """
 
@@ -105,16 +114,67 @@ def _compute(
             "WHERE district = ? AND school_year IS NULL",
             [known.next_year, district.id],
         )
-    rows = connection.execute(
-        _OPEN, {"district": district.id, "next_year": known.next_year or 0}
-    ).fetchall()
+    _name_the_newest(connection, district, known, moment)
+    rows = connection.execute(_OPEN, {"district": district.id}).fetchall()
     ids = pa.table({"student_id": pa.array({row[0] for row in rows if row[0]}, pa.int64())})
     connection.register("wanted", ids)
     students = read_students(connection, district.id, policy, known)
     connection.unregister("wanted")
     changed = _decided(rows, students, known)
     _update(connection, district.id, changed, moment)
+    follow_carriers(connection, district.id)
     return _summary(connection, district, known.next_year, len(changed), moment)
+
+
+def _name_the_newest(
+    connection: duckdb.DuckDBPyConnection, district: District, known: Known, moment: datetime
+) -> None:
+    """Find which line carries each request, after new files were let in or held."""
+    connection.execute(
+        "UPDATE core.course_request_files SET covers = 'additions', standing = 'counts' "
+        "WHERE district = ? AND status = 'taken' AND covers IS NULL",
+        [district.id],
+    )
+    meant = _meant(connection, district.id, known)
+    if district.course_requests.restore_zeros and meant:
+        _restore_zeros(connection, district.id, meant)
+        meant = {}
+    collect(connection, district.id, known.next_year, list(known.courses or ()), meant)
+    judge(connection, district.id, district.course_requests)
+    name(connection)
+    place(connection, district.id, moment)
+
+
+def _meant(connection: duckdb.DuckDBPyConnection, district: str, known: Known) -> dict[str, str]:
+    """Return the courses that unknown ids may mean which have lost their zeros."""
+    if known.courses is None:
+        return {}
+    rows = connection.execute(
+        "SELECT DISTINCT unnest([course_id, alternate_for]) FROM core.course_requests "
+        "WHERE district = ? AND problem = ''",
+        [district],
+    ).fetchall()
+    found = {
+        course: meant_course(course, known.by_digits)
+        for (course,) in rows
+        if course not in known.courses
+    }
+    return {course: meant for course, meant in found.items() if meant}
+
+
+def _restore_zeros(
+    connection: duckdb.DuckDBPyConnection, district: str, meant: Mapping[str, str]
+) -> None:
+    table = pa.table([list(meant), list(meant.values())], names=["course_id", "meant"])
+    connection.register("restored", table)
+    for column in ("course_id", "alternate_for"):
+        connection.execute(
+            f"UPDATE core.course_requests AS r SET {column} = m.meant, unread = "
+            f"list_distinct(list_append(unread, '{Warn.ZEROS_RESTORED}')) FROM restored m "
+            f"WHERE r.district = ? AND r.problem = '' AND r.{column} = m.course_id",
+            [district],
+        )
+    connection.unregister("restored")
 
 
 def _decided(
@@ -130,7 +190,7 @@ def _decided(
         changed += [
             (row[1], row[2], outcome)
             for row, outcome in zip(of_student, outcomes, strict=True)
-            if (row[10], row[11], tuple(row[12] or ()), *row[13:16]) != _flat(outcome)
+            if (row[10], row[11], tuple(row[12] or ()), *row[13:16], row[18]) != _flat(outcome)
         ]
     return changed
 
@@ -146,6 +206,7 @@ def _request(row: tuple[Any, ...]) -> Request:
         warnings=tuple(Warn(one) for one in row[7] or ()),
         exported_at=None if row[8] is None else Place(row[8], row[9]),
         exported_ever=tuple(Place(school, number) for school, number in row[16] or ()),
+        is_left_out=row[17],
     )
 
 
@@ -157,6 +218,7 @@ def _flat(outcome: Outcome) -> tuple[Any, ...]:
         outcome.school,
         outcome.student_number,
         outcome.grade,
+        outcome.proposed,
     )
 
 
@@ -172,7 +234,7 @@ def _update(
     kinds = (
         ("file_id", pa.string()), ("line", pa.int64()), ("state", pa.string()),
         ("reason", pa.string()), ("warnings", pa.list_(pa.string())), ("school", pa.int32()),
-        ("student_number", pa.int64()), ("grade", pa.int32()),
+        ("student_number", pa.int64()), ("grade", pa.int32()), ("proposed", pa.string()),
     )  # fmt: skip
     arrays = [
         pa.array([row[place] for row in flat], kind) for place, (_name, kind) in enumerate(kinds)
@@ -182,7 +244,8 @@ def _update(
         """
         UPDATE core.course_requests AS r
         SET state = d.state, reason = d.reason, warnings = d.warnings, school = d.school,
-            student_number = d.student_number, grade = d.grade, decided_at = $moment
+            student_number = d.student_number, grade = d.grade, proposed = d.proposed,
+            decided_at = $moment
         FROM decided d
         WHERE r.district = $district AND r.file_id = d.file_id AND r.line = d.line
         """,
@@ -221,4 +284,5 @@ def _summary(
     return Computed(
         next_year, states, reasons, changed, states.total(),
         {(school, arrival): number for school, arrival, number in arrivals},
+        waiting_files(connection, district.id), left_out(connection, district.id),
     )  # fmt: skip

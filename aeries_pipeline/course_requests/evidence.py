@@ -18,6 +18,7 @@ from aeries_pipeline.accounts.evidence import picture_of
 from aeries_pipeline.accounts.model import Standing
 from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.catalog.blank import is_blank, trimmed
+from aeries_pipeline.course_requests.lost_zeros import without_zeros
 from aeries_pipeline.course_requests.model import Course, District, Student, StudentRow
 from aeries_pipeline.stores.connection import table_exists
 
@@ -42,14 +43,16 @@ def read_district(connection: duckdb.DuckDBPyConnection, district: str, policy: 
     picture = picture_of(pulls, policy.schools, _NEVER)
     pulled = {pull.school for pull in pulls if pull.pull_id}
     year = picture.database_year
+    courses = _courses(connection, district)
     return District(
         schools=_schools(connection, district),
         roster=policy.schools,
         inactive_school=policy.inactive_school,
-        courses=_courses(connection, district),
+        courses=courses,
         students_read=picture.is_whole,
         schools_read=frozenset(pulled),
         next_year=int(year[:4]) + 1 if year else None,
+        by_digits=without_zeros(courses or ()),
     )
 
 

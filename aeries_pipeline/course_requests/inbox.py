@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from filelock import FileLock
@@ -20,6 +20,7 @@ from filelock import FileLock
 from aeries_pipeline.course_requests.intake import Taken, take
 from aeries_pipeline.course_requests.reading import is_ended
 from aeries_pipeline.course_requests.report import failed_report, taken_report
+from aeries_pipeline.course_requests.statement import Covers
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse, private_directory
 from aeries_pipeline.stores.files import write_atomically
@@ -127,14 +128,16 @@ def take_all(
     limit = int(district.course_requests.max_megabytes * 2**20)
     with FileLock(place / ".lock", timeout=300):
         _bring_back_grown(place, moment)
-        for waiting in waiting_files(place, moment):
+        for number, waiting in enumerate(waiting_files(place, moment)):
+            # Files speak in the order in which they came.
+            stamp += timedelta(microseconds=bool(number))
             try:
                 content = _whole(waiting, limit)
                 if content is None:
                     continue
                 found = take(
                     warehouse, district, waiting.path.name, content, stamp, size=waiting.size,
-                    run_id=run_id,
+                    run_id=run_id, covers=_stated_cover(waiting.path),
                 )  # fmt: skip
                 _put_away(warehouse, district, place, waiting.path, found, stamp)
             except OSError as error:
@@ -145,6 +148,16 @@ def take_all(
                     "its permissions and to disk space",
                 )  # fmt: skip
             yield found
+
+
+def _stated_cover(path: Path) -> Covers | None:
+    """Return what the command line has said of a file's cover beside it."""
+    beside = _beside(path)
+    return Covers(beside.read_text("utf-8").strip()) if beside.exists() else None
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.covers")
 
 
 def _whole(waiting: Waiting, limit: int) -> bytes | None:
@@ -171,7 +184,7 @@ def _bring_back_grown(place: Path, moment: datetime) -> None:
             if report.stat().st_mtime < since or not path.exists():
                 continue
             stated = re.search(
-                r"^File \w+, ([\d,]+) bytes", report.read_text("utf-8"), re.MULTILINE
+                r"^File [\w-]+, ([\d,]+) bytes", report.read_text("utf-8"), re.MULTILINE
             )
             if stated and int(stated[1].replace(",", "")) != path.stat().st_size:
                 path.rename(_free(place / path.name.split("-", 1)[1]))
@@ -195,6 +208,7 @@ def _put_away(
     write_atomically(report, text)
     report.chmod(0o600)
     path.rename(target)
+    _beside(path).unlink(missing_ok=True)
     # A file that came by another account's SFTP is that account's.
     with suppress(PermissionError):
         target.chmod(0o600)
@@ -222,9 +236,17 @@ def refresh_reports(
                 write_atomically(report, taken_report(warehouse, district, name, one))
 
 
-def drop_in(place: Path, source: Path) -> Path:
-    """Copy a file into an inbox, so that it appears there whole and complete."""
+def drop_in(place: Path, source: Path, covers: Covers | None = None) -> Path:
+    """Copy a file into an inbox, so that it appears there whole and complete.
+
+    Args:
+        place: The inbox.
+        source: The file.
+        covers: For whom it speaks; None for what the district has settled.
+    """
     target = _free(place / source.name)
+    if covers is not None:
+        write_atomically(_beside(target), str(covers))
     partial = target.with_name(f"{target.name}.part")
     partial.write_bytes(source.read_bytes())
     partial.chmod(0o600)

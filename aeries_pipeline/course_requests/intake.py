@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import duckdb
 import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
+from aeries_pipeline.course_requests.before import Before
 from aeries_pipeline.course_requests.columns import Received, look_with, received
+from aeries_pipeline.course_requests.holds import SAME_AS_OLDER
 from aeries_pipeline.course_requests.model import MAX_COURSE_ID, Reason
 from aeries_pipeline.course_requests.reading import read_sheets
 from aeries_pipeline.course_requests.sheets import UnreadableFileError
+from aeries_pipeline.course_requests.statement import Covers, stated_moment
 from aeries_pipeline.course_requests.tables import FILES_COLUMNS, REQUESTS_COLUMNS, prepare
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse
@@ -70,7 +72,7 @@ class Taken:
     reason: str = ""
 
 
-def take(
+def take(  # noqa: PLR0913 - a file, where from and for whom
     warehouse: Warehouse,
     district: District,
     name: str,
@@ -79,6 +81,7 @@ def take(
     *,
     size: int | None = None,
     run_id: str | None = None,
+    covers: Covers | None = None,
 ) -> Taken:
     """Keep a file's requests, undecided as yet, unless the same content was taken before.
 
@@ -90,6 +93,7 @@ def take(
         moment: The present, UTC without a zone.
         size: Bytes of the file, where ``content`` is not all of it.
         run_id: The Dagster run, for the record.
+        covers: For whom the file speaks; None for what the district has settled.
 
     Raises:
         WarehouseUnusableError: If the warehouse cannot be written; nothing was kept.
@@ -103,21 +107,32 @@ def take(
         sheets = read_sheets(content, limit, look_with(settled.columns))
         rows = received(sheets, settled.columns)
         validate(rows)
+        remarks = [one for sheet in sheets for one in sheet.remarks]
         form = " + ".join(dict.fromkeys(sheet.form for sheet in sheets))
         found = Taken(file_id, "taken", size, len(rows), form)
     except UnreadableFileError as error:
-        rows = []
+        rows, remarks = [], []
         found = Taken(file_id, "failed", size, code=error.code, reason=str(error))
-    record = (
-        file_id, district.id, name, digest, size, found.rows, found.form, found.status,
-        found.code, found.reason, moment, run_id,
-    )  # fmt: skip
-    stored = [_stored(district.id, file_id, moment, row) for row in rows]
+    speaks = covers or Covers(settled.covers)
+    stated = stated_moment(name, remarks, district.zone, moment)
     what = f"{district.id}, course requests, file {file_id}"
     with writing(warehouse, what, "materialize core/course_requests again") as connection:
         prepare(connection)
-        if found.status == "taken" and _is_known(connection, district.id, file_id):
-            return replace(found, status="known")
+        standing, hold = None, None
+        if found.status == "taken":
+            before = Before(connection, district.id, digest, speaks)
+            if before.is_known(stated):
+                return replace(found, status="known")
+            if before.was_said:
+                standing, hold = "held", SAME_AS_OLDER
+            found = replace(found, file_id=before.next_id())
+            before.let_grow(content, moment)
+        record = (
+            found.file_id, district.id, name, digest, size, found.rows, found.form, found.status,
+            found.code, found.reason, moment, run_id, str(speaks), None, stated, standing, hold,
+            None, None, None,
+        )  # fmt: skip
+        stored = [_stored(district.id, found.file_id, moment, row) for row in rows]
         insert_rows(connection, "core.course_request_files", FILES_COLUMNS, [record])
         insert_rows(connection, "core.course_requests", REQUESTS_COLUMNS, stored)
     return found
@@ -151,19 +166,10 @@ def validate(rows: Sequence[Received]) -> None:
         ) from None
 
 
-def _is_known(connection: duckdb.DuckDBPyConnection, district: str, file_id: str) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM core.course_request_files "
-        "WHERE district = ? AND file_id = ? AND status = 'taken'",
-        [district, file_id],
-    ).fetchone()
-    return found is not None
-
-
 def _stored(district: str, file_id: str, moment: datetime, row: Received) -> tuple[object, ...]:
     return (
         district, file_id, row.line, moment, row.stated_student, row.stated_course,
         row.student_id, row.course_id, row.priority, row.alternate_for, row.school_year,
         row.requested_at, str(row.problem or ""), [str(one) for one in row.warnings],
-        None, None, [], None, None, None, None, row.place or None,
+        None, None, [], None, None, None, None, row.place or None, None,
     )  # fmt: skip

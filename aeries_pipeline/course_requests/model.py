@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -22,6 +22,8 @@ class State(StrEnum):
     IN_AERIES = "already_in_aeries"
     HELD = "held"
     REJECTED = "rejected"
+    REPEATED = "repeated"
+    WITHDRAWN = "withdrawn"
 
 
 class Reason(StrEnum):
@@ -45,8 +47,6 @@ class Reason(StrEnum):
     OTHER_YEAR = "other_year"
     FORMULA = "formula_in_cell"
     DATE_IN_CELL = "date_in_cell"
-    DUPLICATE_IN_FILE = "duplicate_in_file"
-    DUPLICATE_OF_EARLIER = "duplicate_of_earlier"
     ALTERNATE_WITHOUT_REQUEST = "alternate_without_request"
     ALTERNATE_OF_ITSELF = "alternate_of_itself"
     NO_ROW_AT_NEXT_SCHOOL = "no_row_at_next_school"
@@ -58,6 +58,8 @@ class Reason(StrEnum):
     COURSE_STATUS_UNKNOWN = "course_status_unknown"
     COURSES_NOT_READ = "courses_not_read"
     REQUEST_IS_HELD = "request_is_held"
+    FILE_IS_HELD = "file_is_held"
+    STUDENT_LEFT_OUT = "student_left_out"
 
 
 HELD_REASONS = frozenset(
@@ -71,6 +73,8 @@ HELD_REASONS = frozenset(
         Reason.COURSE_STATUS_UNKNOWN,
         Reason.COURSES_NOT_READ,
         Reason.REQUEST_IS_HELD,
+        Reason.FILE_IS_HELD,
+        Reason.STUDENT_LEFT_OUT,
     }
 )
 """Reasons that pass by themselves when Aeries or the next pull has more; all others reject."""
@@ -83,6 +87,7 @@ class Warn(StrEnum):
     PRIORITY_UNREADABLE = "priority_unreadable"
     DATE_UNREADABLE = "date_unreadable"
     MOVED_SINCE_EXPORT = "moved_since_export"
+    ZEROS_RESTORED = "zeros_restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,7 @@ class Request:
         line: Its line there.
         exported_at: The row for which it was last exported; None before.
         exported_ever: All rows for which it was ever exported.
+        is_left_out: Whether a newer whole export no longer names the student.
     """
 
     file_id: str
@@ -158,6 +164,7 @@ class Request:
     warnings: tuple[Warn, ...] = ()
     exported_at: Place | None = None
     exported_ever: tuple[Place, ...] = ()
+    is_left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +180,7 @@ class District:
         students_read: Whether every school's students were completely pulled.
         schools_read: Schools whose students were ever completely pulled.
         next_year: First calendar year of the coming school year; None before any pull.
+        by_digits: Courses of the catalogue by their ids without leading zeros.
     """
 
     schools: Mapping[int, tuple[int | None, int | None]]
@@ -182,6 +190,7 @@ class District:
     students_read: bool
     schools_read: frozenset[int]
     next_year: int | None
+    by_digits: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +244,8 @@ class Outcome:
         school: The next school; where it is not known, the present one.
         student_number: SSS.SN there, where there is a row.
         grade: Grade of next year, where known.
+        proposed: The course that an unknown one without its zeros may mean.
+        proposed: The course that an unknown one without its zeros may mean.
     """
 
     state: State
@@ -243,3 +254,4 @@ class Outcome:
     school: int | None = None
     student_number: int | None = None
     grade: int | None = None
+    proposed: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aeries_pipeline.course_requests.intake import Taken
 from aeries_pipeline.course_requests.model import Reason, State, Warn
-from aeries_pipeline.course_requests.sentences import SENTENCES, STATES, WARNINGS
+from aeries_pipeline.course_requests.sentences import STATES, WARNINGS, what_to_do
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse
 
@@ -36,20 +36,27 @@ def taken_report(warehouse: Warehouse, district: District, name: str, found: Tak
             "GROUP BY state ORDER BY state",
             [district.id, found.file_id],
         ).fetchall()
+        hold = connection.execute(
+            "SELECT hold FROM core.course_request_files WHERE district = ? AND file_id = ? "
+            "AND standing = 'held'",
+            [district.id, found.file_id],
+        ).fetchone()
         rows = connection.execute(
             "SELECT coalesce(place, 'line ' || line), stated_student, stated_course, state, "
-            "reason, warnings "
+            "reason, warnings, proposed "
             "FROM core.course_requests WHERE district = ? AND file_id = ? "
             "AND (reason IS NOT NULL OR len(warnings) > 0) ORDER BY line",
             [district.id, found.file_id],
         ).fetchall()
     if not counts and found.rows:
         lines.append("They are decided on in a moment; this report is then written anew.")
+    if hold:
+        lines.append(f"The file does not count as yet, and a person has to accept it: {hold[0]}.")
     lines += [f"{number:>9,}  {STATES[State(state)]}" for state, number in counts]
     if rows:
         lines += ["", "Lines to look at:"]
-    for place, student, course, state, reason, warnings in rows:
-        told = [SENTENCES[Reason(reason)]] if reason else []
+    for place, student, course, state, reason, warnings, proposed in rows:
+        told = [what_to_do(Reason(reason), proposed)] if reason else []
         told += [f"Note: {WARNINGS[Warn(one)]}." for one in warnings]
         who = f"StudentID {student or '-'}, CourseID {course or '-'}"
         lines.append(f"{place}: {who}: {STATES[State(state)]}. {' '.join(told)}")

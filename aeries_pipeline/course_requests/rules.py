@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from aeries_pipeline.course_requests.lost_zeros import meant_course
 from aeries_pipeline.course_requests.model import (
     ANY_REQUEST,
     HELD_REASONS,
@@ -77,9 +78,10 @@ def _outcome(desk: _Desk, place: int) -> Outcome:
     is_exported = request.exported_at is not None and request.exported_at == desk.target.place
     may_pass = reason is None or reason in HELD_REASONS
     if may_pass and twin is not None:
-        same_file = desk.requests[twin].file_id == request.file_id
-        reason = Reason.DUPLICATE_IN_FILE if same_file else Reason.DUPLICATE_OF_EARLIER
-    elif may_pass:
+        # The course is asked for already, as a request or as another's alternate.
+        state = State.WITHDRAWN if request.exported_at else State.REPEATED
+        return replace(_placed(desk, request, None), state=state)
+    if may_pass:
         desk.accepted[request.course_id] = place
     outcome = _placed(desk, request, reason)
     if is_exported or (request.exported_at is not None and desk.target.place is None):
@@ -109,7 +111,14 @@ def _placed(desk: _Desk, request: Request, reason: Reason | None) -> Outcome:
         target.school or target.home,
         target.place.student_number if target.place else None,
         target.grade,
+        _proposed(desk, request, reason),
     )
+
+
+def _proposed(desk: _Desk, request: Request, reason: Reason | None) -> str | None:
+    if reason is not Reason.COURSE_UNKNOWN:
+        return None
+    return meant_course(request.course_id, desk.district.by_digits) or None
 
 
 def _warnings(desk: _Desk, request: Request) -> tuple[Warn, ...]:
@@ -138,7 +147,8 @@ def _reason(desk: _Desk, request: Request) -> Reason | None:
     if district.courses is None:
         return Reason.COURSES_NOT_READ
     wrong = _course(district.courses[request.course_id], desk.target, district)
-    return wrong or desk.target.reason
+    left_out = Reason.STUDENT_LEFT_OUT if request.is_left_out else None
+    return wrong or desk.target.reason or left_out
 
 
 def _course(course: Course, target: Target, district: District) -> Reason | None:

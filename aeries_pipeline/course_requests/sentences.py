@@ -52,10 +52,6 @@ SENTENCES: dict[Reason, str] = {
         "A spreadsheet has made a date of the StudentID or CourseID. Format the column as text, "
         "enter it again and send the line again."
     ),
-    Reason.DUPLICATE_IN_FILE: (
-        "The same student asks for the same course earlier in this file. Nothing to do."
-    ),
-    Reason.DUPLICATE_OF_EARLIER: "An earlier file has the same request. Nothing to do.",
     Reason.ALTERNATE_WITHOUT_REQUEST: (
         "It is an alternate of a course that the student does not ask for, or whose request "
         "was rejected."
@@ -92,6 +88,14 @@ SENTENCES: dict[Reason, str] = {
         "The course catalogue was not read yet. It is looked at again after the next pull."
     ),
     Reason.REQUEST_IS_HELD: "The request that this is an alternate of waits.",
+    Reason.FILE_IS_HELD: (
+        "The file waits for a person, as the data team has been told. Ask them to accept or to "
+        "refuse it."
+    ),
+    Reason.STUDENT_LEFT_OUT: (
+        "The newest whole export no longer names this student. If the student takes no courses "
+        "next year, ask the data team to withdraw the requests; if not, to keep them."
+    ),
 }
 """One sentence or two for each reason; a test keeps it complete."""
 
@@ -105,6 +109,9 @@ WARNINGS: dict[Warn, str] = {
     Warn.MOVED_SINCE_EXPORT: (
         "it was exported for another record of the student before; remove it there"
     ),
+    Warn.ZEROS_RESTORED: (
+        "the CourseID had lost its leading zeros; the only course that it can mean was taken"
+    ),
 }
 
 STATES: dict[State, str] = {
@@ -113,4 +120,12 @@ STATES: dict[State, str] = {
     State.IN_AERIES: "in Aeries already",
     State.HELD: "waiting",
     State.REJECTED: "cannot be imported",
+    State.REPEATED: "said before, nothing new",
+    State.WITHDRAWN: "no longer asked for",
 }
+
+
+def what_to_do(reason: Reason, proposed: str | None = None) -> str:
+    """Return what a reason says, with the course that an unknown one may mean."""
+    more = f" Only course {proposed} has these digits." if proposed else ""
+    return SENTENCES[reason] + more

@@ -77,12 +77,14 @@ class Sheet:
         rows: The lines below that are not blank, with their numbers.
         form: How it was read, such as ``UTF-8, comma``.
         name: Name of the sheet; empty in a text.
+        remarks: What stands above the header and below the list.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     form: str
     name: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def text_cell(cell: str) -> str:
@@ -135,10 +137,11 @@ def sheet_of(
     header = _trimmed(filled[at][1], 0)
     meaning = found[1] if found else Headline()
     rows = [(number, _trimmed(cells, len(header))) for number, cells in filled[at + 1 :]]
-    below = len(rows)
+    remarks = [" ".join(filter(None, cells)) for _number, cells in filled[:at]]
+    below = 0
     while rows and _is_footer(rows[-1][1], meaning):
-        rows.pop()
-    below -= len(rows)
+        remarks.append(" ".join(rows.pop()[1]))
+        below += 1
     if not rows:
         raise UnreadableFileError("empty", "the file has no line below its header" + AGAIN)
     _check_cells(rows, len(header), meaning, is_ended=is_ended or bool(below))
@@ -148,7 +151,7 @@ def sheet_of(
     if below:
         told.append(f"{_lines(below)} below the list not read")
     padded = tuple((number, (*cells, *[""] * (len(header) - len(cells)))) for number, cells in rows)
-    return Sheet(tuple(header), padded, "; ".join(told), name)
+    return Sheet(tuple(header), padded, "; ".join(told), name, tuple(remarks))
 
 
 def _lines(number: int) -> str:

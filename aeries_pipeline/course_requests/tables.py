@@ -24,6 +24,14 @@ FILES_COLUMNS = (
     ("reason", "VARCHAR"),
     ("received_at", "TIMESTAMP"),
     ("run_id", "VARCHAR"),
+    ("covers", "VARCHAR"),
+    ("covers_school", "INTEGER"),
+    ("stated_at", "TIMESTAMP"),
+    ("standing", "VARCHAR"),
+    ("hold", "VARCHAR"),
+    ("missing", "VARCHAR"),
+    ("answered_by", "VARCHAR"),
+    ("answered_at", "TIMESTAMP"),
 )
 """Columns of ``core.course_request_files``: one row each time that a file was taken up."""
 
@@ -50,6 +58,7 @@ REQUESTS_COLUMNS = (
     ("grade", "INTEGER"),
     ("decided_at", "TIMESTAMP"),
     ("place", "VARCHAR"),
+    ("proposed", "VARCHAR"),
 )
 """Columns of ``core.course_requests``: one row for each line of each file, for ever."""
 
@@ -68,11 +77,13 @@ EXPORTS_COLUMNS = (
     ("sort_order", "DOUBLE"),
     ("school_year", "INTEGER"),
     ("exported_at", "TIMESTAMP"),
+    ("action", "VARCHAR"),
 )
 """Columns of ``core.course_request_exports``: the number that each request was given, and when.
 
 ``kind`` is request (SSS) or alternate (ACR). ``linked_sequence`` is the SSS.SQ
-to which ACA ties an alternate.
+to which ACA ties an alternate. ``action`` is insert or withdraw: the newest one
+of a request tells whether it is meant to be in Aeries.
 """
 
 TABLES = {
@@ -98,7 +109,8 @@ _VIEWS = {
     "core.course_requests_by_course": """
         SELECT district, school_year, school, course_id, grade, state, count(*) AS requests
         FROM core.course_requests
-        WHERE alternate_for = '' AND state <> 'rejected' GROUP BY ALL
+        WHERE alternate_for = '' AND state IN ('ready', 'exported', 'already_in_aeries', 'held')
+        GROUP BY ALL
     """,
     "core.course_request_arrivals": """
         WITH pulled AS (
@@ -106,8 +118,9 @@ _VIEWS = {
             WHERE resource = 'course_requests' AND status = 'complete' GROUP BY ALL
         ), sent AS (
             SELECT * FROM core.course_request_exports WHERE kind = 'request'
-            QUALIFY row_number() OVER (PARTITION BY district, file_id, line
-                                       ORDER BY exported_at DESC, export_id DESC) = 1
+            QUALIFY coalesce(action, 'insert') = 'insert' AND row_number() OVER (
+                PARTITION BY district, file_id, line
+                ORDER BY exported_at DESC, export_id DESC, action DESC) = 1
         ), seen AS (
             SELECT s.district, s.file_id, s.line,
                    bool_or(trim(r."CourseID") = s.course_id) AS is_there,

@@ -147,6 +147,10 @@ class CourseRequestSettings(Settled):
     aca_columns: list[str] = Field(default_factory=list)
     arrival_days: float = Field(default=7.0, ge=0)
     deliveries_keep: int = Field(default=30, ge=1)
+    covers: Literal["students", "school", "district", "additions"] = "students"
+    max_vanishing: float = Field(default=0.10, ge=0, le=1)
+    min_vanishing: int = Field(default=20, ge=1)
+    restore_zeros: bool = False
 
     @field_validator("columns")
     @classmethod

@@ -144,16 +144,13 @@ def test_a_delta_holds_only_what_is_new_and_the_whole_everything(world: World) -
     files(world)
     put(world, lines([(who.person.id, one), (who.person.id, two)]), "later.csv")
     _taken, computed = take(world)
-    assert computed.states == {State.EXPORTED: 1, State.READY: 1, State.REJECTED: 1}
-    assert set(computed.reasons) == {(State.REJECTED, Reason.DUPLICATE_OF_EARLIER)}
+    assert computed.states == {State.EXPORTED: 1, State.READY: 1, State.REPEATED: 1}
+    assert computed.reasons == {}, "what comes again is no failure"
     found = files(world)
     assert [(row["CN"], row["SQ"]) for row in table(found, "SSS.csv")] == [(two, "1002")]
     whole = [(row["CN"], row["SQ"]) for row in table(found, "whole/SSS.csv")]
     assert whole == [(one, "1001"), (two, "1002")]
-    (reject,) = table(found, "rejects.csv")
-    assert (reject["File"], reject["Line"], reject["Code"]) == (
-        "from-xello-later.csv", "2", "duplicate_of_earlier",
-    )  # fmt: skip
+    assert table(found, "rejects.csv") == []
 
 
 def test_a_rising_ninth_grader_waits_for_the_row_at_the_high_school(world: World) -> None:
@@ -230,7 +227,7 @@ def test_every_line_of_a_messy_file_ends_somewhere(world: World) -> None:
     taken, computed = take(world)
     assert taken[0].rows == computed.received == 12
     assert {reason: n for (_state, reason), n in computed.reasons.items()} == {
-        Reason.DUPLICATE_IN_FILE: 1, Reason.OTHER_YEAR: 1, Reason.COURSE_INACTIVE: 1,
+        Reason.OTHER_YEAR: 1, Reason.COURSE_INACTIVE: 1,
         Reason.COURSE_UNKNOWN: 1, Reason.COURSE_MISSING: 1, Reason.STUDENT_MISSING: 1,
         Reason.STUDENT_UNREADABLE: 1, Reason.STUDENT_UNKNOWN: 1, Reason.STUDENT_GRADUATES: 1,
         Reason.FORMULA: 1,
@@ -243,7 +240,8 @@ def test_every_line_of_a_messy_file_ends_somewhere(world: World) -> None:
     ]
     assert write_unplaced(world.warehouse, world.district, world.settings.out) == 3
     unplaced = world.settings.out / "eagle-usd" / "sss" / "rejects_without_school.csv"
-    assert len(table(found, "rejects.csv")) + unplaced.read_bytes().count(b"\r\n") - 1 == 10
+    assert len(table(found, "rejects.csv")) + unplaced.read_bytes().count(b"\r\n") - 1 == 9
+    assert computed.states[State.REPEATED] == 1
     report = next((inbox_of(world.settings.inbox, "eagle-usd") / PROCESSED).glob("*.report.txt"))
     told = report.read_text(encoding="utf-8")
     assert "12 requests were read (UTF-8, pipe)." in told
@@ -426,8 +424,8 @@ def test_an_upload_that_went_on_after_it_was_taken_is_not_lost(world: World) -> 
     os.utime(moved, (old, old))
     taken, computed = take(world)
     assert [(one.status, one.rows) for one in taken] == [("taken", 2)]
-    assert computed.states == {State.READY: 2, State.REJECTED: 1}
-    assert set(computed.reasons) == {(State.REJECTED, Reason.DUPLICATE_OF_EARLIER)}
+    assert computed.states == {State.READY: 2, State.REPEATED: 1}
+    assert computed.reasons == {}
     assert take(world)[0] == []
 
 

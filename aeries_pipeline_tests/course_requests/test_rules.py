@@ -191,17 +191,18 @@ def test_a_prerequisite_is_only_warned_about() -> None:
 def test_of_two_alike_the_first_good_one_counts() -> None:
     bad = replace(REQUEST, line=2, problem=Reason.YEAR_UNREADABLE)
     first, second = replace(REQUEST, line=3), replace(REQUEST, line=4)
-    later = replace(REQUEST, file_id="later", line=2)
-    found = decide([bad, first, second, later], STUDENT, DISTRICT)
+    other = replace(REQUEST, file_id="later", line=2, alternate_for="0001")
+    found = decide([bad, first, second, other], STUDENT, DISTRICT)
+    assert [one.state for one in found][:3] == [State.REJECTED, State.READY, State.REPEATED]
     assert [one.reason for one in found] == [
-        Reason.YEAR_UNREADABLE, None, Reason.DUPLICATE_IN_FILE, Reason.DUPLICATE_OF_EARLIER,
+        Reason.YEAR_UNREADABLE, None, None, Reason.ALTERNATE_WITHOUT_REQUEST,
     ]  # fmt: skip
 
 
 def test_of_two_alike_that_wait_one_waits() -> None:
     found = decide([REQUEST, replace(REQUEST, line=3)], Student((EIGHTH,)), DISTRICT)
-    assert [one.reason for one in found] == [
-        Reason.NO_ROW_AT_NEXT_SCHOOL, Reason.DUPLICATE_IN_FILE,
+    assert [(one.state, one.reason) for one in found] == [
+        (State.HELD, Reason.NO_ROW_AT_NEXT_SCHOOL), (State.REPEATED, None),
     ]  # fmt: skip
 
 
@@ -209,8 +210,13 @@ def test_what_was_exported_comes_first_and_stays() -> None:
     earlier = replace(REQUEST, file_id="a")
     exported = replace(REQUEST, file_id="b", exported_at=Place(HIGH, 11))
     found = decide([earlier, exported], STUDENT, DISTRICT)
-    assert [one.state for one in found] == [State.REJECTED, State.EXPORTED]
-    assert found[0].reason is Reason.DUPLICATE_OF_EARLIER
+    assert [one.state for one in found] == [State.REPEATED, State.EXPORTED]
+    assert found[0].reason is None
+    # Two rows of Aeries for one course are one too many.
+    both = [replace(REQUEST, exported_at=Place(HIGH, 11)), exported]
+    assert [one.state for one in decide(both, STUDENT, DISTRICT)] == [
+        State.EXPORTED, State.WITHDRAWN,
+    ]  # fmt: skip
 
 
 def test_an_exported_request_that_would_not_pass_today_says_why() -> None:

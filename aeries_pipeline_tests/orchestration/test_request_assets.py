@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from aeries_pipeline.cli.requests import run_requests
+from aeries_pipeline.course_requests.checks import QUESTIONS
 from aeries_pipeline.course_requests.inbox import inbox_of
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.course_requests import REQUESTS, SSS_FILES
@@ -110,7 +111,9 @@ def test_a_district_without_requests_materializes_nothing(
     assert done.success
     assert done.get_asset_materialization_events() == []
     assert all(one.passed for one in done.get_asset_check_evaluations())
-    assert len(done.get_asset_check_evaluations()) == 3, "an unanswered check looks failed"
+    assert len(done.get_asset_check_evaluations()) == len(QUESTIONS), (
+        "an unanswered check looks failed"
+    )
 
 
 def test_the_inbox_sensor_waits_for_a_second_look(
@@ -214,3 +217,30 @@ def test_a_real_daemon_takes_a_file_and_writes_what_schools_import(make_world) -
     assert json.loads(manifest[0].read_text(encoding="utf-8"))["new_rows"] == 2
     place = inbox_of(world.settings.inbox, "eagle-usd")
     assert len(list((place / "processed").glob("*.csv"))) == 1
+
+
+def test_a_file_of_which_much_vanishes_is_answered_by_a_command(
+    world: World, tmp_path: Path
+) -> None:
+    world.write_roster(course_requests={"min_vanishing": 2})
+    with open_instance(world.settings) as instance:
+        pull(world, instance)
+    who, wanted = sophomores(world)[0].person.id, courses(world)[:4]
+    source = tmp_path / "plan.csv"
+    source.write_text(lines([(who, one) for one in wanted]), encoding="utf-8")
+    assert call(world, "requests", "take", "eagle-usd", str(source)).exit_code == 0
+    source.write_text(lines([(who, wanted[0])]), encoding="utf-8")
+    held = call(world, "requests", "take", "eagle-usd", str(source), "--covers", "district")
+    assert held.exit_code == 1
+    told = " ".join(held.output.split())
+    assert "waits: it would take away 3 of 4 requests" in told
+    file_id = told.split("file ")[1].split(" ")[0]
+    unknown = call(world, "requests", "answer", "eagle-usd", "nothing", "accept")
+    assert unknown.exit_code == 1
+    assert "waits for such an answer" in " ".join(unknown.output.split())
+    done = call(world, "requests", "answer", "eagle-usd", file_id, "accept")
+    assert done.exit_code == 0, done.output
+    assert "no longer asked for" in " ".join(done.output.split())
+    folder = world.settings.out / "eagle-usd" / "sss" / "994"
+    newest = max(one for one in folder.iterdir() if one.is_dir())
+    assert (newest / "withdrawals.csv").read_text("utf-8-sig").count("\n") == 4

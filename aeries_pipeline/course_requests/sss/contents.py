@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aeries_pipeline.course_requests.model import Reason, State
-from aeries_pipeline.course_requests.sentences import SENTENCES, STATES
+from aeries_pipeline.course_requests.sentences import STATES, what_to_do
 from aeries_pipeline.course_requests.sss.plan import Plan, Row
 
 ACA_HEADER = ("SC", "SN", "SSS_SQ", "ACR_SQ")
@@ -35,6 +35,7 @@ class Reject:
         course: What stood there as CourseID.
         state: Where it stands.
         reason: Why.
+        proposed: The course that an unknown one may mean.
     """
 
     file: str
@@ -43,6 +44,7 @@ class Reject:
     course: str
     state: State
     reason: Reason
+    proposed: str | None = None
 
 
 def sss_csv(rows: Iterable[Row], school: int, *, section_staff: bool) -> str:
@@ -107,7 +109,7 @@ def rejects_csv(rejects: Iterable[Reject]) -> str:
                 harmless(str(cell))
                 for cell in (
                     one.file, one.line, one.student, one.course, STATES[one.state],
-                    one.reason, SENTENCES[one.reason],
+                    one.reason, what_to_do(one.reason, one.proposed),
                 )
             ]
             for one in rejects

@@ -35,6 +35,13 @@ from aeries_pipeline.course_requests.sss.reading import (
     read_wanted,
 )
 from aeries_pipeline.course_requests.sss.script import sss_sql
+from aeries_pipeline.course_requests.sss.withdrawals import (
+    WITHDRAWALS,
+    Withdrawal,
+    read_withdrawals,
+    record_withdrawals,
+    withdrawals_csv,
+)
 from aeries_pipeline.course_requests.tables import EXPORTS_COLUMNS, prepare
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import (
@@ -66,6 +73,8 @@ sss.sql                      the same as a script for SQL Server. Use this or th
 whole/                       everything that is not known to be in Aeries. Use it instead after
                              Initialize Scheduling has blanked the requests, or when earlier
                              files were not imported.
+withdrawals.csv              requests of earlier files that are no longer asked for: take these
+                             out in Aeries, student by student. Only there when there are any.
 rejects.csv                  requests that cannot be imported, with what to do.
 preview.html                 how many students ask for each course.
 
@@ -95,6 +104,7 @@ class Export:
         whole: Rows that are not known to be in Aeries.
         states: Requests in each state, after this export.
         rejects: Lines of ``rejects.csv``.
+        withdrawals: Lines of ``withdrawals.csv``.
     """
 
     folder: Path | None
@@ -103,6 +113,7 @@ class Export:
     whole: int = 0
     states: Mapping[State, int] = field(default_factory=dict)
     rejects: int = 0
+    withdrawals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +124,10 @@ class _Material:
     name: str
     plan: Plan
     rejects: list[Reject]
+    withdrawals: list[Withdrawal]
     states: Counter[State]
     courses: list[CourseLine]
+    titles: dict[str, str]
 
 
 def export(
@@ -195,8 +208,9 @@ def _read(
         raise NotExportedError(f"{district.id}, school {code}, course requests: {error}") from None
     courses = _course_lines(connection, school, plan, known.courses or {})
     return _Material(
-        school, read_name(connection, school), plan, read_rejects(connection, school), states,
-        courses,
+        school, read_name(connection, school), plan, read_rejects(connection, school),
+        read_withdrawals(connection, school), states, courses,
+        {course: one.title for course, one in (known.courses or {}).items()},
     )  # fmt: skip
 
 
@@ -239,15 +253,21 @@ def _write(
         whole=len(whole),
         states=+states,
         rejects=len(material.rejects),
+        withdrawals=len(material.withdrawals),
     )
     with scratch_folder(place) as scratch:
         rows = _files(scratch, district, material, +states, str(last["name"]) if last else "")
         sums = checksums(scratch)
         if last and not new and _same(last, sums):
+            # After a crash in between the list is there and not yet recorded.
+            record_withdrawals(
+                connection, material.school, material.withdrawals, str(last["name"]), moment
+            )
             return replace(found, folder=place / str(last["name"]), is_new=False)
         name = free_name(place, moment)
         manifest = _manifest(scratch, material, name, moment, rows, sums, found)
         _record(connection, material, name, moment)
+        record_withdrawals(connection, material.school, material.withdrawals, name, moment)
         folder = publish(scratch, place, manifest)
     return replace(found, folder=folder)
 
@@ -274,6 +294,10 @@ def _files(
         rows[f"{prefix}sss.sql"] = len(plan)
     _put(scratch / "rejects.csv", rejects_csv(material.rejects))
     rows["rejects.csv"] = len(material.rejects)
+    if material.withdrawals:
+        text = withdrawals_csv(material.withdrawals, school, material.titles)
+        _put(scratch / WITHDRAWALS, text)
+        rows[WITHDRAWALS] = len(material.withdrawals)
     page = Preview(
         material.name, year, material.courses, states,
         Counter(one.reason for one in material.rejects), since, dict(sorted(rows.items())),
@@ -291,7 +315,8 @@ def _put(path: Path, text: str) -> None:
 def _same(last: Mapping[str, Any], sums: Mapping[str, str]) -> bool:
     """Tell whether everything that a person acts on is as it was."""
     before = {name: one["sha256"] for name, one in last["files"].items()}
-    names = {name for name in (*before, *sums) if name.startswith(f"{WHOLE}/")} | {"rejects.csv"}
+    names = {name for name in (*before, *sums) if name.startswith(f"{WHOLE}/")}
+    names |= {"rejects.csv", WITHDRAWALS}
     return all(before.get(name) == sums.get(name) for name in names)
 
 
@@ -338,7 +363,7 @@ def _record(
                 name, school.district, school.code, row.wanted.student_id,
                 row.wanted.student_number, row.wanted.file_id, row.wanted.line,
                 row.wanted.course_id, "alternate" if row.is_alternate else "request",
-                row.sequence, row.linked, row.sort_order, school.year, moment,
+                row.sequence, row.linked, row.sort_order, school.year, moment, "insert",
             )
             for row in (*material.plan.new.requests, *material.plan.new.alternates)
         ],

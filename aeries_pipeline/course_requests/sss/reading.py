@@ -27,7 +27,7 @@ LEFT JOIN (
     SELECT * FROM core.course_request_exports
     WHERE district = $district AND school = $school
     QUALIFY row_number() OVER (PARTITION BY file_id, line, student_number
-                               ORDER BY exported_at DESC, export_id DESC) = 1
+                               ORDER BY exported_at DESC, export_id DESC, action DESC) = 1
 ) e ON e.file_id = r.file_id AND e.line = r.line AND e.student_number = r.student_number
 LEFT JOIN core.course_request_arrivals a
   ON a.district = r.district AND a.file_id = r.file_id AND a.line = r.line
@@ -138,7 +138,7 @@ def _rejects(
     rows = connection.execute(
         f"""
         SELECT f.name, coalesce(r.place, CAST(r.line AS VARCHAR)), r.stated_student,
-               r.stated_course, r.state, r.reason
+               r.stated_course, r.state, r.reason, r.proposed
         FROM core.course_requests r
         JOIN core.course_request_files f
           ON f.district = r.district AND f.file_id = r.file_id AND f.status = 'taken'
@@ -148,8 +148,8 @@ def _rejects(
         bound,
     ).fetchall()
     return [
-        Reject(name, line, student, course, State(state), Reason(reason))
-        for name, line, student, course, state, reason in rows
+        Reject(name, line, student, course, State(state), Reason(reason), proposed)
+        for name, line, student, course, state, reason, proposed in rows
     ]
 
 

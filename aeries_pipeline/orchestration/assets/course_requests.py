@@ -39,7 +39,7 @@ SSS_FILES = dg.AssetKey(["out", "sss_files"])
 GROUP = "course_requests"
 
 _REQUESTS_TEXT = """\
-Every course request of every file that was in the district's inbox, with its state: ready, exported, already in Aeries, held or rejected.
+Every course request of every file that was in the district's inbox, with its state: ready, exported, already in Aeries, held, rejected, repeated or withdrawn.
 
 | | |
 |---|---|
@@ -228,6 +228,7 @@ def _export_metadata(found: Export) -> dict[str, Any]:
         "new_rows": found.new,
         "whole_rows": found.whole,
         "lines_in_rejects": found.rejects,
+        "lines_in_withdrawals": found.withdrawals,
         **{str(state): number for state, number in found.states.items()},
     }
     if found.folder is not None:
