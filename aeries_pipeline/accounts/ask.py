@@ -8,50 +8,37 @@ same way: some sites lack the end point.
 
 from __future__ import annotations
 
-import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 
-from aeries_pipeline.accounts.batch import Batch
-from aeries_pipeline.accounts.compute import Proposed, proposed
 from aeries_pipeline.accounts.confirmations import (
     Purpose,
     Question,
     Said,
-    many_arrivals,
-    places_of,
-    unanswered,
 )
-from aeries_pipeline.accounts.model import Change, Kind, Standing
+from aeries_pipeline.accounts.model import Standing
 from aeries_pipeline.accounts.policy import Policy, policy_of
-from aeries_pipeline.accounts.tables import CONFIRMATIONS_COLUMNS, prepare
-from aeries_pipeline.catalog.blank import trimmed
-from aeries_pipeline.catalog.tables import literal
+from aeries_pipeline.accounts.tables import CONFIRMATIONS_COLUMNS
+from aeries_pipeline.accounts.whom_to_ask import Plan, plan_of
 from aeries_pipeline.districts.errors import AeriesError, StoppedError
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.ingest.api.client import Tally
 from aeries_pipeline.ingest.one_student import rows_of_student
 from aeries_pipeline.ingest.session import DistrictBusyError, Session
-from aeries_pipeline.stores.connection import Warehouse, table_exists
+from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.transaction import insert_rows, writing
 
 Row = Mapping[str, Any]
-_T = TypeVar("_T")
 Ask = Callable[[int, int], Sequence[Row]]
 """Returns the rows of a student at a school: (school, student) -> rows."""
-
-_STATUS = '"InactiveStatusCode"'
-WORTH = 100
-"""With more requests than this a student is asked for only where the grade is taught."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +62,6 @@ class Confirmed:
     contradicted: Mapping[int, int] = field(default_factory=dict)
     failed: int = 0
     trouble: str = ""
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Whom to ask, and who is known to be there, by school."""
-
-    questions: Sequence[Question]
-    due: int
-    known: Mapping[int, Sequence[int]]
 
 
 def asking(session: Session) -> Ask:
@@ -119,7 +97,7 @@ def confirm(
     """
     if not district.accounts.confirm_alone:
         return Confirmed(trouble="confirm_alone is off in the roster")
-    plan = _plan(warehouse, district, moment or now())
+    plan = plan_of(warehouse, district, moment or now())
     if not plan.questions:
         return Confirmed(plan.due)
     try:
@@ -230,7 +208,7 @@ class _Asker:
         return False
 
 
-def _summed(plan: _Plan, answers: Sequence[_Answer], asker: _Asker) -> Confirmed:
+def _summed(plan: Plan, answers: Sequence[_Answer], asker: _Asker) -> Confirmed:
     against: Counter[int] = Counter()
     agreed = failed = 0
     for one, answer in zip(plan.questions, answers, strict=True):
@@ -266,138 +244,3 @@ def _record(
         "AND p.pull_id = c.pull_id AND p.school = c.school",
         {"district": district},
     )
-
-
-@contextmanager
-def _looking(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection in a transaction of which nothing remains."""
-    with warehouse.open() as connection:
-        prepare(connection)
-        connection.execute("BEGIN")
-        try:
-            yield connection
-        finally:
-            connection.execute("ROLLBACK")
-
-
-def _plan(warehouse: Warehouse, district: District, moment: datetime) -> _Plan:
-    """Find whom to ask, from the decisions that the lists lead to."""
-    with _looking(warehouse) as connection:
-        if not table_exists(connection, "raw", "students"):
-            return _Plan((), 0, {})
-        policy = policy_of(district, district.day_of(moment))
-        batch = Batch(connection, district, policy, moment, None)
-        found = proposed(batch)
-        leaving = {
-            one.student_id: one
-            for one in found.proposals
-            if one.kind is Kind.DEACTIVATE and one.student_id in found.unconfirmed
-        }
-        arriving = unanswered(
-            many_arrivals(found.proposals, found.accounts), Purpose.ARRIVING,
-            found.replies, found.picture,
-        )  # fmt: skip
-        again = _contradicted(connection, district.id, set(leaving))
-        due = len(leaving) + len(arriving) + len(again)
-        chosen = _sample(sorted(leaving), policy, moment)
-        coming = _sample(arriving, policy, moment)
-        schools, spans = _schools(connection, district)
-        everywhere = (len(chosen) + len(again)) * len(schools) <= WORTH
-        questions = [
-            _question_of(leaving[one], found, schools, spans, everywhere=everywhere)
-            for one in chosen
-        ]
-        questions += [
-            Question(
-                student, Purpose.LEAVING, school, pull_id, (school, *sorted(schools - {school}))
-            )
-            for student, school, pull_id in again
-        ]
-        questions += [
-            Question(one.student_id, Purpose.ARRIVING, one.to_school or 0,
-                     found.picture.pulls[one.to_school or 0].pull_id, (one.to_school or 0,))
-            for one in coming
-        ]  # fmt: skip
-        return _Plan(questions, due, _known(connection, district.id, policy, questions))
-
-
-def _sample(found: Sequence[_T], policy: Policy, moment: datetime) -> list[_T]:
-    """Return all where they are few, else a sample of them."""
-    if len(found) <= policy.bounds.max_asked:
-        return list(found)
-    drawn = random.Random(moment.isoformat())  # noqa: S311 - no secret
-    return drawn.sample(list(found), policy.bounds.sample_asked)
-
-
-def _question_of(
-    change: Change,
-    found: Proposed,
-    schools: set[int],
-    spans: Mapping[int, tuple[int, int]],
-    *,
-    everywhere: bool,
-) -> Question:
-    account, case = change.after, found.cases[change.student_id]
-    rows = sorted(row.school for row in case.rows if row.school in schools)
-    grade = account.grade
-    fits = {
-        one
-        for one in schools
-        if one not in spans or grade is None or spans[one][0] - 1 <= grade <= spans[one][1] + 1
-    }
-    nexts = [account.next_school, *(row.next_school for row in case.rows)]
-    first = [account.school, *rows, *(one for one in nexts if one in schools)]
-    places = places_of(first, schools, fits, all_of_them=everywhere)
-    pull = found.picture.pulls.get(account.school)
-    pull_id = pull.pull_id if pull else account.pull_id
-    return Question(account.student_id, Purpose.LEAVING, account.school, pull_id, places)
-
-
-def _contradicted(
-    connection: duckdb.DuckDBPyConnection, district: str, but: set[int]
-) -> list[tuple[int, int, str]]:
-    """Return students whom a list still lacks although they were there: asked every night."""
-    rows = connection.execute(
-        "SELECT student_id, active_at, pull_id FROM core.confirmations "
-        "WHERE district = ? AND open ORDER BY student_id",
-        [district],
-    ).fetchall()
-    return [row for row in rows if row[0] not in but]
-
-
-def _schools(
-    connection: duckdb.DuckDBPyConnection, district: District
-) -> tuple[set[int], dict[int, tuple[int, int]]]:
-    """Return every school of Aeries' own list and of the roster, and the grades of each."""
-    found, spans = set(district.schools), {}
-    if table_exists(connection, "raw", "schools"):
-        for school, low, high in connection.execute(
-            'SELECT "SchoolCode", "LowGradeLevel", "HighGradeLevel" FROM raw.schools '
-            'WHERE district = ? AND "SchoolCode" NOT IN (0, ?)',
-            [district.id, district.inactive_school],
-        ).fetchall():
-            found.add(school)
-            if low is not None and high is not None and low <= high:
-                spans[school] = (low, high)
-    return found, spans
-
-
-def _known(
-    connection: duckdb.DuckDBPyConnection,
-    district: str,
-    policy: Policy,
-    questions: Sequence[Question],
-) -> dict[int, list[int]]:
-    """Return students who are active by the lists and not in question, by school."""
-    asked = ", ".join(str(one.student_id) for one in questions) or "NULL"
-    codes = ", ".join(literal(code) for code in ("", *sorted(policy.active_codes)))
-    rows = connection.execute(
-        'SELECT school, "StudentID" FROM raw.students WHERE district = ? AND "SchoolCode" = school '
-        f'AND {trimmed(_STATUS)} IN ({codes}) AND "StudentID" NOT IN ({asked}) '
-        'QUALIFY row_number() OVER (PARTITION BY school ORDER BY "StudentID") <= 2',
-        [district],
-    ).fetchall()
-    found: dict[int, list[int]] = {}
-    for school, student in sorted(rows):
-        found.setdefault(school, []).append(student)
-    return found

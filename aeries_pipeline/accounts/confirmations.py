@@ -190,20 +190,33 @@ def unanswered(
 
 def places_of(
     first: Sequence[int | None],
-    schools: Collection[int],
+    schools: Sequence[int],
     fits: Collection[int],
     *,
     all_of_them: bool,
+    most: int | None = None,
 ) -> tuple[int, ...]:
     """Return the schools to ask for one student, each once, the likeliest first.
 
     Args:
         first: The account's school, those with a row, the next one.
-        schools: Every school of the district's own list.
+        schools: Every school of the district's own list, the likeliest first.
         fits: Those of them that teach the student's grade.
         all_of_them: Whether the others are asked as well.
+        most: How many are asked besides ``first``; None where all may be.
     """
-    rest = sorted(schools, key=lambda one: (one not in fits, one))
+    known = list(dict.fromkeys(one for one in first if one))
+    rest = sorted((one for one in schools if one not in known), key=lambda one: one not in fits)
     chosen = rest if all_of_them else [one for one in rest if one in fits]
-    known = [one for one in first if one]
-    return tuple(dict.fromkeys([*known, *chosen]))
+    return (*known, *chosen[:most])
+
+
+def shared(requests: int, certain: int, students: int) -> int:
+    """Return how many schools each student may be asked for at besides the certain ones.
+
+    Args:
+        requests: How many requests a night may cost.
+        certain: How many of them are needed in any case.
+        students: Students who are asked for.
+    """
+    return max(requests - certain, 0) // max(students, 1)

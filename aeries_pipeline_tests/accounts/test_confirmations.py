@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aeries_pipeline.accounts.ask import asking, confirm
 from aeries_pipeline.accounts.checks import CONFIRMED, confirmation_answers
 from aeries_pipeline.accounts.compute import compute
+from aeries_pipeline.accounts.confirmations import shared
 from aeries_pipeline.accounts.review import Wish, say
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import create_raw
@@ -304,3 +307,40 @@ def test_a_child_more_each_night_is_held_and_what_a_person_approved_counts_no_mo
     assert ward.compute().applied == {"deactivate": 3}
     over_a_month = [dict(ward.night(number, rest[1:]).applied) for number in (40, 41)]
     assert over_a_month == [{"deactivate": 1}, {"deactivate": 1}]
+
+
+def test_an_ordinary_night_of_a_county_costs_fewer_than_a_hundred_requests(tmp_path: Path) -> None:
+    """60 schools, of which each teaches three grades; 17 of 3,000 students leave, as in a year."""
+    codes = list(range(101, 161))
+    ward = Ward(tmp_path, schools=codes)
+    with ward.warehouse.open() as connection:
+        connection.execute(create_raw(RESOURCES["schools"].main, "warehouse"))
+        connection.executemany(
+            'INSERT INTO raw.schools (district, "SchoolCode", "LowGradeLevel", "HighGradeLevel", '
+            "\"Terms\") VALUES ('eagle-usd', ?, ?, ?, '[1]')",
+            [*((code, low := 3 * (code % 4), low + 2) for code in codes), (900, 0, 12)],
+        )
+    rows = [
+        {"school": code, "StudentID": 1000 * code + number, "Grade": 3 * (code % 4)}
+        for code in codes
+        for number in range(50)
+    ]
+    ward.night(0, rows)
+    gone = [{**one, "InactiveStatusCode": "I"} for one in rows[:: len(rows) // 16]][:17]
+    left = {one["StudentID"] for one in gone}
+    after = [*(one for one in rows if one["StudentID"] not in left), *gone]
+    ward.night(1, after)
+    computed = ward.night(2, after)
+    assert computed.applied == {"deactivate": 17}
+    assert ward.confirmed.asked == 17
+    assert ward.confirmed.requests == 17 * 4 + 17 == 85
+    asked = ward.warehouse.rows("SELECT asked FROM core.confirmations")
+    assert all(900 in one for (one,) in asked), "no list is read of it, so it comes first"
+    assert {len(one) for (one,) in asked} == {4}, "the school itself and the three likeliest"
+
+
+@given(st.integers(1, 200), st.integers(0, 300), st.integers(1, 60))
+def test_requests_are_shared_within_what_a_night_may_cost(worth, certain, students) -> None:
+    each = shared(worth, certain, students)
+    assert certain + each * students <= max(worth, certain)
+    assert certain + (each + 1) * students > worth
