@@ -365,3 +365,21 @@ def test_when_a_file_says_it_was_exported(
     name: str, remarks: list[str], moment: datetime | None
 ) -> None:
     assert stated_moment(name, remarks, ZONE, ARRIVAL) == moment
+
+
+def test_only_where_it_is_switched_on_the_script_deletes_what_was_withdrawn(
+    office: Office,
+) -> None:
+    office.hand_in("99400001,0608", "99400001,0001")
+    office.settle()
+    office.hand_in("99400001,0608", "99400001,0630")
+    off = office.settle()[1]
+    assert "DELETE" not in (off.folder / "sss.sql").read_text(encoding="utf-8")
+    settled = office.district.course_requests.model_copy(update={"withdrawals_in_script": True})
+    office.district = office.district.model_copy(update={"course_requests": settled})
+    office.hand_in("99400001,0630")
+    on = office.settle()[1]
+    script = (on.folder / "sss.sql").read_text(encoding="utf-8")
+    assert "(994, 1, 99400001, 1002, '0001', 'SSS', 2)" in script
+    assert "(994, 1, 99400001, 1001, '0608', 'SSS', 1)" in script
+    assert "DELETE" not in (on.folder / "whole" / "sss.sql").read_text(encoding="utf-8")

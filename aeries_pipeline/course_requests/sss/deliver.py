@@ -279,6 +279,7 @@ def _files(
     settled = district.course_requests
     school, year = material.school.code, material.school.year_name
     staff = school in settled.section_staff_schools
+    deleted = material.withdrawals if settled.withdrawals_in_script else []
     (scratch / WHOLE).mkdir(mode=0o700)
     rows: dict[str, int] = {}
     for prefix, plan in (("", material.plan.new), (f"{WHOLE}/", material.plan.whole)):
@@ -289,6 +290,7 @@ def _files(
         script = sss_sql(
             plan, school, district=district.id, year=year, section_staff=staff,
             aca_columns=settled.aca_columns,
+            withdrawals=() if prefix else deleted,
         )  # fmt: skip
         _put(scratch / f"{prefix}sss.sql", script)
         rows[f"{prefix}sss.sql"] = len(plan)
