@@ -19,7 +19,8 @@ from typing import Any
 
 from aeries_pipeline.accounts.ask import Ask, confirm
 from aeries_pipeline.accounts.compute import Computed, compute
-from aeries_pipeline.accounts.review import Wish, say
+from aeries_pipeline.accounts.duplicates import Verdict
+from aeries_pipeline.accounts.review import Wish, Word, pairs_of, say, say_of_pair
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.errors import TransientError
 from aeries_pipeline.districts.roster import District
@@ -34,19 +35,33 @@ Lists = dict[int, list[Row]]
 SCHOOLS = (991, 992, 993, 994)
 YEAR = "2026-2027"
 FIRST = datetime(2026, 9, 1, 20, 0)
+NEW_ID = "new_id"
+"""Not a fault of a server: a child gets another StudentID."""
 AFTER = 3
 """Nights after a fault in which its traces may still be seen."""
 
 
 @dataclass
 class Child:
-    """One child: the rows that Aeries has, and where it really is."""
+    """One id of a child: the rows that Aeries has, and where it really is.
+
+    Attributes:
+        id: StudentID.
+        grade: Grade.
+        school: Where the child is under this id; None where nowhere.
+        since: The night since which.
+        rows: Status code by school.
+        first_id: The first id of the same child; 0 where this is it.
+        is_replaced: Whether the child has another id since.
+    """
 
     id: int
     grade: int
     school: int | None
     since: int
     rows: dict[int, str] = field(default_factory=dict)
+    first_id: int = 0
+    is_replaced: bool = False
 
 
 @dataclass
@@ -151,8 +166,20 @@ class Simulation:
     def _someone(self, happens: Callable[[Child], None]) -> Callable[[], Any]:
         return lambda: happens(self.rng.choice(self.enrolled()))
 
+    def renumber(self, child: Child) -> None:
+        """Give a child another StudentID, as a school office does that does not find the first."""
+        school = child.school or 0
+        other = self.arrive(school)
+        other.grade, other.first_id = child.grade, child.first_id or child.id
+        child.rows[school], child.school, child.since = "I", None, self.night
+        child.is_replaced = True
+
     def _return(self) -> None:
-        gone = [one for one in self.children.values() if one.school is None and one.rows]
+        gone = [
+            one
+            for one in self.children.values()
+            if one.school is None and one.rows and not one.is_replaced
+        ]
         if gone:
             child = self.rng.choice(gone)
             child.school, child.since = self.rng.choice(list(child.rows)), self.night
@@ -161,12 +188,13 @@ class Simulation:
     # -- what the server says --------------------------------------------
 
     def element(self, child: Child, school: int) -> Row:
+        person = child.first_id or child.id
         return {
             "StudentID": child.id, "SchoolCode": school, "StudentNumber": child.id,
-            "LastName": f"Last{child.id}", "FirstName": f"First{child.id}", "Gender": "F",
+            "LastName": f"Last{person}", "FirstName": f"First{person}", "Gender": "F",
             "Grade": child.grade, "InactiveStatusCode": child.rows[school], "OldStudentID": 0,
-            "Birthdate": f"{2026 - 6 - child.grade}-0{1 + child.id % 9}-11T00:00:00",
-            "StateStudentID": f"{child.id:010}", "NextSchoolCode": 0,
+            "Birthdate": f"{2026 - 6 - child.grade}-0{1 + person % 9}-11T00:00:00",
+            "StateStudentID": f"{person:010}", "NextSchoolCode": 0,
             "NextGrade": child.grade + 1, "SchoolEnterDate": "2026-08-20T00:00:00",
         }  # fmt: skip
 
@@ -263,6 +291,8 @@ class Simulation:
                 school = child.school or 0
                 child.rows[school] = "X"
                 mended.append((child, school))
+        if NEW_ID in self.active:
+            self.renumber(self.rng.choice(self.enrolled()))
         lists: dict[int, list[Row] | None] = {one: self.list_of(one) for one in SCHOOLS}
         if "moving" in self.active:
             mover = self.rng.choice(self.enrolled())
@@ -305,6 +335,9 @@ class Simulation:
         """A person compares every held batch with Aeries, and says what is true."""
         groups: dict[tuple[str, str, int | None], list[bool]] = {}
         for hold in computed.open_holds:
+            if self.children[hold.student_id].first_id and hold.kind == "create":
+                self.join(hold.student_id)
+                continue
             here = self.children[hold.student_id].school is not None
             right = here != (hold.kind == "deactivate")
             groups.setdefault((hold.batch_id, hold.kind, hold.school), []).append(right)
@@ -312,6 +345,13 @@ class Simulation:
             if all(right):
                 wish = Wish(batch, "approve", "Kim", "compared", kind, school)
                 say(self.warehouse, "eagle-usd", wish)
+
+    def join(self, student: int) -> None:
+        """Say that a new id is the same child as the one that has the account."""
+        for pair in pairs_of(self.warehouse, "eagle-usd"):
+            if pair.student_id == student:
+                word = Word(Verdict.SAME, pair.related_student_id, student, "Kim", "compared")
+                say_of_pair(self.warehouse, "eagle-usd", word)
 
     def accounts(self) -> dict[int, str]:
         if not self.warehouse.has_table("core", "accounts"):
@@ -351,6 +391,7 @@ LASTS: Mapping[str, Callable[[random.Random], int]] = {
     "typed": lambda _rng: 1,
     "moving": lambda _rng: 1,
     "twice": lambda _rng: 1,
+    "new_id": lambda _rng: 1,
 }
 FAULTS = (
     "lacks", "drip", "typed", "moving", "short", "shift", "older", "frozen", "last_year",

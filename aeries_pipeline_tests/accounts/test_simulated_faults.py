@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from aeries_pipeline_tests.accounts.simulator import FAULTS, Report, simulate
+from aeries_pipeline_tests.accounts.simulator import FAULTS, NEW_ID, Report, simulate
 
 NIGHTS = int(os.environ.get("SIMULATED_NIGHTS", "50"))
 """Mixed nights for each seed; 250 make the thousand of docs/accounts.md."""
@@ -33,7 +33,7 @@ def test_without_a_fault_hardly_anything_waits_for_a_person() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS, NEW_ID])
 def test_each_fault_alone(fault: str) -> None:
     # Where chance left the fault out, other nights are lived through.
     for seed in range(1, 5):
