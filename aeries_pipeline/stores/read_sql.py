@@ -6,6 +6,7 @@ and ``read_checked``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -102,12 +103,17 @@ def _type_of(one: Field, *, typed: bool) -> str:
 
 
 def _packed(extras: Sequence[str]) -> str:
-    """Return the SQL of one JSON object with the unknown properties that have a value."""
+    """Return the SQL of one JSON object with the unknown properties of a record.
+
+    As in every column, a property that is null is as one that did not come: the
+    columns of a batch are those of all its partitions, and most have not all.
+    """
     if not extras:
         return "NULL::JSON"
+    members = [f"{literal(json.dumps(_bare(one)) + ':')} || {one}::VARCHAR" for one in extras]
     given = " OR ".join(f"{one} IS NOT NULL" for one in extras)
-    packed = ", ".join(f"{literal(_bare(one))}, {one}" for one in extras)
-    return f"CASE WHEN {given} THEN json_object({packed}) END"
+    packed = ", ".join(members)
+    return f"CASE WHEN {given} THEN ('{{' || concat_ws(',', {packed}) || '}}')::JSON END"
 
 
 def _pick(one: Field, present: frozenset[str], prefix: str, *, typed: bool) -> str:
@@ -123,4 +129,4 @@ def _struct(columns: Iterable[tuple[str, str]]) -> str:
 
 
 def _bare(reference: str) -> str:
-    return reference.split(".", maxsplit=1)[1].strip('"').replace('""', '"')
+    return reference.split(".", maxsplit=1)[1][1:-1].replace('""', '"')

@@ -27,6 +27,7 @@ from aeries_pipeline.stores.infer_schema import (
     drift_of,
     survey,
     survey_files,
+    unknown_names,
 )
 from aeries_pipeline.stores.read_checked import frames, read_carefully
 from aeries_pipeline.stores.read_sql import Present, present, text_select
@@ -71,13 +72,14 @@ def stage(
         if counted:
             doubtful -= _read_counted(connection, resource, landed, table, counted)
             shapes |= _looked_at(connection, resource, landed, doubtful & set(counted))
-        names = present(resource, table, list(shapes.values()))
-        quick = [part for part in sorted(doubtful) if table.name in shapes[part].rows]
-        if quick:
-            doubtful -= set(quick)
-            doubtful |= _read_quickly(connection, landed, table, names, (quick, shapes))
-        if doubtful:
-            read_carefully(connection, _files(landed, doubtful), table, names, mine)
+        for alike in _of_the_same_unknown(resource, doubtful, shapes):
+            names = present(resource, table, [shapes[part] for part in alike])
+            quick = [part for part in sorted(alike) if table.name in shapes[part].rows]
+            careful = alike - set(quick)
+            if quick:
+                careful |= _read_quickly(connection, landed, table, names, (quick, shapes))
+            if careful:
+                read_carefully(connection, _files(landed, careful), table, names, mine)
         _count(connection, table, mine)
     records = {part: shape.records for part, shape in shapes.items()}
     drift = {part: drift_of(resource, shapes[part]) for part in range(len(landed))}
@@ -193,6 +195,20 @@ def _of_the_same_names(table: Table, shapes: Mapping[int, Shape]) -> list[dict[i
         return [empty]
     first, *others = groups.values()
     return [first | empty, *others]
+
+
+def _of_the_same_unknown(
+    resource: Resource, parts: Collection[int], shapes: Mapping[int, Shape]
+) -> list[set[int]]:
+    """Group partitions by the properties that the catalogue does not know.
+
+    Read together, two spellings of one name, which differ in case, would be one
+    column under the name of whichever came first.
+    """
+    groups: dict[frozenset[str], set[int]] = {}
+    for part in parts:
+        groups.setdefault(unknown_names(resource, [shapes[part]]), set()).add(part)
+    return list(groups.values())
 
 
 def _looked_at(
