@@ -2,7 +2,9 @@
 
 Reads a file, decides every request, writes every school's files, then does it
 again without any change. A time that grows with the number of requests and no
-faster gives ratios of about 1. Run it with ``make bench-requests``.
+faster gives ratios of about 1. Then ten weekly exports of the same size, in
+each of which one wish in fifty has changed: what the tenth costs beside the
+first. Run it with ``make bench-requests``.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import random
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from aeries_pipeline.course_requests.compute import compute
@@ -24,6 +27,8 @@ from aeries_pipeline.stores.outcomes import now
 A_STUDENT = 6
 A_SCHOOL = 2000
 COURSES = 400
+CHANGED = 0.02
+"""Share of the wishes that change from one week to the next."""
 
 
 def stock(warehouse: Warehouse, students: int) -> list[int]:
@@ -97,11 +102,46 @@ def measure(requests: int) -> dict[str, float]:
         return seconds
 
 
+def weeks(requests: int, number: int) -> None:
+    """Print what each of several weekly exports costs, in seconds and in seconds of processor."""
+    rng = random.Random(2)
+    header, *wishes = lines(requests).splitlines()
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Warehouse(Path(folder) / "warehouse.duckdb")
+        schools = stock(warehouse, -(-requests // A_STUDENT))
+        district = District(
+            id="bench", name="Bench", url="https://bench.example/aeries", certificate_env="X",
+            schools=schools,
+        )  # fmt: skip
+        base: tuple[float, float] | None = None
+        for week in range(1, number + 1):
+            moment = now() + timedelta(days=7 * week)
+            content = "\n".join([f"Export {week}", header, *wishes, ""]).encode()
+            began = time.perf_counter(), time.process_time()
+            take(warehouse, district, "bench.csv", content, moment)
+            compute(warehouse, district, moment=moment)
+            for school in schools:
+                export(warehouse, district, school, Path(folder) / "out", moment=moment)
+            wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
+            base = base or (wall, cpu)
+            print(
+                f"export {week:>2} of {requests:,}: {wall:.2f} s (x{wall / base[0]:.2f}), "
+                f"{cpu:.2f} s of processor (x{cpu / base[1]:.2f})", flush=True,
+            )  # fmt: skip
+            for place, wish in enumerate(wishes):
+                if rng.random() < CHANGED:
+                    student, _course, priority = wish.split(",")
+                    wishes[place] = f"{student},C{rng.randrange(COURSES):05},{priority}"
+
+
 def main() -> None:
     """Print seconds, and seconds for each request as a ratio to the smallest size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="25000,50000,100000,200000")
-    sizes = [int(size) for size in parser.parse_args().sizes.split(",")]
+    parser.add_argument("--weekly", type=int, default=200_000, help="Lines of a weekly export.")
+    parser.add_argument("--weeks", type=int, default=10)
+    given = parser.parse_args()
+    sizes = [int(size) for size in given.sizes.split(",") if size]
     base: dict[str, float] = {}
     for size in sizes:
         seconds = measure(size)
@@ -113,6 +153,8 @@ def main() -> None:
         total = sum(seconds.values())
         ratio = total / size / sum(base.values())
         print(f"{size:>8,} requests: {shown}; all {total:.2f} s (x{ratio:.2f})")
+    if given.weekly:
+        weeks(given.weekly, given.weeks)
 
 
 if __name__ == "__main__":

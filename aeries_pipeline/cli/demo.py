@@ -14,7 +14,7 @@ from aeries_pipeline.cli.requests import take_file
 from aeries_pipeline.cli.results import show
 from aeries_pipeline.cli.sync import Request, sync_district
 from aeries_pipeline.districts.roster import load_roster
-from aeries_pipeline.emulator.planner import planner_export
+from aeries_pipeline.emulator.planner import next_export, planner_export
 from aeries_pipeline.emulator.serve import demo_emulator, free_port, serving
 from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.settings import DEMO_PORT, Settings
@@ -24,6 +24,8 @@ from aeries_pipeline.stores.outcomes import now
 DAYS = 3
 
 NIGHTS = 2
+WEEKS = 2
+"""So many more exports of the planner are handed in."""
 PLANNER = "eagle-usd"
 """The district whose students use the course planner."""
 
@@ -39,6 +41,18 @@ JOIN (SELECT district, count(*) FILTER (state = 'active') AS active_now
       FROM core.accounts GROUP BY district) USING (district)
 WHERE status = 'applied' AND recorded_at > ?
 GROUP BY district ORDER BY district
+"""
+
+
+_WISHES = """
+SELECT CASE WHEN r.state <> 'withdrawn' THEN CASE r.state WHEN 'repeated' THEN
+                'said before, nothing new' ELSE replace(r.state, '_', ' ') END
+            WHEN e.file_id IS NULL THEN 'withdrawn before it was in any file'
+            ELSE 'withdrawn later: in withdrawals.csv' END AS wish,
+       count(*) AS lines, count(DISTINCT r.student_id) AS students
+FROM core.course_requests r
+LEFT JOIN (SELECT DISTINCT file_id, line FROM core.course_request_exports) e USING (file_id, line)
+WHERE r.district = ? GROUP BY ALL ORDER BY lines DESC
 """
 
 
@@ -97,8 +111,23 @@ def _requests(settings: Settings, emulator: Emulator, console: Console) -> bool:
     console.rule("Course requests from the course planner")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "course-planner-export.csv"
-        file.write_text(planner_export(emulator.sites[PLANNER].district), encoding="utf-8")
-        return take_file(settings, PLANNER, file, console)
+        district = emulator.sites[PLANNER].district
+        first = planner_export(district)
+        file.write_text(first, encoding="utf-8")
+        good = take_file(settings, PLANNER, file, console)
+        for week in range(1, WEEKS + 1):
+            console.rule(f"The planner's export of {week} week{'s' if week > 1 else ''} later")
+            file.write_text(next_export(district, first, week), encoding="utf-8")
+            good = take_file(settings, PLANNER, file, console) and good
+            _tell_changes(settings, console)
+    return good
+
+
+def _tell_changes(settings: Settings, console: Console) -> None:
+    """Say what became of the wishes that changed since the export before."""
+    rows = Warehouse(settings.warehouse).dicts(_WISHES, [PLANNER])
+    console.print("What became of the wishes of all exports so far:")
+    show(list(rows[0]) if rows else [], [list(row.values()) for row in rows], None, console)
 
 
 def _days(settings: Settings, emulator: Emulator, console: Console) -> bool:

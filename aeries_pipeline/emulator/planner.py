@@ -38,3 +38,33 @@ def planner_export(district: District) -> str:
             lines.append(f"{row.person.id},{chosen[1].lstrip('0')},9,,{year},")
     lines.append(f"999999999,{offered[0]},1,,{year},")
     return "\r\n".join([*lines, ""])
+
+
+DROPPED = {1: {0}, 2: {2}}
+REPLACED = {1: {1, 31}, 2: {1}}
+"""By week, of sixty students who have dropped their last wish, and taken another course."""
+
+
+def next_export(district: District, export: str, week: int) -> str:
+    """Return the export of a later week: some students have changed their plans.
+
+    Of the students who changed them in the first week some want back in the
+    second what they had given up.
+
+    Args:
+        district: The emulated district.
+        export: The planner's first export.
+        week: 1 or 2, for the weeks after it.
+    """
+    offered = sorted(c.id for c in district.courses if c.low <= 9 and c.high >= 12 and c.area)
+    found = []
+    for line in export.split("\r\n"):
+        cells = line.split(",")
+        if len(cells) == 6 and cells[2] == str(WISHES) and not cells[3]:
+            turn = int(cells[0]) % 60
+            if turn in DROPPED[week]:
+                continue
+            if turn in REPLACED[week]:
+                cells[1] = next(course for course in offered if course != cells[1])
+        found.append(",".join(cells))
+    return "\r\n".join(found)
