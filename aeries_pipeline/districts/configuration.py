@@ -151,6 +151,7 @@ class CourseRequestSettings(Settled):
     max_vanishing: float = Field(default=0.10, ge=0, le=1)
     min_vanishing: int = Field(default=20, ge=1)
     restore_zeros: bool = False
+    requests_a_student: tuple[int, int] = (5, 9)
     withdrawals_in_script: bool = False
 
     @field_validator("columns")

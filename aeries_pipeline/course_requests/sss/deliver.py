@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ from aeries_pipeline.course_requests.sss.reading import (
     read_wanted,
 )
 from aeries_pipeline.course_requests.sss.script import sss_sql
+from aeries_pipeline.course_requests.sss.students import Group, read_groups, read_prerequisites
 from aeries_pipeline.course_requests.sss.withdrawals import (
     WITHDRAWALS,
     Withdrawal,
@@ -128,6 +129,7 @@ class _Material:
     states: Counter[State]
     courses: list[CourseLine]
     titles: dict[str, str]
+    groups: list[Group]
 
 
 def export(
@@ -190,7 +192,8 @@ def _forget_unrecorded(
 def _read(
     connection: duckdb.DuckDBPyConnection, district: District, code: int, moment: datetime
 ) -> _Material | None:
-    known = read_district(connection, district.id, policy_of(district, district.day_of(moment)))
+    policy = policy_of(district, district.day_of(moment))
+    known = read_district(connection, district.id, policy)
     if known.next_year is None:
         return None
     school = School(district.id, code, known.next_year)
@@ -206,11 +209,13 @@ def _read(
         )
     except NumbersUsedUpError as error:
         raise NotExportedError(f"{district.id}, school {code}, course requests: {error}") from None
-    courses = _course_lines(connection, school, plan, known.courses or {})
+    withdrawals = read_withdrawals(connection, school)
+    courses = _course_lines(connection, school, plan, withdrawals, known.courses or {})
     return _Material(
         school, read_name(connection, school), plan, read_rejects(connection, school),
-        read_withdrawals(connection, school), states, courses,
+        withdrawals, states, courses,
         {course: one.title for course, one in (known.courses or {}).items()},
+        read_groups(connection, school, policy, district.course_requests.requests_a_student),
     )  # fmt: skip
 
 
@@ -218,10 +223,14 @@ def _course_lines(
     connection: duckdb.DuckDBPyConnection,
     school: School,
     plan: Plan,
+    withdrawals: Sequence[Withdrawal],
     catalogue: Mapping[str, Course],
 ) -> list[CourseLine]:
     seats = read_seats(connection, school)
     new = Counter(row.wanted.course_id for row in plan.new.requests)
+    gone = Counter(one.course_id for one in withdrawals if one.is_new and one.table == "SSS")
+    unprepared = read_prerequisites(connection, school)
+    asked = read_courses(connection, school)
     return [
         CourseLine(
             course,
@@ -229,8 +238,10 @@ def _course_lines(
             grades,
             new[course],
             seats.get(course, 0) if seats else None,
+            gone[course],
+            unprepared.get(course, 0),
         )
-        for course, grades in read_courses(connection, school).items()
+        for course, grades in sorted({**{course: {} for course in gone}, **asked}.items())
     ]
 
 
@@ -303,6 +314,7 @@ def _files(
     page = Preview(
         material.name, year, material.courses, states,
         Counter(one.reason for one in material.rejects), since, dict(sorted(rows.items())),
+        material.groups, settled.requests_a_student,
     )  # fmt: skip
     _put(scratch / "preview.html", html(page))
     _put(scratch / "how-to-import.txt", _HOW_TO.format(school=material.name, year=year))

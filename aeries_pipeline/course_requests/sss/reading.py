@@ -165,15 +165,19 @@ def read_states(connection: duckdb.DuckDBPyConnection, school: School) -> Counte
 
 def read_courses(
     connection: duckdb.DuckDBPyConnection, school: School
-) -> dict[str, dict[int, int]]:
-    """Return the requests by course and grade that stand, alternates left out."""
+) -> dict[str, dict[int | None, int]]:
+    """Return the requests by course and grade that stand, alternates left out.
+
+    A student who waits for a next school may have no grade of next year as yet;
+    0 is kindergarten, and another thing.
+    """
     rows = connection.execute(
-        "SELECT course_id, coalesce(grade, 0), sum(requests) "
+        "SELECT course_id, grade, sum(requests) "
         "FROM core.course_requests_by_course WHERE district = $district AND school = $school "
         "AND school_year = $year GROUP BY ALL ORDER BY ALL",
         school.bound,
     ).fetchall()
-    found: dict[str, dict[int, int]] = defaultdict(dict)
+    found: dict[str, dict[int | None, int]] = defaultdict(dict)
     for course, grade, number in rows:
         found[course][grade] = int(number)
     return found
