@@ -247,6 +247,17 @@ def requests_export(district: str) -> None:
         sys.exit(1)
 
 
+@requests.command("reconcile")
+@click.argument("district")
+@sentences
+def requests_reconcile(district: str) -> None:
+    """Compare what was given to DISTRICT's schools with what is in Aeries."""
+    from aeries_pipeline.cli.requests import show_reconciled
+
+    if not show_reconciled(load_settings(), district, console):
+        sys.exit(1)
+
+
 @requests.command("show")
 @click.argument("district")
 @sentences

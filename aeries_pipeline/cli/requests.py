@@ -13,10 +13,12 @@ from rich.table import Table
 
 from aeries_pipeline.cli.accounts import QUIET
 from aeries_pipeline.cli.common import warn
+from aeries_pipeline.cli.results import show
 from aeries_pipeline.course_requests.checks import NONE_REJECTED
 from aeries_pipeline.course_requests.holds import Answer, NoSuchFileError, answer
 from aeries_pipeline.course_requests.inbox import drop_in, inbox_of, waiting_files
 from aeries_pipeline.course_requests.model import Reason, State
+from aeries_pipeline.course_requests.reconcile import Arrival, reconcile
 from aeries_pipeline.course_requests.sentences import SENTENCES, STATES
 from aeries_pipeline.course_requests.sss.deliver import last_folder
 from aeries_pipeline.course_requests.statement import Covers
@@ -156,6 +158,34 @@ def tell_requests(
         good &= run.success
     show_requests(settings, district.id, console)
     return good
+
+
+def show_reconciled(settings: Settings, district_id: str, console: Console) -> bool:
+    """Print what became in Aeries of what each school was given.
+
+    Returns:
+        Whether nothing that was given is missing or changed, as far as a pull shows.
+    """
+    district = load_roster(settings.roster).get(district_id)
+    found = reconcile(Warehouse(settings.warehouse), district.id)
+    if not found:
+        console.print(f"{district.id}: nothing was given to any school as yet")
+        return True
+    kinds = [one for one in Arrival if any(school.counts.get(one) for school in found)]
+    columns = ["school", "year", *(one.replace("_", " ") for one in kinds), "share that arrived"]
+    rows = [
+        [
+            str(one.school), str(one.year), *(f"{one.counts.get(kind, 0):,}" for kind in kinds),
+            "not known" if one.share is None else f"{one.share:.1%}",
+        ]
+        for one in found
+    ]  # fmt: skip
+    show(columns, rows, None, console)
+    if any(one.counts.get(Arrival.NOT_GRANTED) for one in found):
+        console.print("Course requests are not granted, so nothing is known of what was imported.")
+    return not any(
+        one.counts.get(Arrival.MISSING) or one.counts.get(Arrival.CHANGED) for one in found
+    )
 
 
 def show_requests(settings: Settings, district_id: str, console: Console) -> None:

@@ -244,3 +244,16 @@ def test_a_file_of_which_much_vanishes_is_answered_by_a_command(
     folder = world.settings.out / "eagle-usd" / "sss" / "994"
     newest = max(one for one in folder.iterdir() if one.is_dir())
     assert (newest / "withdrawals.csv").read_text("utf-8-sig").count("\n") == 4
+
+
+def test_reconcile_tells_where_nothing_is_granted(world: World, tmp_path: Path) -> None:
+    early = call(world, "requests", "reconcile", "eagle-usd")
+    assert "nothing was given to any school as yet" in early.output
+    with open_instance(world.settings) as instance:
+        pull(world, instance)
+    source = tmp_path / "plan.csv"
+    source.write_text(lines([(sophomores(world)[0].person.id, courses(world)[0])]), "utf-8")
+    assert call(world, "requests", "take", "eagle-usd", str(source)).exit_code == 0
+    told = call(world, "requests", "reconcile", "eagle-usd")
+    assert told.exit_code == 0, told.output
+    assert "not granted" in told.output
