@@ -191,3 +191,21 @@ def test_automation_computes_a_district_when_its_schools_have_come_and_not_again
     run(world, instance, "students", keys=["eagle-usd/994"])
     found, cursor = requested(world, instance, cursor)
     assert found["accounts"] == {"eagle-usd"}
+
+
+def test_what_came_as_it_was_starts_nothing_and_what_changed_does(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    pull(world, instance)
+    _, cursor = requested(world, instance)
+    follow(world, instance)
+    for _ in range(2):
+        found, cursor = requested(world, instance, cursor)
+    assert found["xello_files"] == set()
+    run(world, instance, "classes")
+    found, cursor = requested(world, instance, cursor)
+    assert found["xello_files"] == set(), "materialized by hand, and as it was"
+    world.site.touch(1.0)
+    run(world, instance, "classes")
+    found, cursor = requested(world, instance, cursor)
+    assert found["xello_files"] == {"eagle-usd"}

@@ -1,11 +1,12 @@
 """Raw assets in real Dagster runs: what the UI will show."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
@@ -18,7 +19,7 @@ from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.emulator.site import XELLO_GRANT
 from aeries_pipeline.ingest.checks import QUESTIONS, questions_for
 from aeries_pipeline.orchestration.assembly import build_defs
-from aeries_pipeline.orchestration.assets.resources import WarehouseResource
+from aeries_pipeline.orchestration.assets.resources import OPENING_TAG, WarehouseResource
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import pull_job
 from aeries_pipeline.orchestration.automation.notices import failures_of
@@ -42,12 +43,13 @@ def run(
     *names: str,
     keys: list[str] | None = None,
     announced: bool = False,
+    tags: Mapping[str, str] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Run a pull job, or what the UI runs when one clicks on Materialize: with its checks."""
     keys = keys or [f"eagle-usd/{school}" for school in world.schools]
-    tags = {}
+    tags = dict(tags or {})
     if len(keys) > 1:
-        tags = {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
+        tags |= {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
     job = "pull_schools" if "/" in keys[0] else "pull_district"
     defs = build_defs(world.settings)
     assets = [dg.AssetKey(["raw", name]) for name in names]
@@ -93,7 +95,7 @@ def test_every_resource_is_an_asset_that_explains_itself(world: World) -> None:
         node = graph.get(key)
         resource = RESOURCES[key.path[-1]]
         assert node.group_name == "aeries"
-        assert node.kinds == {"aeries", "duckdb"}
+        assert node.kinds == {"python", "duckdb"}
         assert node.owners == ["team:data-engineering"]
         assert f"/api/v5/{resource.path}" in node.description
         columns = node.metadata["dagster/column_schema"].columns
@@ -218,12 +220,15 @@ def observed(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dict[st
     return found
 
 
-def test_a_school_that_is_as_it_was_costs_one_observation(
+OPENING = {OPENING_TAG: "eagle-usd/2026-11-27"}
+
+
+def test_a_school_that_is_as_it_was_costs_the_sensor_one_observation(
     world: World, instance: dg.DagsterInstance
 ) -> None:
-    assert run(world, instance, "gpas", "students").success
+    assert run(world, instance, "gpas", "students", tags=OPENING).success
     before = len(world.emulator.log)
-    result = run(world, instance, "gpas", "students")
+    result = run(world, instance, "gpas", "students", tags=OPENING)
     assert result.success
     assert len(world.emulator.log) > before
     parts = [f"eagle-usd/{school}" for school in world.schools]
@@ -241,14 +246,47 @@ def test_a_school_that_is_as_it_was_costs_one_observation(
     assert "ASSET_MATERIALIZATION" not in kinds
 
 
+def test_what_a_person_asked_for_is_materialized_although_it_is_as_it_was(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    first = run(world, instance, "gpas")
+    again = run(world, instance, "gpas")
+    versions = [
+        {part: one.tags[DATA_VERSION_TAG] for part, one in materialized(result).items()}
+        for result in (first, again)
+    ]
+    assert set(versions[0]) == {f"eagle-usd/{school}" for school in world.schools}
+    assert versions[0] == versions[1], "nothing follows from it"
+    assert {one.metadata["read"].value for one in materialized(again).values()} == {"unchanged"}
+    assert set(verdicts(again)) == set(verdicts(first)), "and its verdicts are of today"
+    world.site.touch(1.0)
+    changed = materialized(run(world, instance, "classes"))
+    later = materialized(run(world, instance, "classes"))
+    for part, one in changed.items():
+        assert later[part].tags == one.tags
+
+
+def test_no_run_says_that_an_output_is_missing(world: World, instance: dg.DagsterInstance) -> None:
+    """As the UI starts it: with its checks, once with news and once without."""
+    for keys in (["eagle-usd/994"], ["eagle-usd/994"], None):
+        done = run(world, instance, "gpas", keys=keys, announced=True)
+        assert done.success
+        parts = set(materialized(done))
+        assert parts == set(keys or [f"eagle-usd/{school}" for school in world.schools])
+        answered = len(done.get_asset_check_evaluations())
+        assert answered == len(parts) * len(questions_for(RESOURCES["gpas"]))
+        said = [one.message for one in instance.all_logs(done.run_id)]
+        assert not [text for text in said if "did not yield" in text]
+
+
 def test_a_verdict_that_stood_is_corrected_without_new_rows(
     world: World, instance: dg.DagsterInstance
 ) -> None:
-    assert run(world, instance, "gpas", keys=["eagle-usd/994"]).success
+    assert run(world, instance, "gpas", keys=["eagle-usd/994"], tags=OPENING).success
     world.faults({"kind": "html", "path": "schools/994/"})
-    assert not run(world, instance, "gpas", keys=["eagle-usd/994"]).success
+    assert not run(world, instance, "gpas", keys=["eagle-usd/994"], tags=OPENING).success
     world.faults()
-    result = run(world, instance, "gpas", keys=["eagle-usd/994"])
+    result = run(world, instance, "gpas", keys=["eagle-usd/994"], tags=OPENING)
     assert {name for name, _ in verdicts(result)} == {"rows_did_not_collapse"}
     assert verdicts(result)["rows_did_not_collapse", "eagle-usd/994"][0]
     assert list(observed(result)) == [("gpas", "eagle-usd/994")]

@@ -16,8 +16,8 @@ import dagster as dg
 import pytest
 
 from aeries_pipeline.cli.ui import write_workspace
+from aeries_pipeline.orchestration.assets.resources import OPENING_TAG
 from aeries_pipeline.orchestration.automation.instance import open_instance
-from aeries_pipeline.orchestration.automation.pulls import OPENING_TAG
 from aeries_pipeline.orchestration.partitions import DISTRICT_TAG
 from aeries_pipeline_tests.conftest import CERTIFICATE, World, end
 from aeries_pipeline_tests.processes.test_command_line import call

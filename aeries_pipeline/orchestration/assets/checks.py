@@ -125,7 +125,24 @@ def find_targets(
     A partition that was never materialized has none, and its verdicts count
     as they are.
     """
-    records: dict[str, AssetCheckEvaluationTargetMaterializationData] = {}
+    return Targets(
+        key,
+        {
+            partition: AssetCheckEvaluationTargetMaterializationData(
+                storage_id=record.storage_id,
+                run_id=record.run_id,
+                timestamp=record.timestamp,
+            )
+            for partition, record in newest_materializations(instance, key, partitions).items()
+        },
+    )
+
+
+def newest_materializations(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Collection[str]
+) -> dict[str, dg.EventLogRecord]:
+    """Return the newest materialization of each partition that has one."""
+    records: dict[str, dg.EventLogRecord] = {}
     wanted = list(dict.fromkeys(partitions))
     cursor: str | None = None
     while len(records) < len(wanted):
@@ -136,13 +153,9 @@ def find_targets(
             cursor=cursor,
         )
         for record in page.records:
-            if record.partition_key and record.partition_key not in records:
-                records[record.partition_key] = AssetCheckEvaluationTargetMaterializationData(
-                    storage_id=record.storage_id,
-                    run_id=record.run_id,
-                    timestamp=record.timestamp,
-                )
+            if record.partition_key:
+                records.setdefault(record.partition_key, record)
         if not page.has_more:
             break
         cursor = page.cursor
-    return Targets(key, records)
+    return records

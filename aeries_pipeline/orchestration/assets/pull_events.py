@@ -1,8 +1,11 @@
 """What Dagster is told of a pull: one event a partition, and verdicts where there are any to give.
 
 A partition whose rows are new is a materialization, and every check is answered
-for it. One that was found as it was is an observation, and its verdicts stand:
-only one that has changed, or that the run has promised to give, is recorded.
+for it. One that was found as it was is a materialization too where a person or a
+backfill has asked for it, with the data version of the last one, so that nothing
+follows from it. A sensor's pull of every night makes it an observation, and its
+verdicts stand: only one that has changed, or that the run has promised to give,
+is recorded.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from aeries_pipeline.catalog.resource import Reference, Resource
 from aeries_pipeline.ingest.checks import (
@@ -26,17 +30,22 @@ from aeries_pipeline.ingest.checks import (
     unresolved_references,
 )
 from aeries_pipeline.ingest.session import Session
-from aeries_pipeline.orchestration.assets.checks import find_targets, last_outcomes
+from aeries_pipeline.orchestration.assets.checks import (
+    find_targets,
+    last_outcomes,
+    newest_materializations,
+)
 from aeries_pipeline.orchestration.assets.describe import (
     materialization_metadata,
     observation_metadata,
 )
+from aeries_pipeline.orchestration.assets.resources import OPENING_TAG
 from aeries_pipeline.orchestration.partitions import key_of
 from aeries_pipeline.stores.judge import Status
 from aeries_pipeline.stores.ledger import LastGood, last_good
 from aeries_pipeline.stores.outcomes import Loaded, Mode, now
 
-Event = dg.AssetMaterialization | dg.AssetObservation | AssetCheckEvaluation
+Event = dg.AssetMaterialization | dg.AssetObservation | AssetCheckEvaluation | dg.Output[None]
 
 
 def is_news(resource: Resource, loaded: Loaded) -> bool:
@@ -82,17 +91,23 @@ def pull_events(
         for partition, one in by_partition.items()
         if one.pull.status is Status.COMPLETE and not is_news(resource, one)
     }
-    if as_before:
-        # Dagster may know less than the warehouse, such as after its files were lost.
-        as_before &= context.instance.get_materialized_partitions(key)
+    # Dagster may know less than the warehouse, such as after its files were lost.
+    last = newest_materializations(context.instance, key, as_before)
+    as_before &= last.keys()
+    if OPENING_TAG not in context.run.tags:
+        as_before = set()
     for partition, result in by_partition.items():
         pull = result.pull
         if partition in as_before:
             metadata = observation_metadata(result)
             yield dg.AssetObservation(key, partition=partition, metadata=metadata)
         elif pull.status is Status.COMPLETE:
-            metadata = materialization_metadata(resource, result)
-            yield dg.AssetMaterialization(key, partition=partition, metadata=metadata)
+            yield dg.AssetMaterialization(
+                key,
+                partition=partition,
+                metadata=materialization_metadata(resource, result),
+                tags={DATA_VERSION_TAG: _version(last.get(partition)) or pull.pull_id},
+            )
         elif pull.status is Status.NOT_GRANTED:
             context.log.warning(pull.reason)
         else:
@@ -110,6 +125,23 @@ def pull_events(
         ):
             if partition not in as_before or told.is_due(answer, partition):
                 yield targets.evaluation(partition, answer)
+
+
+def _version(record: dg.EventLogRecord | None) -> str | None:
+    """Return the data version of the last materialization, while its rows are the same."""
+    last = record.asset_materialization if record is not None else None
+    return (last.tags or {}).get(DATA_VERSION_TAG) if last is not None else None
+
+
+def promised(context: dg.AssetExecutionContext) -> Iterator[dg.Output[None]]:
+    """Yield the outputs of the checks that a run has announced and that were answered.
+
+    Verdicts are evaluations made by hand, which Dagster does not count as
+    outputs; it would log that they are missing.
+    """
+    for output, spec in context.assets_def.check_specs_by_output_name.items():
+        if spec.key in context.selected_asset_check_keys:
+            yield dg.Output(None, output_name=output)
 
 
 class _Told:

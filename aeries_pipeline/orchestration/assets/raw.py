@@ -17,7 +17,12 @@ from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.ingest.session import DistrictBusyError
 from aeries_pipeline.orchestration.assets.checks import check_specs
 from aeries_pipeline.orchestration.assets.describe import OWNER, description_of, raw_metadata
-from aeries_pipeline.orchestration.assets.pull_events import Event, not_asked_events, pull_events
+from aeries_pipeline.orchestration.assets.pull_events import (
+    Event,
+    not_asked_events,
+    promised,
+    pull_events,
+)
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import Partitions, by_district
@@ -103,6 +108,7 @@ def build_raw_asset(
                 refused += [one.reason for one in missing]
         if troubles:
             raise _failure(resource, [*troubles, *refused], done)
+        yield from promised(context)
 
     return pull
 

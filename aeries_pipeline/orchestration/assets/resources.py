@@ -21,6 +21,8 @@ from aeries_pipeline.stores.connection import Warehouse
 OUTSIDE_WINDOW_TAG = "aeries/outside_window"
 ACCEPT_SHRUNKEN_TAG = "aeries/accept_shrunken"
 FULL_TAG = "aeries/full"
+OPENING_TAG = "aeries/opening"
+"""On the runs of the sensor of pull windows: which opening they are for."""
 
 
 class WarehouseResource(DuckDBResource):

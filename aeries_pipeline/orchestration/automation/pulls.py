@@ -16,6 +16,7 @@ from aeries_pipeline.catalog.registry import of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.districts.schedule import Attempt, CutOff, Outcome, Stage, Start, decide
+from aeries_pipeline.orchestration.assets.resources import OPENING_TAG
 from aeries_pipeline.orchestration.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import (
@@ -27,7 +28,6 @@ from aeries_pipeline.orchestration.partitions import (
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse
 
-OPENING_TAG = "aeries/opening"
 ATTEMPT_TAG = "aeries/attempt"
 STAGE_TAG = "aeries/stage"
 _TOLD = 20
