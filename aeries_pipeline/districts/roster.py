@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -85,6 +86,7 @@ class District(Settled):
     url: Annotated[str, AfterValidator(_url)] = ""
     certificate_env: str | None = None
     certificate_file: str | None = None
+    ca_file: str | None = Field(None, min_length=1)
     timezone: str = "America/Los_Angeles"
     pull_window: str | list[dict[str, Any]] = "any time"
     pull_window_accepted: AcceptedReading | None = None
@@ -267,6 +269,25 @@ class District(Settled):
     def wants(self, resource: Resource) -> bool:
         """Tell whether a resource is pulled for this district."""
         return not resource.optional or resource.name in self.resources
+
+    def authorities(self) -> Path | None:
+        """Return the file of the district's own certificate authorities; None for the usual ones.
+
+        Raises:
+            ConfigurationError: If the file cannot be read or holds no authority.
+        """
+        if self.ca_file is None:
+            return None
+        path = self._folder / self.ca_file
+        try:
+            ssl.create_default_context(cafile=str(path))
+        except (OSError, ValueError):
+            raise ConfigurationError(
+                "ca_file",
+                f"{self.id}: no certificate authority can be read from {path} (ca_file); put the "
+                "district's authority there in PEM form, or take ca_file out of the roster",
+            ) from None
+        return path
 
     def certificate(self) -> Certificate:
         """Fetch the certificate from where the roster says it is.

@@ -23,7 +23,7 @@ from aeries_pipeline.districts.errors import (
 )
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.districts.windows import Windows
-from aeries_pipeline.ingest.api.client import AeriesClient, Tally
+from aeries_pipeline.ingest.api.client import AeriesClient, Tally, is_system_info
 from aeries_pipeline.ingest.api.retry import RetryPolicy
 from aeries_pipeline.ingest.api.transport import Timeouts
 from aeries_pipeline.ingest.extraction_plan import Memory
@@ -193,6 +193,7 @@ class Session:
         if district.paused:
             raise ConfigurationError("paused", district.why_paused)
         certificate = district.certificate()
+        authorities = district.authorities()
         self._windows = district.windows
         self._lock = take_district(district.id, settings)
         self.client = AeriesClient(
@@ -203,6 +204,7 @@ class Session:
             retry=self.options.retry,
             timeouts=self.options.timeouts,
             gate=self._gate,
+            ca_file=authorities,
         )
 
     def close(self) -> None:
@@ -252,11 +254,11 @@ class Session:
         )
         row = answer.rows[0] if answer.rows else {}
         stated = str(row.get("DatabaseYear", ""))
-        if not re.fullmatch(r"\d{4}-\d{4}", stated):
+        if not is_system_info(answer.rows):
             raise PermanentError(
                 "no_database_year",
-                f"{what}: the server does not say which school year it serves; check that the "
-                "url in the roster leads to Aeries",
+                f"{what}: the server does not say its version and which school year it serves; "
+                "check that the url in the roster leads to Aeries",
             )
         clock = server_clock(row.get("CurrentDateTime"))
         return SystemInfo(str(row.get("AeriesVersion", "")), stated, clock)

@@ -41,7 +41,7 @@ def test_rows_come_out_of_lists_and_of_single_objects(body: bytes, rows: list[di
             "html_page",
             "a login page",
         ),
-        (b"<html>Maintenance</html>", JSON, ConfigurationError, "html_page", "a web page"),
+        (b"<html>Maintenance</html>", JSON, TransientError, "web_page", "a web page"),
         (b"<ArrayOfTest></ArrayOfTest>", "text/xml", PermanentError, "xml_body", "XML came"),
         (
             b'{"Message":"An error has occurred."}',

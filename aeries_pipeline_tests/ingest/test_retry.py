@@ -26,6 +26,23 @@ def test_both_forms_of_retry_after_are_read(header: str | None, seconds: float |
     assert retry_after_seconds(header, NOW) == seconds
 
 
+@given(
+    st.text()
+    | st.from_regex(r"[A-Z][a-z]{2}, ?\d{1,9} [A-Z][a-z]{2} \d{1,9} [\d:]{0,20} [+-]\d{1,9}")
+)
+def test_retry_after_of_any_text_never_raises(header: str) -> None:
+    seconds = retry_after_seconds(header, NOW)
+    assert seconds is None or 0.0 <= seconds <= 366 * 86_400
+
+
+@pytest.mark.parametrize(
+    "header", ["\u00b2", "9" * 5000, "Mon, 01 Jan 0001 00:00:00 +2359", "Mon, 1 Jan 99999 0:0:0"]
+)
+def test_a_retry_after_that_broke_the_reading_once(header: str) -> None:
+    seconds = retry_after_seconds(header, NOW)
+    assert seconds is None or seconds >= 0.0
+
+
 def test_a_server_that_names_a_time_is_not_asked_earlier() -> None:
     wait = wait_seconds(RetryPolicy(), attempt=1, asked=30.0, elapsed=0.0, jitter=0.0)
     assert wait == 30.0

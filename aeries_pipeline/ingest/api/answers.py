@@ -25,7 +25,10 @@ from aeries_pipeline.ingest.api.retry import TRANSIENT_STATUSES
 
 Row = dict[str, Any]
 BOM = b"\xef\xbb\xbf"
-_LOGIN = re.compile(rb"<input[^>]+type=.?password|log ?in|sign ?in", re.IGNORECASE)
+_LOGIN = re.compile(rb"log ?in|sign ?in", re.IGNORECASE)
+_LOGIN_PAGE = re.compile(
+    rb"<input[^>]+type\s*=\s*[\"']?password|name\s*=\s*[\"']?SAMLRequest", re.IGNORECASE
+)
 
 
 def rows_of(body: bytes, content_type: str, what: str) -> list[Row]:
@@ -130,11 +133,17 @@ def _page(text: bytes, content_type: str, what: str) -> AeriesError:
         return PermanentError(
             "xml_body", f"{what}: XML came instead of JSON; a proxy drops the Accept header"
         )
-    kind = "a login page" if _LOGIN.search(text[:20000]) else "a web page"
+    if not _LOGIN_PAGE.search(text[:200_000]):
+        # Without a field for a password it is the page that stands in Aeries' place for a while.
+        return TransientError(
+            "web_page",
+            f"{what}: a web page without a login came instead of data each time, as while Aeries "
+            "is maintained; pull again later, and check the url in the roster if it stays so",
+        )
     return ConfigurationError(
         "html_page",
-        f"{what}: {kind} came instead of data; check the url of the district in the roster and "
-        "ask whether a proxy or single sign-on stands before Aeries",
+        f"{what}: a login page came instead of data; check the url of the district in the roster "
+        "and ask whether a proxy or single sign-on stands before Aeries",
     )
 
 

@@ -10,21 +10,24 @@ be tested on an open end point.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from aeries_pipeline.districts.errors import (
     AeriesError,
     ConfigurationError,
+    PermanentError,
     PermissionMissingError,
     TransientError,
 )
 from aeries_pipeline.districts.secret import Certificate
-from aeries_pipeline.districts.urls import api_base, host_of
+from aeries_pipeline.districts.urls import api_base, host_of, is_loopback
 from aeries_pipeline.ingest.api.answers import BOM, Row, error_of, rows_of
 from aeries_pipeline.ingest.api.elements import ABSENT, NOTHING, Elements, Wanted, elements_of
 from aeries_pipeline.ingest.api.limits import Politeness
@@ -35,6 +38,8 @@ from aeries_pipeline.ingest.api.retry import (
     wait_seconds,
 )
 from aeries_pipeline.ingest.api.transport import Timeouts, Transport
+
+SYSTEM_INFO = "systeminfo"
 
 
 @dataclass(slots=True)
@@ -145,6 +150,22 @@ def digest_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
+def is_system_info(rows: Sequence[Row]) -> bool:
+    """Tell whether an answer to ``systeminfo`` is that of an Aeries.
+
+    One object with a version and a school year as Aeries writes them; a page,
+    an error's message or any other JSON is not.
+    """
+    if len(rows) != 1:
+        return False
+    version, year = rows[0].get("AeriesVersion"), rows[0].get("DatabaseYear")
+    return (
+        isinstance(version, str)
+        and bool(version.strip())
+        and re.fullmatch(r"\d{4}-\d{4}", str(year)) is not None
+    )
+
+
 def _no_gate() -> None:
     """Let every request through."""
 
@@ -156,12 +177,14 @@ class AeriesClient:
 
     Args:
         url: Address of any page of the site.
-        certificate: Sent in the ``AERIES-CERT`` header and nowhere else.
+        certificate: Sent in the ``AERIES-CERT`` header, once an Aeries has answered at
+            the base, and nowhere else.
         concurrent: Requests under way at most.
         per_second: Requests started in a second at most; 0 for no bound.
         retry: How patient to be.
         timeouts: How long one attempt may take.
         gate: Called before each attempt; raises to stop the pull.
+        ca_file: Certificate authorities of the district's own, in place of the usual ones.
         sleep: Waits a number of seconds; tests replace it.
     """
 
@@ -175,6 +198,7 @@ class AeriesClient:
         retry: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
         gate: Callable[[], None] = _no_gate,
+        ca_file: Path | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Prepare; nothing is sent yet.
@@ -189,6 +213,9 @@ class AeriesClient:
         self._retry = retry or RetryPolicy()
         self._timeouts = timeouts or Timeouts()
         self._gate = gate
+        self._ca_file = ca_file
+        self._is_aeries = False
+        self._is_aeries_lock = threading.Lock()
         self._sleep = sleep
         self._local = threading.local()
         self._transports: list[Transport] = []
@@ -237,12 +264,51 @@ class AeriesClient:
         """
         tally = tally if tally is not None else Tally()
         what = what or path
+        is_asking = path.lower() == SYSTEM_INFO
+        if not is_asking:
+            self._make_sure(tally)
+        answer = self._patiently(path, params or {}, what, tally, expected, wanted)
+        if is_asking and is_system_info(answer.rows):
+            self._is_aeries = True
+        return answer
+
+    def _make_sure(self, tally: Tally) -> None:
+        """Let no certificate out before an Aeries has answered at this base.
+
+        Raises:
+            AeriesError: If none has.
+        """
+        with self._is_aeries_lock:
+            if not self._is_aeries:
+                self.get(SYSTEM_INFO, what="system information", tally=tally)
+        if not self._is_aeries:
+            raise PermanentError(
+                "not_aeries",
+                f"{host_of(self.base)} does not say that it is an Aeries, so the certificate is "
+                "not sent there; check the url of the district in the roster",
+            )
+        if self.base.startswith("http:") and not is_loopback(self.base):
+            raise ConfigurationError(
+                "plain_http",
+                f"{host_of(self.base)}: the certificate is not sent over plain http, where others "
+                "could read it; put the https address of the site in the roster",
+            )
+
+    def _patiently(
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        what: str,
+        tally: Tally,
+        expected: Seen | None,
+        wanted: Wanted,
+    ) -> Answer:
         started = time.monotonic()
         attempt = 0
         while True:
             attempt += 1
             try:
-                answer = self._once(path, params or {}, what, tally, expected, wanted)
+                answer = self._once(path, params, what, tally, expected, wanted)
             except TransientError as error:
                 wait = wait_seconds(
                     self._retry,
@@ -256,9 +322,19 @@ class AeriesClient:
                 tally.retries += 1
                 self._sleep(wait)
             except PermissionMissingError as error:
+                if not self._is_aeries:
+                    raise self._unknown(what) from None
                 raise self._explain(error, what, tally) from None
             else:
                 return answer
+
+    def _unknown(self, what: str) -> AeriesError:
+        return ConfigurationError(
+            "not_aeries",
+            f"{what}: {host_of(self.base)} refuses to say that it is an Aeries (systeminfo needs "
+            "no certificate there), so the certificate is not sent; check the url in the roster, "
+            "and ask the district to leave systeminfo open",
+        )
 
     def _given_up(self, error: TransientError, attempts: int) -> TransientError:
         message = str(error)
@@ -298,7 +374,7 @@ class AeriesClient:
         """Return this thread's connection."""
         transport: Transport | None = getattr(self._local, "transport", None)
         if transport is None:
-            transport = Transport(self.base, self._certificate, self._timeouts)
+            transport = Transport(self.base, self._certificate, self._timeouts, self._ca_file)
             self._local.transport = transport
             with self._transports_lock:
                 self._transports.append(transport)
@@ -316,7 +392,9 @@ class AeriesClient:
         with self._politeness.turn():
             self._gate()
             tally.requests += 1
-            status, headers, body = self._transport().send(path, params, what)
+            status, headers, body = self._transport().send(
+                path, params, what, with_certificate=self._is_aeries
+            )
         tally.bytes += len(body)
         if status != 200:
             asked = retry_after_seconds(headers.get("Retry-After"), datetime.now(UTC))

@@ -9,16 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlencode
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import requote_uri
+from requests.utils import requote_uri, select_proxy
 
 from aeries_pipeline.districts.errors import AeriesError, ConfigurationError, TransientError
 from aeries_pipeline.districts.secret import Certificate
-from aeries_pipeline.districts.urls import host_of
+from aeries_pipeline.districts.urls import host_of, is_loopback
 
 ACCEPT = "application/json, text/html, application/xhtml+xml, */*"
 _PIECE = 256 * 1024
@@ -51,11 +52,19 @@ class Transport:
 
     Args:
         base: The API's base address, see ``urls.api_base``.
-        certificate: Sent in the ``AERIES-CERT`` header and nowhere else.
+        certificate: Sent in the ``AERIES-CERT`` header, where a request asks for it,
+            and nowhere else.
         timeouts: How long one attempt may take.
+        ca_file: Certificate authorities of the district's own, in place of the usual ones.
     """
 
-    def __init__(self, base: str, certificate: Certificate, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        base: str,
+        certificate: Certificate,
+        timeouts: Timeouts,
+        ca_file: Path | None = None,
+    ) -> None:
         """Prepare; nothing is sent yet."""
         self._host = host_of(base)
         self._timeouts = timeouts
@@ -67,19 +76,26 @@ class Transport:
             # Credentials of a .netrc must not travel to a district's server.
             session.trust_env = False
             session.headers.update({"Accept": ACCEPT, "User-Agent": "aeries-pipeline"})
-            self._prepared = session.prepare_request(
-                requests.Request("GET", base, {"AERIES-CERT": certificate.reveal()})
-            )
+            self._prepared = session.prepare_request(requests.Request("GET", base))
+        self._certificate = certificate
         self._base = self._prepared.url or base
-        self._proxies: dict[str, str] = dict(found["proxies"])
-        self._verify = True if found["verify"] is None else found["verify"]
+        # What is not encrypted stays on this machine, whatever proxy the environment names.
+        stays = base.startswith("http:") and is_loopback(base)
+        self._proxies: dict[str, str] = {} if stays else dict(found["proxies"])
+        # A path or True: nothing of the environment can turn the verification off.
+        self._verify: str | bool = str(ca_file) if ca_file else (found["verify"] or True)
 
     def close(self) -> None:
         """Close the connection."""
         self._adapter.close()
 
     def send(
-        self, path: str, params: Mapping[str, str | int], what: str
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        what: str,
+        *,
+        with_certificate: bool,
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Send one request and return status, headers and body, whatever they are.
 
@@ -87,6 +103,7 @@ class Transport:
             path: Path below the base.
             params: Query parameters.
             what: What is asked for, in words for messages.
+            with_certificate: Whether the certificate goes along.
 
         Raises:
             ConfigurationError: If no try will ever get through.
@@ -96,7 +113,7 @@ class Transport:
         deadline = time.monotonic() + self._timeouts.total
         try:
             response = self._adapter.send(
-                self._request(path, params),
+                self._request(path, params, with_certificate=with_certificate),
                 stream=True,
                 timeout=(self._timeouts.connect, self._timeouts.read),
                 verify=self._verify,
@@ -109,7 +126,14 @@ class Transport:
             raise ConfigurationError(
                 "tls",
                 f"{what}: the TLS certificate of {host} is not valid for it; ask the district's "
-                "Aeries host to renew it, or correct the host name in the roster",
+                "Aeries host to renew it, correct the host name in the roster, or name the file of "
+                "the district's own certificate authority there as ca_file",
+            ) from None
+        except requests.exceptions.ProxyError:
+            raise TransientError(
+                "proxy",
+                f"{what}: the proxy {self._proxy()} of this machine's environment gives no way to "
+                f"{host}; start it, correct HTTPS_PROXY, or name the host in NO_PROXY",
             ) from None
         except requests.exceptions.ConnectTimeout:
             raise TransientError(
@@ -134,15 +158,29 @@ class Transport:
             ) from None
         except requests.exceptions.ConnectionError as error:
             raise _connection_error(error, host, what) from None
-        except requests.exceptions.RequestException:
+        except OSError as error:
+            if not isinstance(error, requests.exceptions.RequestException):
+                raise ConfigurationError(
+                    "ca_file",
+                    f"{what}: the file of certificate authorities cannot be used; correct ca_file "
+                    "in the roster, or REQUESTS_CA_BUNDLE in the environment",
+                ) from None
             raise ConfigurationError(
                 "bad_request", f"{what}: no request can be made to {host}; check the url"
             ) from None
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         return response.status_code, response.headers, body
 
-    def _request(self, path: str, params: Mapping[str, str | int]) -> requests.PreparedRequest:
+    def _proxy(self) -> str:
+        """Return host and port of the proxy, without its password."""
+        return host_of(select_proxy(self._base, self._proxies) or "")
+
+    def _request(
+        self, path: str, params: Mapping[str, str | int], *, with_certificate: bool
+    ) -> requests.PreparedRequest:
         request = self._prepared.copy()
+        if with_certificate:
+            request.headers["AERIES-CERT"] = self._certificate.reveal()
         query = f"?{urlencode(params)}" if params else ""
         request.url = requote_uri(f"{self._base}/{path}{query}")
         if self._cookies:

@@ -70,12 +70,13 @@ def _steps(
         yield warned("reading of the window", district.reading.text)
     try:
         certificate = district.certificate()
+        authorities = district.authorities()
     except ConfigurationError as error:
         yield failed("certificate at hand", str(error))
         return
     yield passed("certificate at hand", "found where the roster says")
     base = api_base(district.url)
-    yield from network.look(base, timeouts.connect)
+    yield from network.look(base, timeouts.connect, authorities)
 
     def gate() -> None:
         shut = None if outside_window else window_is_closed(district, clock())
@@ -91,6 +92,7 @@ def _steps(
             retry=PATIENCE,
             timeouts=timeouts,
             gate=gate,
+            ca_file=authorities,
         )
 
     try:
@@ -111,7 +113,7 @@ def _ask_site(
         return
     yield from site.describe(located, district, moment)
     year = int(str(located.info["DatabaseYear"])[:4])
-    with client_of(located.base) as client:
+    with located.client as client:
         accepted, rows = site.schools(client, year)
         yield accepted
         if accepted.blocks:

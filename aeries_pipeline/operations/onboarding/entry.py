@@ -15,6 +15,7 @@ from typing import Any
 
 from aeries_pipeline.districts.configuration import AcceptedReading
 from aeries_pipeline.districts.errors import ConfigurationError
+from aeries_pipeline.districts.mail_scanners import unwrapped
 from aeries_pipeline.districts.secret import Certificate
 from aeries_pipeline.operations.onboarding.letters import (
     LEFT_OUT,
@@ -182,7 +183,7 @@ def make_entry(
     return {
         "id": district_id,
         "name": name,
-        "url": facts.url or "",
+        "url": unwrapped(facts.url or ""),
         **certificate,
         "timezone": zone,
         "pull_window": facts.times or "",

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from inscriptis import Inscriptis
 from inscriptis.css_profiles import CSS_PROFILES
 from inscriptis.model.config import ParserConfig
 from lxml.etree import ParserError
 from lxml.html import HTMLParser, fromstring
+
+from aeries_pipeline.districts.mail_scanners import unwrapped
 
 LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
 """Stands where an address or a certificate stood, so that its label does not take other lines."""
@@ -100,21 +102,6 @@ def without_addresses(text: str) -> str:
     return _URL.sub(
         lambda match: f" {LEFT_OUT} . " if match[0].endswith(".") else f" {LEFT_OUT} ", text
     )
-
-
-def unwrapped(url: str) -> str:
-    """Return the address that a mail scanner has wrapped, or the address itself."""
-    parts = urlsplit(url)
-    host, query = parts.netloc.lower(), parse_qs(parts.query)
-    if host.endswith("safelinks.protection.outlook.com") and query.get("url"):
-        return query["url"][0]
-    if host.endswith("linkprotect.cudasvc.com") and query.get("a"):
-        return query["a"][0]
-    if host.endswith("urldefense.proofpoint.com") and query.get("u"):
-        return unquote(query["u"][0].replace("-", "%").replace("_", "/"))
-    if host.endswith("urldefense.com") and (inner := re.search(r"/v3/__(.+?)__", url)):
-        return re.sub(r"^(https?:)/(?=[^/])", r"\1//", inner[1])
-    return url
 
 
 def bare(url: str) -> str:

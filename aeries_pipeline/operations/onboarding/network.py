@@ -5,20 +5,23 @@ from __future__ import annotations
 import socket
 import ssl
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from aeries_pipeline.districts.urls import is_loopback
 from aeries_pipeline.operations.onboarding.findings import Finding, failed, passed, warned
 
 XELLO_ADDRESSES = "158.106.118.74, 38.122.71.192/29, 38.69.154.0/24"
 _EXPIRES_SOON = 21
 
 
-def look(base: str, timeout: float = 10.0) -> list[Finding]:
+def look(base: str, timeout: float = 10.0, ca_file: Path | None = None) -> list[Finding]:
     """Return what was found of name, port and TLS, up to the first that blocks.
 
     Args:
         base: The API base of the site.
         timeout: Seconds for the connection.
+        ca_file: Certificate authorities of the district's own, in place of the usual ones.
     """
     parts = urlsplit(base)
     host = parts.hostname or ""
@@ -27,7 +30,9 @@ def look(base: str, timeout: float = 10.0) -> list[Finding]:
     if not found[-1].blocks:
         found.append(_port(host, port, timeout))
     if not found[-1].blocks:
-        found.append(_tls(host, port, timeout) if parts.scheme == "https" else _plain(host))
+        found.append(
+            _tls(host, port, timeout, ca_file) if parts.scheme == "https" else _plain(host)
+        )
     return found
 
 
@@ -71,19 +76,17 @@ def _port(host: str, port: int, timeout: float) -> Finding:
 
 
 def _plain(host: str) -> Finding:
-    local = host in {"127.0.0.1", "::1", "localhost"}
-    if local:
+    if is_loopback(f"http://[{host}]" if ":" in host else f"http://{host}"):
         return passed("TLS", "none, on this machine")
-    return warned(
+    return failed(
         "TLS",
-        "the url is plain http, so the certificate and the students' data travel unprotected; "
-        "use https",
+        "the url is plain http, over which the certificate is never sent; use https",
         f"Please give us the https address of your Aeries site; {host} was given with http.",
     )
 
 
-def _tls(host: str, port: int, timeout: float) -> Finding:
-    context = ssl.create_default_context()
+def _tls(host: str, port: int, timeout: float, ca_file: Path | None) -> Finding:
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from aeries_pipeline.districts.errors import (
     StoppedError,
 )
 from aeries_pipeline.districts.roster import District
-from aeries_pipeline.ingest.api.client import AeriesClient, Answer
+from aeries_pipeline.ingest.api.client import AeriesClient, Answer, is_system_info
 from aeries_pipeline.operations.onboarding.findings import Finding, failed, passed, warned
 
 SPELLINGS = ("", "/aeries", "/aeries.net", "/aeriesnet", "/aeries/aeries.net", "/admin")
@@ -48,29 +49,33 @@ class Located:
     Attributes:
         base: The API base that answers.
         info: What ``systeminfo`` said.
+        client: The client that has asked it; whoever gets it closes it.
     """
 
     base: str
     info: dict[str, Any]
+    client: AeriesClient
 
 
 def locate(base: str, client_of: Ask) -> tuple[list[Finding], Located | None]:
     """Find the API: at the address given, or in the usual folders of its host."""
     first: AeriesError | None = None
     for candidate in _candidates(base):
+        client = client_of(candidate)
         try:
-            with client_of(candidate) as client:
-                answer = client.get("systeminfo", what="system information")
+            answer = client.get("systeminfo", what="system information")
         except StoppedError:
+            client.close()
             raise
         except AeriesError as error:
+            client.close()
             first = first or error
             if error.code in {"windows_authentication", "blocked", "moved"}:
                 break
             continue
-        info = answer.rows[0] if answer.rows else {}
-        if "DatabaseYear" in info:
-            return [_address(base, candidate)], Located(candidate, info)
+        if is_system_info(answer.rows):
+            return [_address(base, candidate)], Located(candidate, answer.rows[0], client)
+        client.close()
     code = first.code if first else "not_found"
     text = str(first) if first else "no Aeries API answers at this address"
     return [failed("address", text, ASKS.get(code, ASKS["not_found"]))], None
@@ -81,6 +86,10 @@ def _candidates(base: str) -> Iterator[str]:
     given = parts.path.removesuffix("/api/v5")
     for folder in dict.fromkeys((given, *SPELLINGS)):
         yield urlunsplit((parts.scheme, parts.netloc, f"{folder}/api/v5", "", ""))
+    # Where Aeries hosts a site, its API may stand on a host of its own beside the pages'.
+    hosted = re.fullmatch(r"([a-z0-9-]+?)(?:api)?\.aeries\.net", parts.netloc)
+    if hosted and parts.netloc != f"{hosted[1]}api.aeries.net":
+        yield f"{parts.scheme}://{hosted[1]}api.aeries.net/admin/api/v5"
 
 
 def _address(given: str, found: str) -> Finding:

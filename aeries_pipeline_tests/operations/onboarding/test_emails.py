@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aeries_pipeline.districts.mail_scanners import unwrapped
 from aeries_pipeline.operations.onboarding.entry import read_email
-from aeries_pipeline.operations.onboarding.letters import masked, text_of, unwrapped
+from aeries_pipeline.operations.onboarding.letters import masked, text_of
 from aeries_pipeline_tests.conftest import CERTIFICATE
 
 ZONE = "America/Los_Angeles"
