@@ -19,6 +19,7 @@ from aeries_pipeline.districts.errors import (
 )
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.ingest.api.client import AeriesClient, Answer, is_system_info
+from aeries_pipeline.operations.onboarding import server_zone
 from aeries_pipeline.operations.onboarding.findings import Finding, failed, passed, warned
 
 SPELLINGS = ("", "/aeries", "/aeries.net", "/aeriesnet", "/aeries/aeries.net", "/admin")
@@ -104,7 +105,7 @@ def _address(given: str, found: str) -> Finding:
 
 
 def describe(located: Located, district: District, moment: datetime) -> list[Finding]:
-    """Judge version, school year and clock."""
+    """Judge version, school year, clock and time zone."""
     info = located.info
     found = [passed("Aeries", f"version {info.get('AeriesVersion') or 'not told'}")]
     year = str(info.get("DatabaseYear", ""))
@@ -123,6 +124,7 @@ def describe(located: Located, district: District, moment: datetime) -> list[Fin
             )
         )
     found.append(_clock(info.get("CurrentDateTime"), moment))
+    found.append(server_zone.judge(info.get("LocalTimeZoneName"), district.zone, moment))
     return found
 
 
