@@ -99,7 +99,28 @@ def resources_page() -> str:
             f"| `raw/{one.name}` | `/{one.path}` | {one.grain} | {pulled} | {key} "
             f"({one.key_source}) | {area} | {feed} | {also} |"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_ANSWERS]) + "\n"
+
+
+_ANSWERS = [
+    "",
+    "## Answers that the reference leaves open",
+    "",
+    "| what comes | what is made of it |",
+    "|---|---|",
+    "| 204, or 200 with the body `null` | an empty list. What follows is as for `[]`: a list that "
+    "was longer waits for a person, and so does a first list of students, schools or another "
+    "resource that cannot be empty |",
+    "| 200 with no body at all | nothing was said; it is asked for again |",
+    "| one object where a list is expected | a list of one, judged by the rule of the "
+    "shrunken list like any other |",
+    "| an answer that ends before what it has opened is closed | it broke off; it is asked for "
+    "again |",
+    "| a whole answer that is not valid JSON: `NaN`, `Infinity`, half a surrogate pair, a bare "
+    "control character, more than 1,000 levels | it would come again, so it is not asked for "
+    "again; the list is refused and the last good data stays |",
+    "| a web page without a field for a password | maintenance; it is asked for again |",
+]
 
 
 def commands_page() -> str:

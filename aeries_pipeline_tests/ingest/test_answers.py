@@ -2,6 +2,8 @@ import json
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aeries_pipeline.districts.errors import (
     AeriesError,
@@ -11,6 +13,7 @@ from aeries_pipeline.districts.errors import (
     TransientError,
 )
 from aeries_pipeline.ingest.api.answers import error_of, rows_of
+from aeries_pipeline_tests.ingest.test_trust import INFO, client_of, stranger
 
 JSON = "application/json; charset=utf-8"
 
@@ -59,6 +62,20 @@ def test_rows_come_out_of_lists_and_of_single_objects(body: bytes, rows: list[di
         ),
         (b"The service is unavailable.", "text/plain", PermanentError, "not_json", "not JSON"),
         (b'["a"]', JSON, PermanentError, "not_rows", "not a list of objects"),
+        *(
+            (b'[{"a":1},{"b":%s}]' % value, JSON, PermanentError, "bad_json", "is whole")
+            for value in (
+                b"NaN",
+                b"-Infinity",
+                b"1e999",
+                rb'"\ud83d"',
+                b'"a\tb"',
+                b"[" * 2000 + b"]" * 2000,
+                b"1,",
+            )
+        ),
+        (b'[{"a":"[{"},{"b":"x\\"}]', JSON, TransientError, "truncated_body", "broke off"),
+        (b'[{"a":NaN},{"b":1}', JSON, TransientError, "truncated_body", "broke off"),
         (b'[{"a":"Mu\xf1oz"},{"b":"this goes on"}]', JSON, PermanentError, "not_utf8", "not UTF-8"),
     ],
 )
@@ -127,3 +144,67 @@ def test_nothing_of_an_answer_with_status_200_is_repeated(body: bytes, content_t
     with pytest.raises(AeriesError) as caught:
         rows_of(body, content_type, "eagle-usd, courses")
     assert "Quintero" not in str(caught.value)
+
+
+@given(
+    rows=st.lists(
+        st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text())), min_size=1
+    ),
+    ends=st.floats(0, 1, exclude_max=True),
+)
+def test_an_answer_that_ends_early_is_always_told_from_one_that_is_not_json(
+    rows: list[dict], ends: float
+) -> None:
+    whole = json.dumps(rows).encode()
+    cut = whole[: max(1, int(len(whole) * ends))]
+    with pytest.raises(TransientError):
+        rows_of(cut, JSON, "x")
+    with pytest.raises(PermanentError) as caught:
+        rows_of(whole[:-1] + b',{"a":NaN}]', JSON, "x")
+    assert caught.value.code == "bad_json"
+
+
+@pytest.mark.parametrize("body", [b'[{"a":NaN}]', b'[{"a":' + b"[" * 2000 + b"]" * 2000 + b"}]"])
+def test_an_answer_that_is_not_json_is_not_asked_for_again(body: bytes) -> None:
+    with (
+        stranger({"systeminfo": (200, {}, INFO), "*": (200, {}, body)}) as (url, seen),
+        client_of(url) as client,
+        pytest.raises(PermanentError, match="is whole, but not valid JSON"),
+    ):
+        client.get("schools", what="the list of schools")
+    assert sum("/schools" in one for one in seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(204, b""), (200, b"null"), (200, b"\xef\xbb\xbfnull\r\n"), (200, b"[]")]
+)
+def test_each_way_to_say_none_is_the_same_empty_list(status: int, body: bytes) -> None:
+    replies = {"systeminfo": (200, {}, INFO), "*": (status, {}, body)}
+    with stranger(replies) as (url, seen), client_of(url) as client:
+        answer = client.get("schools/994/students", what="students")
+        assert answer.rows == []
+        assert answer.body == b"[]"
+        again = client.get("schools/994/students", what="students", expected=answer.seen)
+        assert again.is_known, "the next night finds that nothing has changed"
+    assert len(seen) == 3, "it is believed at once"
+
+
+def test_an_empty_body_says_nothing_and_is_asked_for_again() -> None:
+    with (
+        stranger({"systeminfo": (200, {}, INFO), "*": (200, {}, b"")}) as (url, seen),
+        client_of(url) as client,
+        pytest.raises(TransientError, match="empty body"),
+    ):
+        client.get("schools", what="the list of schools")
+    assert sum("/schools" in one for one in seen) == 2
+
+
+@pytest.mark.parametrize(("status", "body"), [(204, b""), (200, b"null")])
+def test_a_server_that_says_none_of_itself_is_no_aeries(status: int, body: bytes) -> None:
+    with (
+        stranger({"*": (status, {}, body)}) as (url, seen),
+        client_of(url) as client,
+        pytest.raises(AeriesError, match="certificate is not sent"),
+    ):
+        client.get("schools", what="the list of schools")
+    assert len(seen) == 1

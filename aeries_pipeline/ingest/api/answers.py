@@ -29,6 +29,9 @@ _LOGIN = re.compile(rb"log ?in|sign ?in", re.IGNORECASE)
 _LOGIN_PAGE = re.compile(
     rb"<input[^>]+type\s*=\s*[\"']?password|name\s*=\s*[\"']?SAMLRequest", re.IGNORECASE
 )
+# A whole text, a quotation mark that opens one without an end, or a bracket.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|"|[\[\]{}]', re.DOTALL)
+_CLOSED_BY = {b"[": b"]", b"{": b"}"}
 
 
 def rows_of(body: bytes, content_type: str, what: str) -> list[Row]:
@@ -44,7 +47,7 @@ def rows_of(body: bytes, content_type: str, what: str) -> list[Row]:
     Raises:
         ConfigurationError: If a page for people came instead of data.
         TransientError: If the body broke off.
-        PermanentError: If it is something else altogether.
+        PermanentError: If it is whole, but not valid JSON, or something else altogether.
     """
     text = body.removeprefix(BOM).strip()
     if not text:
@@ -156,6 +159,13 @@ def _unreadable(text: bytes, what: str) -> AeriesError:
                 return PermanentError(
                     "not_utf8", f"{what}: the answer is not UTF-8; tell the district's Aeries host"
                 )
+        if _is_whole(text):
+            return PermanentError(
+                "bad_json",
+                f"{what}: the answer is whole, but not valid JSON, as with NaN for a number, half "
+                "a character, a control character in a text or more than 1,000 levels; the last "
+                "good data stays; tell the district's Aeries host",
+            )
         return TransientError(
             "truncated_body",
             f"{what}: the answer broke off after {len(text)} bytes; the last good data stays, "
@@ -164,6 +174,24 @@ def _unreadable(text: bytes, what: str) -> AeriesError:
     return PermanentError(
         "not_json", f"{what}: the answer is not JSON; check the url in the roster"
     )
+
+
+def _is_whole(text: bytes) -> bool:
+    """Tell whether each text and bracket that an answer opens is closed in it.
+
+    Such an answer did not break off, so it would be the same if it were asked for again.
+    """
+    opened: list[bytes] = []
+    for token in _TOKEN.finditer(text):
+        sign = token[0]
+        if sign == b'"':
+            return False
+        if sign in _CLOSED_BY:
+            opened.append(_CLOSED_BY[sign])
+        elif sign in {b"]", b"}"} and (not opened or opened.pop() != sign):
+            # Brackets that do not match are no sign of an early end.
+            return True
+    return not opened
 
 
 def _redirect(location: str, what: str) -> AeriesError:

@@ -80,7 +80,7 @@ def elements_of(body: bytes, wanted: Wanted = NOTHING) -> Elements | None:
         if not body.isascii():
             # The decoder does not look into texts that nobody keeps.
             body.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return Elements(found, wanted)
 
