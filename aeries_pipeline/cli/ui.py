@@ -13,13 +13,14 @@ from rich.console import Console
 from aeries_pipeline.cli.demo_site import following, install
 from aeries_pipeline.emulator.serve import demo_emulator, free_port, serving
 from aeries_pipeline.orchestration.automation.instance import prepare_home
+from aeries_pipeline.orchestration.automation.origin import LOCATION, MODULE
 from aeries_pipeline.settings import DATA_VARIABLE, DEMO_PORT, ROSTER_VARIABLE, Settings
 
-WORKSPACE = """\
+WORKSPACE = f"""\
 load_from:
   - python_module:
-      module_name: aeries_pipeline.definitions
-      location_name: aeries_pipeline
+      module_name: {MODULE}
+      location_name: {LOCATION}
 """
 
 

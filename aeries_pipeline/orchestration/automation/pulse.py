@@ -52,17 +52,27 @@ class Pulse:
 
 def is_dead(settings: Settings, run_id: str) -> bool:
     """Say whether a run's process began and is no longer there."""
+    return _is_held(settings, run_id) is False
+
+
+def is_alive(settings: Settings, run_id: str) -> bool:
+    """Say whether a run's process is at work on this machine."""
+    return _is_held(settings, run_id) is True
+
+
+def _is_held(settings: Settings, run_id: str) -> bool | None:
+    """Return whether somebody holds a run's lock; None where there is none."""
     try:
         file = os.open(_path(settings, run_id), os.O_RDWR)
     except FileNotFoundError:
-        return False
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
+        return True
     else:
         # A file without a name is that of a run which is just ending well.
-        return os.fstat(file).st_nlink > 0
+        return False if os.fstat(file).st_nlink > 0 else None
     finally:
         os.close(file)
 

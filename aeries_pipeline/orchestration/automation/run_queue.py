@@ -13,7 +13,9 @@ from collections.abc import Mapping
 import dagster as dg
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 
+from aeries_pipeline.orchestration.automation.origin import interrupt
 from aeries_pipeline.orchestration.partitions import DISTRICT_TAG, districts_of
+from aeries_pipeline.settings import load_settings
 
 
 class DistrictRunCoordinator(QueuedRunCoordinator):
@@ -30,6 +32,13 @@ class DistrictRunCoordinator(QueuedRunCoordinator):
         if tags:
             self._instance.add_run_tags(run.run_id, tags)
         return super().submit_run(context)
+
+    def cancel_run(self, run_id: str) -> bool:
+        """End a run: one of a command by interrupting it, any other as Dagster does."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is not None and interrupt(self._instance, run, load_settings(or_demo=True)):
+            return True
+        return super().cancel_run(run_id)
 
 
 def district_tag(tags: Mapping[str, str]) -> dict[str, str]:

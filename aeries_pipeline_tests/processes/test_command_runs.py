@@ -1,0 +1,94 @@
+"""A run of the command line is a run like any other: seen, executed again, terminated. Real UI."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import Any
+
+import pytest
+
+from aeries_pipeline.orchestration.automation.origin import LOCATION, REPOSITORY
+from aeries_pipeline_tests.conftest import World
+from aeries_pipeline_tests.processes.test_browser import ui
+from aeries_pipeline_tests.processes.test_command_line import call
+
+pytestmark = pytest.mark.long
+
+RUNS = """{ runsOrError { ... on Runs { results {
+  runId jobName status canTerminate
+  repositoryOrigin { repositoryName repositoryLocationName } } } } }"""
+JOB = """{ pipelineOrError(params: {pipelineName: "pull_schools", repositoryName: "__repository__",
+  repositoryLocationName: "aeries_pipeline"}) { ... on Pipeline { runs { runId } } } }"""
+AGAIN = """mutation ($id: String!) { launchRunReexecution(reexecutionParams: {parentRunId: $id,
+  strategy: ALL_STEPS}) { __typename ... on LaunchRunSuccess { run { runId } }
+  ... on PythonError { message } } }"""
+END = """mutation ($id: String!) { terminateRun(runId: $id) { __typename
+  ... on TerminateRunFailure { message } ... on PythonError { message } } }"""
+
+
+def ask(address: str, query: str, **variables: str) -> Any:
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(
+        f"{address}/graphql", body, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        found = json.load(answer)
+    assert "errors" not in found, found
+    return found["data"]
+
+
+def runs(address: str) -> dict[str, dict[str, Any]]:
+    return {one["runId"]: one for one in ask(address, RUNS)["runsOrError"]["results"]}
+
+
+def wait_for(address: str, run_id: str, *statuses: str) -> str:
+    until = time.monotonic() + 240
+    while True:
+        status = str(runs(address)[run_id]["status"])
+        if status in statuses:
+            return status
+        assert time.monotonic() < until, status
+        time.sleep(0.5)
+
+
+def test_runs_of_commands_are_in_the_history_again_and_ended_from_the_ui(world: World) -> None:
+    assert call(world, "sync", "eagle-usd", "--school", "994").exit_code == 0
+    with ui(world) as address:
+        seen = runs(address)
+        assert {one["jobName"] for one in seen.values()} >= {"pull_schools", "accounts_and_files"}
+        place = {"repositoryName": REPOSITORY, "repositoryLocationName": LOCATION}
+        assert [one["repositoryOrigin"] for one in seen.values()] == [place] * len(seen)
+        history = [one["runId"] for one in ask(address, JOB)["pipelineOrError"]["runs"]]
+        (pulled,) = [name for name, one in seen.items() if one["jobName"] == "pull_schools"]
+        assert history == [pulled]
+
+        again = ask(address, AGAIN, id=pulled)["launchRunReexecution"]
+        assert again["__typename"] == "LaunchRunSuccess", again
+        new = again["run"]["runId"]
+        assert wait_for(address, new, "SUCCESS", "FAILURE") == "SUCCESS"
+
+        world.faults({"kind": "latency", "seconds": 2.0, "path": "."})
+        process = subprocess.Popen(
+            [sys.executable, "-m", "aeries_pipeline.cli", "sync", "eagle-usd", "--full"],
+            env={**os.environ, **world.variables, "COLUMNS": "200"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+        until = time.monotonic() + 120
+        while not (fresh := [one for one in runs(address).values()
+                             if one["runId"] not in seen and one["canTerminate"]
+                             and one["runId"] != new]):  # fmt: skip
+            assert time.monotonic() < until
+            time.sleep(0.5)
+        time.sleep(2)
+        run_id = fresh[0]["runId"]
+        ended = ask(address, END, id=run_id)["terminateRun"]
+        assert ended["__typename"] == "TerminateRunSuccess", ended
+        assert wait_for(address, run_id, "CANCELED", "FAILURE", "SUCCESS") == "CANCELED"
+        world.faults()
+        output = process.communicate(timeout=240)[0]
+        assert process.returncode == 1
+        assert "Traceback" not in output
+        assert "stopped from outside" in output
