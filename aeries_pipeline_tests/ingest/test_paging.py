@@ -1,5 +1,6 @@
 import json
 from contextlib import suppress
+from itertools import product
 
 import pytest
 from hypothesis import assume, given
@@ -120,6 +121,33 @@ def test_a_server_that_sends_its_last_records_again_is_read_or_refused(
     with suppress(TransientError):
         found = read(fetch, size)
     assert set(found) in (set(), set(rows))
+
+
+def test_every_small_list_of_hidden_records_is_read_whole() -> None:
+    for length, size, cap in product(range(1, 9), (2, 3, 4), (0, 2, 3)):
+        for bits in product([True, False], repeat=length):
+            shown = list(bits)
+            fits = cap <= size and longest_gap(shown) < min(size, cap or size)
+            if any(shown) and fits:
+                fetch, rows = numbered(shown, cap=cap)
+                assert set(read(fetch, size)) == set(rows), (shown, size, cap)
+
+
+@pytest.mark.parametrize(
+    ("shown", "size"),
+    [
+        ([False, False, True, False, False, True], 4),
+        ([False, True, False, False, True], 4),
+        ([True], 4),
+        ([False, False, True], 4),
+        ([False] * 7 + [True] + [False] * 7 + [True], 8),
+    ],
+)
+def test_a_first_page_of_one_record_is_no_whole_list_by_itself(
+    shown: list[bool], size: int
+) -> None:
+    fetch, rows = numbered(shown)
+    assert set(read(fetch, size)) == set(rows)
 
 
 def test_one_hidden_record_of_the_first_page_costs_nobody_behind_it() -> None:

@@ -96,7 +96,7 @@ def pages(fetch: Fetch, *, size: int, key: Sequence[str], what: str) -> Iterator
             if (
                 number == 2
                 and seen.of(answer) == seen.all()
-                and _is_whole(fetch, seen, answer, what)
+                and _is_whole(fetch, seen, answer, size, what)
             ):
                 return
             if count >= size or (count == fullest and stale > size // fullest + 1):
@@ -126,7 +126,7 @@ def _proof(counts: Sequence[int], size: int) -> int:
     return 2 if counts[-1] >= size else 1
 
 
-def _is_whole(fetch: Fetch, seen: _Keys, answer: Answer, what: str) -> bool:
+def _is_whole(fetch: Fetch, seen: _Keys, answer: Answer, size: int, what: str) -> bool:
     """Say whether a server that sent its first page again ignores the numbers altogether.
 
     Then that page is the whole list.
@@ -136,7 +136,8 @@ def _is_whole(fetch: Fetch, seen: _Keys, answer: Answer, what: str) -> bool:
     """
     half = answer.seen.records // 2
     if half == 0:
-        return True
+        # One record cannot be asked for in halves; what lies behind the page can.
+        return seen.of(fetch(size + 1, 2 * size)) == seen.all()
     some = fetch(1, half)
     if some.seen.records > half:
         return True
