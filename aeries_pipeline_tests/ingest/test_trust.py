@@ -172,7 +172,7 @@ def test_nothing_of_the_environment_turns_the_verification_off(
 
 
 def test_a_dead_proxy_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://kim:hidden@127.0.0.1:9")
+    monkeypatch.setenv("HTTPS_PROXY", "http://kim:hidden@127.0.0.1:9")  # pragma: allowlist secret
     with client_of("https://eagle.example/aeries") as client, pytest.raises(AeriesError) as caught:
         client.get("systeminfo")
     assert "the proxy 127.0.0.1:9" in str(caught.value)
