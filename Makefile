@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long lint secrets audit types ui emulator notebook notebook-results bench bench-accounts bench-requests docs lock clean
+.PHONY: demo test test-long test-ui lint secrets audit types ui emulator notebook notebook-results bench bench-accounts bench-requests docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
@@ -15,6 +15,11 @@ test: lint types secrets
 
 test-long: $(VENV)/.installed $(VENV)-duckdb14/.installed
 	$(BIN)/python -m pytest -m long
+
+# What an engineer does in the UI, in a real Chromium; test-long has these tests, too.
+test-ui: $(VENV)/.installed
+	$(BIN)/python -m pytest -m long aeries_pipeline_tests/processes/test_browser.py \
+		aeries_pipeline_tests/processes/test_command_runs.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

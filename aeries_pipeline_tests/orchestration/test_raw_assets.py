@@ -259,6 +259,9 @@ def test_what_a_person_asked_for_is_materialized_although_it_is_as_it_was(
     assert versions[0] == versions[1], "nothing follows from it"
     assert {one.metadata["read"].value for one in materialized(again).values()} == {"unchanged"}
     assert set(verdicts(again)) == set(verdicts(first)), "and its verdicts are of today"
+    repeated = OPENING | {"dagster/parent_run_id": first.run_id}
+    of_a_night = materialized(run(world, instance, "gpas", tags=repeated))
+    assert set(of_a_night) == set(versions[0]), "a night that is executed again by a person"
     world.site.touch(1.0)
     changed = materialized(run(world, instance, "classes"))
     later = materialized(run(world, instance, "classes"))

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
+from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 
 from aeries_pipeline.catalog.resource import Reference, Resource
 from aeries_pipeline.ingest.checks import (
@@ -94,7 +95,7 @@ def pull_events(
     # Dagster may know less than the warehouse, such as after its files were lost.
     last = newest_materializations(context.instance, key, as_before)
     as_before &= last.keys()
-    if OPENING_TAG not in context.run.tags:
+    if not _is_nightly(context.run):
         as_before = set()
     for partition, result in by_partition.items():
         pull = result.pull
@@ -125,6 +126,11 @@ def pull_events(
         ):
             if partition not in as_before or told.is_due(answer, partition):
                 yield targets.evaluation(partition, answer)
+
+
+def _is_nightly(run: dg.DagsterRun) -> bool:
+    """Tell whether a sensor started a run; who executes it again takes its tags along."""
+    return OPENING_TAG in run.tags and PARENT_RUN_ID_TAG not in run.tags
 
 
 def _version(record: dg.EventLogRecord | None) -> str | None:
