@@ -74,6 +74,10 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
             status = _status_of(error)
             if status is not None:
                 stop(str(error), status)
+            from aeries_pipeline.stores.diagnose import was_interrupted
+
+            if was_interrupted(error):
+                stop("stopped from outside; what was committed stays, start it again", 1)
             sentence = _sentence_of(error)
             if sentence is None:
                 raise

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
+
+from aeries_pipeline.stores.diagnose import was_interrupted
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,6 +58,8 @@ def without_values(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _raise_anew(error: Exception) -> NoReturn:
+    if was_interrupted(error):
+        raise DagsterExecutionInterruptedError from None
     is_ours = type(error).__module__.startswith(f"{_PACKAGE.name}.")
     if is_ours or isinstance(error, (dg.Failure, dg.RetryRequested, dg.DagsterError)):
         # A sentence of ours names no value; what led to it may.

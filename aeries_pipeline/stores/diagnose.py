@@ -73,6 +73,11 @@ def lacks_memory(error: BaseException) -> bool:
     return diagnose(error).trouble is Trouble.MEMORY
 
 
+def was_interrupted(error: BaseException) -> bool:
+    """Say whether a signal ended a query; DuckDB lets that look like any error at run time."""
+    return type(error) is RuntimeError and str(error) == "Query interrupted"
+
+
 def _held(text: str) -> str:
     purpose = "reading" if _READING in text else "writing"
     found = _HOLDER.search(text)

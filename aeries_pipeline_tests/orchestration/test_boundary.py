@@ -1,11 +1,14 @@
 """Nothing that an exception quotes reaches Dagster's event log; kind and place do."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from aeries_pipeline.districts.errors import TransientError
 from aeries_pipeline.orchestration.assembly import build_defs
@@ -86,6 +89,29 @@ def test_interruptions_pass_as_they_are() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         stopped()
+
+
+def test_a_signal_in_the_middle_of_a_query_is_an_interruption() -> None:
+    """DuckDB turns it into an error of its own; the run would be failed, and not canceled."""
+
+    def fire(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    @without_values
+    def asks() -> None:
+        endless = (
+            "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range + b.range = -1"
+        )
+        duckdb.sql(endless).fetchall()
+
+    before = signal.signal(signal.SIGALRM, fire)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(DagsterExecutionInterruptedError):
+            asks()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_everything_that_dagster_calls_stands_behind_the_boundary(world: World) -> None:
