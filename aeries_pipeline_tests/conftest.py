@@ -27,6 +27,11 @@ from aeries_pipeline.ingest.session import PullOptions, Session
 from aeries_pipeline.settings import DATA_VARIABLE, ROSTER_VARIABLE, Settings
 from aeries_pipeline.stores.connection import Warehouse
 
+# A console keeps the width of the environment in which it is made, and the line
+# editor of a worker of the test runner puts that of no terminal there.
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
+
 CERTIFICATE = "Marker0Certificate0Marker0000001"
 
 # The machines that run this are shared and slow at times.

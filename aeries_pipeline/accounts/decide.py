@@ -116,7 +116,10 @@ def _present(
     begun = [row for row in active if not _is_ahead(row, policy.today)]
     if not begun and not (account and account.is_active):
         return Decision(account=account, waiting="enters_later")
-    here = [row for row in active if row in begun or (account and row.school == account.school)]
+    # A later entry at the account's school counts only while no other row there has begun.
+    alone = account and all(row.school != account.school for row in begun)
+    kept = account.school if account and alone else None
+    here = [row for row in active if row in begun or row.school == kept]
     row = primary(account, here or active, policy)
     image = _kept(_image(row, active, awaited, policy), account)
     if account is None:
