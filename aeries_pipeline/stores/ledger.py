@@ -23,6 +23,8 @@ class LastGood:
         missed: Records that the feed had not named when a whole list was last
             compared; None where none ever was.
         removed: Those of them that were deleted.
+        brought_by: The newest pull that brought anything; None where the ledger no
+            longer has it.
     """
 
     finished_at: datetime
@@ -33,6 +35,7 @@ class LastGood:
     drift: Drift
     missed: int | None = None
     removed: int = 0
+    brought_by: str | None = None
 
 
 def last_good(warehouse: Warehouse, district: str, resource: str) -> dict[int | None, LastGood]:
@@ -40,14 +43,24 @@ def last_good(warehouse: Warehouse, district: str, resource: str) -> dict[int | 
     rows = warehouse.rows(
         "SELECT school, finished_at, rows, quarantined, duplicates, conflicts, drift, "
         "max_by(missed, finished_at) FILTER (missed IS NOT NULL) OVER (PARTITION BY school), "
-        "max_by(removed, finished_at) FILTER (missed IS NOT NULL) OVER (PARTITION BY school) "
+        "max_by(removed, finished_at) FILTER (missed IS NOT NULL) OVER (PARTITION BY school), "
+        "max_by(pull_id, finished_at) FILTER (mode IS DISTINCT FROM 'unchanged' "
+        "AND (mode IS DISTINCT FROM 'changes' OR changed > 0)) OVER (PARTITION BY school) "
         "FROM meta.pulls WHERE district = ? AND resource = ? AND status = 'complete' "
         "QUALIFY row_number() OVER (PARTITION BY school ORDER BY finished_at DESC) = 1",
         [district, resource],
     )
     return {
         row[0]: LastGood(
-            row[1], row[2], row[3], row[4], row[5], Drift.from_json(row[6]), row[7], row[8] or 0
+            row[1],
+            row[2],
+            row[3],
+            row[4],
+            row[5],
+            Drift.from_json(row[6]),
+            row[7],
+            row[8] or 0,
+            row[9],
         )
         for row in rows
     }

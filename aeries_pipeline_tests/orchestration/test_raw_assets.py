@@ -18,6 +18,7 @@ from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.emulator.site import XELLO_GRANT
 from aeries_pipeline.ingest.checks import QUESTIONS, questions_for
+from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.resources import OPENING_TAG, WarehouseResource
 from aeries_pipeline.orchestration.automation.instance import open_instance
@@ -25,7 +26,7 @@ from aeries_pipeline.orchestration.automation.jobs import pull_job
 from aeries_pipeline.orchestration.automation.notices import failures_of
 from aeries_pipeline.orchestration.automation.staleness import build_staleness_sensor
 from aeries_pipeline.orchestration.partitions import build_partitions
-from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.outcomes import Mode, now
 from aeries_pipeline_tests.conftest import CERTIFICATE, World, roster_entry, write_roster
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -267,6 +268,24 @@ def test_what_a_person_asked_for_is_materialized_although_it_is_as_it_was(
     later = materialized(run(world, instance, "classes"))
     for part, one in changed.items():
         assert later[part].tags == one.tags
+
+
+def test_rows_that_came_before_a_kill_are_told_by_the_next_pull(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """A run may be killed after a swap and before its event; the next one finds all as before."""
+    part = "eagle-usd/994"
+    first = materialized(run(world, instance, "classes", keys=[part], tags=OPENING))
+    world.site.touch(1.0)
+    session = world.session()
+    (loaded,) = pull_resource(session, RESOURCES["classes"], [994])
+    session.close()
+    assert loaded.pull.mode is not Mode.UNCHANGED
+    told = materialized(run(world, instance, "classes", keys=[part], tags=OPENING))
+    assert told[part].tags[DATA_VERSION_TAG] == loaded.pull.pull_id
+    assert told[part].tags != first[part].tags
+    later = run(world, instance, "classes", keys=[part], tags=OPENING)
+    assert list(observed(later)) == [("classes", part)], "and by no other"
 
 
 def test_no_run_says_that_an_output_is_missing(world: World, instance: dg.DagsterInstance) -> None:

@@ -92,11 +92,17 @@ def pull_events(
         for partition, one in by_partition.items()
         if one.pull.status is Status.COMPLETE and not is_news(resource, one)
     }
-    # Dagster may know less than the warehouse, such as after its files were lost.
-    last = newest_materializations(context.instance, key, as_before)
-    as_before &= last.keys()
+    goods = last_good(session.warehouse, district.id, resource.name)
+    versions = {
+        partition: _version(resource, one, goods.get(one.pull.school))
+        for partition, one in by_partition.items()
+    }
     if not _is_nightly(context.run):
         as_before = set()
+    # Dagster may know less than the warehouse: its files were lost, or a run was
+    # killed after the rows had come and before it could say so.
+    last = newest_materializations(context.instance, key, as_before)
+    as_before = {name for name in as_before if _said(last.get(name)) == versions[name]}
     for partition, result in by_partition.items():
         pull = result.pull
         if partition in as_before:
@@ -107,7 +113,7 @@ def pull_events(
                 key,
                 partition=partition,
                 metadata=materialization_metadata(resource, result),
-                tags={DATA_VERSION_TAG: _version(last.get(partition)) or pull.pull_id},
+                tags={DATA_VERSION_TAG: versions[partition]},
             )
         elif pull.status is Status.NOT_GRANTED:
             context.log.warning(pull.reason)
@@ -116,7 +122,6 @@ def pull_events(
     told = _Told(context, resource, sorted(as_before))
     targets = find_targets(context.instance, key, list(by_partition))
     unresolved = unresolved_references(session.warehouse, resource, district.id)
-    goods = last_good(session.warehouse, district.id, resource.name)
     for partition, result in by_partition.items():
         school = result.pull.school
         # Yielded, not logged: what is logged after the last yield of a step
@@ -133,8 +138,15 @@ def _is_nightly(run: dg.DagsterRun) -> bool:
     return OPENING_TAG in run.tags and PARENT_RUN_ID_TAG not in run.tags
 
 
-def _version(record: dg.EventLogRecord | None) -> str | None:
-    """Return the data version of the last materialization, while its rows are the same."""
+def _version(resource: Resource, result: Loaded, good: LastGood | None) -> str:
+    """Return the data version of a partition: the last pull that brought anything."""
+    if good is None or good.brought_by is None or is_news(resource, result):
+        return result.pull.pull_id
+    return good.brought_by
+
+
+def _said(record: dg.EventLogRecord | None) -> str | None:
+    """Return the data version that a materialization bears."""
     last = record.asset_materialization if record is not None else None
     return (last.tags or {}).get(DATA_VERSION_TAG) if last is not None else None
 
