@@ -105,6 +105,8 @@ def _status_of(error: Exception) -> int | None:
         NothingToPublishError,
         NotPublishedError,
     )
+    from aeries_pipeline.deliveries.deliver import NotDeliveredError
+    from aeries_pipeline.deliveries.parcels import NothingToSendError
     from aeries_pipeline.emulator.serve import PortInUseError
     from aeries_pipeline.ingest.session import DistrictBusyError
     from aeries_pipeline.operations.privacy.erase import NotErasedError
@@ -114,9 +116,9 @@ def _status_of(error: Exception) -> int | None:
     from aeries_pipeline.stores.memory import MemorySettingError
 
     expected = (
-        AeriesError, BackupError, DistrictBusyError, NotErasedError, NotForgottenError,
-        NotPublishedError, NothingToPublishError, WarehouseBusyError, WarehouseUnusableError,
-        PortInUseError,
+        AeriesError, BackupError, DistrictBusyError, NotDeliveredError, NotErasedError,
+        NotForgottenError, NotPublishedError, NothingToPublishError, NothingToSendError,
+        WarehouseBusyError, WarehouseUnusableError, PortInUseError,
     )  # fmt: skip
     if isinstance(
         error, (ConfigurationError, DataDirectoryError, MemorySettingError, NoRosterError)

@@ -129,4 +129,29 @@ def metrics(textfile: Path | None) -> None:
     show_metrics(load_settings(), textfile, console)
 
 
-COMMANDS = (digest, watch_openings, metrics, clock, publish_now, backup, restore, forget, prune_now)
+@click.command("deliver")
+@click.argument("district")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, and try the way there.")
+@click.option("--again", is_flag=True, help="Send what has arrived already once more.")
+@click.option("--by", "who", default=getuser, help="Who wants it again; you by default.")
+@sentences
+def deliver_now(district: str, dry_run: bool, again: bool, who: str) -> None:  # noqa: FBT001
+    """Deliver DISTRICT's newest files to whom the roster names, unless they have arrived."""
+    from aeries_pipeline.cli.deliver import Wish, deliver_files
+
+    if not deliver_files(load_settings(), Wish(district, dry_run, again, who), console):
+        sys.exit(1)
+
+
+COMMANDS = (
+    deliver_now,
+    digest,
+    watch_openings,
+    metrics,
+    clock,
+    publish_now,
+    backup,
+    restore,
+    forget,
+    prune_now,
+)

@@ -41,7 +41,9 @@ from aeries_pipeline.districts.configuration import (
     SafeguardSettings,
     Settled,
 )
+from aeries_pipeline.districts.delivery import DeliverySettings
 from aeries_pipeline.districts.errors import ConfigurationError
+from aeries_pipeline.districts.mistakes import mistake_of, problem_of
 from aeries_pipeline.districts.readings import Reading, reading_of
 from aeries_pipeline.districts.secret import Certificate
 from aeries_pipeline.districts.urls import api_base
@@ -101,6 +103,7 @@ class District(Settled):
     accounts: AccountSettings = Field(default_factory=AccountSettings)
     course_requests: CourseRequestSettings = Field(default_factory=CourseRequestSettings)
     analysts: AnalystSettings = Field(default_factory=AnalystSettings)
+    delivery: DeliverySettings | None = None
     max_concurrent_requests: int = Field(4, ge=1, le=64)
     max_requests_per_second: float = Field(0.0, ge=0)
     stale_after_days: float = Field(8.0, gt=0)
@@ -270,6 +273,10 @@ class District(Settled):
         """Tell whether a resource is pulled for this district."""
         return not resource.optional or resource.name in self.resources
 
+    def beside(self, name: str) -> Path:
+        """Return the path of a file that the roster names, looked up beside it."""
+        return self._folder / name
+
     def authorities(self) -> Path | None:
         """Return the file of the district's own certificate authorities; None for the usual ones.
 
@@ -378,14 +385,10 @@ def read_roster(text: str, path: Path) -> Roster:
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark else "somewhere"
-        raise RosterError([f"{place}: not valid YAML ({_problem(error)})"], path) from None
+        raise RosterError([f"{place}: not valid YAML ({problem_of(error)})"], path) from None
     if not isinstance(data, dict) or not isinstance(data.get("districts"), list):
         raise RosterError(["the file must hold a list named 'districts'"], path)
     return _checked(data, path)
-
-
-def _problem(error: YAMLError) -> str:
-    return str(getattr(error, "problem", None) or type(error).__name__)
 
 
 def _checked(data: dict[str, Any], path: Path) -> Roster:
@@ -402,7 +405,7 @@ def _checked(data: dict[str, Any], path: Path) -> Roster:
         try:
             district = District.model_validate(entry)
         except ValidationError as error:
-            mistakes += [f"{label}: {_mistake(one)}" for one in error.errors()]
+            mistakes += [f"{label}: {mistake_of(one)}" for one in error.errors()]
         else:
             district._folder = path.parent  # noqa: SLF001 - its own module
             districts.append(district)
@@ -410,7 +413,7 @@ def _checked(data: dict[str, Any], path: Path) -> Roster:
     try:
         notifications = _CHANNELS.validate_python(data.get("notifications") or [])
     except ValidationError as error:
-        mistakes += [f"notifications: {_mistake(one)}" for one in error.errors()]
+        mistakes += [f"notifications: {mistake_of(one)}" for one in error.errors()]
     mistakes += [
         f"notifications.{place}: districts: '{name}' is not in the roster"
         for place, channel in enumerate(notifications)
@@ -422,17 +425,7 @@ def _checked(data: dict[str, Any], path: Path) -> Roster:
         try:
             together[name] = _TOGETHER[name].model_validate(data[name] or {})
         except ValidationError as error:
-            mistakes += [f"{name}: {_mistake(one)}" for one in error.errors()]
+            mistakes += [f"{name}: {mistake_of(one)}" for one in error.errors()]
     if mistakes:
         raise RosterError(mistakes, path)
     return Roster(districts=districts, notifications=notifications, **together)
-
-
-def _mistake(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
-    field = ".".join(str(part) for part in error["loc"])
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        message = "no such setting"
-    elif error["type"] == "missing":
-        message = "is missing"
-    return f"{field}: {message}" if field else message

@@ -1,0 +1,277 @@
+"""A delivery from beginning to end: what is to be sent, tried until it is there, and recorded.
+
+Nothing here holds the warehouse while a server is waited for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from filelock import FileLock, Timeout
+
+from aeries_pipeline.deliveries.decide import decide, due_at, is_late, next_pause
+from aeries_pipeline.deliveries.ledger import Entry, Ledger
+from aeries_pipeline.deliveries.parcels import Parcel
+from aeries_pipeline.deliveries.place import forget_replaced, put_in_place, undo
+from aeries_pipeline.deliveries.remote import Remote, RemoteError
+from aeries_pipeline.deliveries.way import connect
+from aeries_pipeline.districts.delivery import DeliverySettings
+from aeries_pipeline.districts.roster import District
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.outcomes import new_id, now
+
+_CALLED = {"xello": "the files for Xello", "course_requests": "the files of course requests"}
+
+
+class NotDeliveredError(RuntimeError):
+    """A set did not arrive; the message is for people, and nothing of the set is in its place.
+
+    Attributes:
+        code: Stable name of the cause.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        """Make an error with a stable code and a sentence for people."""
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a delivery.
+
+    Attributes:
+        parcel: The set.
+        target: Where it went, without a secret.
+        is_new: Whether anything was sent.
+        reason: Why, in a few words.
+        arrived_at: When its last file was in its place, UTC without a zone.
+        due_at: Until when it had to be there; None where there is no deadline.
+        attempts: How often it was tried.
+        delivery_id: Its row in the ledger.
+    """
+
+    parcel: Parcel
+    target: str
+    is_new: bool
+    reason: str
+    arrived_at: datetime | None = None
+    due_at: datetime | None = None
+    attempts: int = 0
+    delivery_id: str = ""
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it came after it was due, or is due and has not come."""
+        return self.due_at is not None and is_late(self.due_at, self.arrived_at, now())
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is sent to whom, and who wants it.
+
+    Attributes:
+        warehouse: Where the ledger is.
+        district: The roster's entry.
+        target: The receiver.
+        parcel: The set.
+        asked_by: Who wants a set that has arrived to be sent again.
+        run_id: The Dagster run.
+        sleep: Waits some seconds; tests do not.
+    """
+
+    warehouse: Warehouse
+    district: District
+    target: DeliverySettings
+    parcel: Parcel
+    asked_by: str | None = None
+    run_id: str | None = None
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def due(self) -> datetime | None:
+        """Until when the set has to be there."""
+        if self.target.deadline is None:
+            return None
+        return due_at(self.parcel.made_at, self.target.deadline, self.district.zone)
+
+
+def look(job: Job) -> Outcome:
+    """Say what would be sent, and prove the way there without writing anything.
+
+    Raises:
+        NotDeliveredError: If the receiver cannot be reached as the roster says.
+    """
+    ledger = Ledger(job.warehouse, job.district.id, job.parcel.kind)
+    found = _standing(job, ledger)
+    try:
+        remote = connect(job.district, job.target)
+        try:
+            remote.look()
+        finally:
+            remote.close()
+    except RemoteError as error:
+        raise _refusal(job, error) from None
+    return found
+
+
+def send(job: Job) -> Outcome:
+    """Deliver a set, unless it has arrived already.
+
+    Raises:
+        NotDeliveredError: If it did not arrive within the span of the roster.
+        WarehouseBusyError: If the ledger cannot be written.
+        WarehouseUnusableError: The same.
+    """
+    lock = FileLock(job.parcel.folder.parent / ".sending.lock", timeout=0)
+    try:
+        with lock:
+            ledger = Ledger(job.warehouse, job.district.id, job.parcel.kind)
+            found = _standing(job, ledger)
+            return _Delivery(job, ledger).carry_out(found) if found.is_new else found
+    except Timeout:
+        raise NotDeliveredError(
+            "busy",
+            f"{job.district.id}: another process is delivering {_CALLED[job.parcel.kind]}; wait "
+            "until it has ended",
+        ) from None
+
+
+def _standing(job: Job, ledger: Ledger) -> Outcome:
+    """Return how a set stands before anything is done."""
+    target = str(job.target)
+    sent = ledger.sent()
+    decision = decide(job.parcel.name, target, sent, again=job.asked_by is not None)
+    arrived = [
+        one.arrived_at
+        for one in sent
+        if (one.set_name, one.target) == (job.parcel.name, target) and one.arrived_at
+    ]
+    return Outcome(
+        job.parcel, target, decision.sends, decision.reason, max(arrived, default=None), job.due
+    )  # fmt: skip
+
+
+def _refusal(job: Job, error: RemoteError, tried: str = "") -> NotDeliveredError:
+    return NotDeliveredError(
+        error.code,
+        f"{job.district.id}: {_CALLED[job.parcel.kind]} of {job.parcel.name} were not delivered to "
+        f"{job.target}{tried}, because {error}; {error.remedy}",
+    )
+
+
+class _Delivery:
+    """One delivery that is under way."""
+
+    def __init__(self, job: Job, ledger: Ledger) -> None:
+        self._job = job
+        self._ledger = ledger
+        self._id = new_id(now())
+        self._present: list[str] | None = None
+
+    def carry_out(self, found: Outcome) -> Outcome:
+        self._begin()
+        began, attempt = time.monotonic(), 0
+        while True:
+            attempt += 1
+            try:
+                arrived = self._attempt()
+            except RemoteError as error:
+                span = self._job.target.retry_for if error.transient else -1.0
+                pause = next_pause(attempt, time.monotonic() - began, span)
+                if pause is None:
+                    raise self._failed(error, attempt) from None
+                self._job.sleep(pause)
+            else:
+                self._ledger.note(self._id, attempts=attempt)
+                return replace(found, arrived_at=arrived, attempts=attempt, delivery_id=self._id)
+
+    def _begin(self) -> None:
+        job = self._job
+        self._ledger.begin(
+            Entry(
+                delivery_id=self._id,
+                district=job.district.id,
+                kind=job.parcel.kind,
+                set_name=job.parcel.name,
+                target=str(job.target),
+                files=[
+                    {
+                        "name": one.name,
+                        "bytes": one.bytes,
+                        "rows": job.parcel.rows.get(one.name),
+                        "sha256": one.sha256,
+                    }
+                    for one in job.parcel.items
+                ],
+                made_at=job.parcel.made_at,
+                due_at=job.due,
+                compared=job.target.compare,
+                asked_by=job.asked_by,
+                run_id=job.run_id,
+            )
+        )
+
+    def _attempt(self) -> datetime:
+        """Try once, from connecting to the last rename."""
+        job = self._job
+        remote = connect(job.district, job.target)
+        try:
+            self._clear_up(remote)
+            put_in_place(
+                remote,
+                job.parcel.items,
+                self._id,
+                reads_back=job.target.compare == "checksum",
+                before_renaming=self._about_to_rename,
+            )
+            arrived = now()
+            self._ledger.note(self._id, outcome="placed", ended_at=arrived)
+            forget_replaced(remote, self._names, self._id)
+            self._ledger.note(self._id, outcome="arrived")
+        finally:
+            remote.close()
+        return arrived
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return [one.name for one in self._job.parcel.items]
+
+    def _about_to_rename(self, present: list[str]) -> None:
+        self._present = present
+        self._ledger.note(self._id, present=present)
+
+    def _clear_up(self, remote: Remote) -> None:
+        """Undo what this delivery's last attempt, or one that was killed, has left."""
+        for one in self._ledger.unfinished(str(self._job.target)):
+            if one.outcome == "placed":
+                forget_replaced(remote, one.names, one.delivery_id)
+                self._ledger.note(one.delivery_id, outcome="arrived")
+                continue
+            undo(remote, one.names, one.delivery_id, one.present)
+            if one.delivery_id == self._id:
+                self._ledger.note(self._id, present=None)
+            else:
+                self._ledger.note(one.delivery_id, outcome="undone")
+
+    def _failed(self, error: RemoteError, attempts: int) -> NotDeliveredError:
+        """Undo what is left of it, note it, and return what to tell."""
+        tried = f" in {attempts} attempts" if attempts > 1 else ""
+        refusal = _refusal(self._job, error, tried)
+        outcome = "failed"
+        try:
+            remote = connect(self._job.district, self._job.target)
+            try:
+                self._clear_up(remote)
+            finally:
+                remote.close()
+        except RemoteError:
+            outcome = "broken_off"
+        self._ledger.note(
+            self._id, outcome=outcome, code=error.code, reason=str(refusal), attempts=attempts,
+            ended_at=now(),
+        )  # fmt: skip
+        return refusal

@@ -1,0 +1,95 @@
+"""Sets of files that are ready to be sent: which there are, and what belongs to them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aeries_pipeline.accounts.xello.layout import LAYOUTS
+from aeries_pipeline.deliveries.place import Item
+from aeries_pipeline.stores.deliveries import MANIFEST, newest
+
+XELLO = "xello"
+
+
+class NothingToSendError(RuntimeError):
+    """There is no finished set, or its files are no longer what its manifest says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A finished set of files.
+
+    Attributes:
+        kind: What it is: xello or course_requests.
+        folder: Where it lies.
+        made_at: UTC without a zone.
+        items: Its files; a manifest is the last.
+        rows: Rows of each file, headers apart, where the manifest has them.
+    """
+
+    kind: str
+    folder: Path
+    made_at: datetime
+    items: Sequence[Item]
+    rows: Mapping[str, int]
+
+    @property
+    def name(self) -> str:
+        """Its name, that of its folder."""
+        return self.folder.name
+
+
+def xello_parcel(out: Path, district: str, extra: Sequence[str]) -> Parcel:
+    """Return the newest finished set of files for Xello.
+
+    Args:
+        out: The folder for everything that is delivered.
+        district: District id.
+        extra: Files that go along with those of Xello's specification.
+
+    Raises:
+        NothingToSendError: If there is none, or a file was changed since it was made.
+    """
+    place = out / district / "xello"
+    manifest = newest(place) if place.is_dir() else None
+    if manifest is None:
+        raise NothingToSendError(
+            f"{district}: there are no files for Xello yet; run aeries-pipeline sync {district}"
+        )
+    wanted = [*(layout.file_name for layout in LAYOUTS), *extra]
+    # The manifest says that a set is whole, so it comes last.
+    names = [name for name in wanted if name != MANIFEST] + [n for n in wanted if n == MANIFEST]
+    return parcel_of(XELLO, place / str(manifest["name"]), manifest, names)
+
+
+def parcel_of(
+    kind: str, folder: Path, manifest: Mapping[str, Any], names: Sequence[str], prefix: str = ""
+) -> Parcel:
+    """Return files of a finished folder as a set, held against its manifest.
+
+    Raises:
+        NothingToSendError: If a file is missing or is another one than the manifest says.
+    """
+    stated = manifest["files"]
+    items = []
+    for name in names:
+        path = folder / name
+        content = path.read_bytes() if path.is_file() else b""
+        digest = hashlib.sha256(content).hexdigest()
+        is_right = path.is_file() and (name == MANIFEST or stated[name]["sha256"] == digest)
+        if not is_right:
+            raise NothingToSendError(
+                f"{manifest['district']}: {name} in {folder} is not what its manifest says, so "
+                "nothing was sent; find out who changed it, then have the files made again"
+            )
+        items.append(Item(f"{prefix}{name}", path, len(content), digest))
+    made = datetime.fromisoformat(str(manifest["made_at"]))
+    if made.tzinfo is not None:
+        made = made.astimezone(UTC).replace(tzinfo=None)
+    rows = {f"{prefix}{name}": one["rows"] for name, one in stated.items() if "rows" in one}
+    return Parcel(kind, folder, made, items, rows)

@@ -1,0 +1,146 @@
+"""Where finished files go, as a district's ``delivery`` settles it.
+
+Shapes, defaults and mistakes; how files get there is in ``deliveries``. Secrets
+are named here and never held.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import time
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from aeries_pipeline.districts.configuration import Settled
+
+_SECRETS = {
+    "password": "password_env",
+    "passphrase": "passphrase_env",
+}
+"""What somebody may write in the clear, and where it belongs."""
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|min|minutes?|h|hours?)?", re.IGNORECASE)
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_KEY_TYPES = (
+    "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa",
+)  # fmt: skip
+_HOW_TO_PIN = (
+    "run ssh-keyscan -p PORT HOST, compare the key's fingerprint (ssh-keyscan ... | ssh-keygen -lf "
+    "-) with the one that the receiver tells you, and write it as "
+    "host_key: ssh-ed25519 AAAA..."
+)
+
+
+def _seconds(value: object) -> object:
+    """Read a span such as ``30 min``; a bare number is minutes."""
+    found = _SPAN.fullmatch(str(value).strip())
+    if not found:
+        raise ValueError("not a span of time such as 30 min or 2 h")
+    return float(found[1]) * _SECONDS[(found[2] or "m")[0].lower()]
+
+
+def _clock(value: object) -> object:
+    """Read ``20:00``; YAML would make a number of it without quotation marks."""
+    text = str(value)
+    if value is None or isinstance(value, time):
+        return value
+    if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):
+        raise ValueError('not a time of day such as "20:00", with quotation marks')
+    hour, minute = text.split(":")
+    return time(int(hour), int(minute))
+
+
+class _Delivery(Settled):
+    """What all ways have in common.
+
+    Attributes:
+        folder: Where the files go at the receiver.
+        deadline: Until when they have to be there, in the district's own time.
+        retry_for: Seconds within which a delivery that failed is tried again.
+        compare: What is held against our own files before they are renamed.
+        extra_files: Files of the set that the receiver gets beside those of its specification.
+    """
+
+    folder: str = ""
+    deadline: Annotated[time | None, BeforeValidator(_clock)] = time(20)
+    retry_for: Annotated[float, BeforeValidator(_seconds)] = Field(default=1800.0, ge=0, le=43200)
+    compare: Literal["checksum", "size"] = "checksum"
+    extra_files: list[Literal["account_changes.csv", "problems.csv", "manifest.json"]] = Field(
+        default_factory=list
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secret(cls, data: Any) -> Any:  # noqa: ANN401 - whatever YAML held
+        for name in data if isinstance(data, Mapping) else ():
+            if str(name).lower() in _SECRETS:
+                raise ValueError(
+                    f"{name}: a secret must not be in this file; put it in an environment variable "
+                    f"and name that as {_SECRETS[str(name).lower()]}"
+                )
+        return data
+
+
+class SftpDelivery(_Delivery):
+    """An SFTP server, known by its host key."""
+
+    to: Literal["sftp"]
+    host: str = Field(min_length=1)
+    port: int = Field(default=22, ge=1, le=65535)
+    user: str = Field(min_length=1)
+    password_env: str = ""
+    key_file: str = ""
+    passphrase_env: str = ""
+    host_key: str | list[str] = Field(default="", validate_default=True)
+
+    @field_validator("host_key")
+    @classmethod
+    def _pinned(cls, value: str | list[str]) -> list[str]:
+        keys = [value] if isinstance(value, str) else value
+        if not any(keys):
+            raise ValueError(f"is missing; {_HOW_TO_PIN}")
+        return [_host_key(one) for one in keys]
+
+    @model_validator(mode="after")
+    def _some_login(self) -> SftpDelivery:
+        if not self.password_env and not self.key_file:
+            raise ValueError("give key_file, or name the variable with the password, password_env")
+        return self
+
+    @property
+    def host_keys(self) -> list[str]:
+        """Host keys that count, each as its type and its value."""
+        return [self.host_key] if isinstance(self.host_key, str) else self.host_key
+
+    def __str__(self) -> str:
+        return f"sftp://{self.user}@{self.host}:{self.port}/{self.folder.lstrip('/')}"
+
+
+def _host_key(text: str) -> str:
+    """Return type and value of a key as ssh-keyscan prints it, without host and comment."""
+    words = text.split()
+    for place, word in enumerate(words[:-1]):
+        if word in _KEY_TYPES:
+            try:
+                base64.b64decode(words[place + 1], validate=True)
+            except (binascii.Error, ValueError):
+                break
+            return f"{word} {words[place + 1]}"
+    raise ValueError(f"not a host key; {_HOW_TO_PIN}")
+
+
+class FolderDelivery(_Delivery):
+    """A folder of this machine, such as a share that is mounted here."""
+
+    to: Literal["folder"]
+    folder: str = Field(min_length=1)
+
+    def __str__(self) -> str:
+        return f"folder {self.folder}"
+
+
+DeliverySettings = Annotated[SftpDelivery | FolderDelivery, Field(discriminator="to")]
