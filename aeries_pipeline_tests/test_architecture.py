@@ -36,6 +36,7 @@ from aeries_pipeline.emulator.faults import FaultKind
 from aeries_pipeline.ingest.checks import QUESTIONS
 from aeries_pipeline.orchestration.assets.onboarding import QUESTIONS as ONBOARDING_QUESTIONS
 from aeries_pipeline.orchestration.assets.xello import QUESTIONS as FILE_QUESTIONS
+from aeries_pipeline.orchestration.assets.xello_delivery import QUESTIONS as DELIVERY_QUESTIONS
 from aeries_pipeline.orchestration.automation.instance import INSTANCE, storage_in
 from aeries_pipeline.stores.outcomes import Mode
 
@@ -187,6 +188,7 @@ def test_the_pages_name_every_fault_and_every_setting() -> None:
         *ACCOUNT_QUESTIONS,
         *CONFIRMATION_QUESTIONS,
         *FILE_QUESTIONS,
+        *DELIVERY_QUESTIONS,
     }
     assert not [name for name in asked if f"`{name}`" not in operating]
     assert not [name for name in IncrementalSettings.model_fields if f"`{name}`" not in operating]

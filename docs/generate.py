@@ -22,7 +22,13 @@ sys.path.insert(0, str(FOLDER))
 from lineage import lineage  # noqa: E402 - its neighbour
 
 LINEAGE = Path(dictionary.__file__).with_name("lineage.json")
-DOWNSTREAM = ("core/confirmations", "core/accounts", "core/account_changes", "out/xello_files")
+DOWNSTREAM = (
+    "core/confirmations",
+    "core/accounts",
+    "core/account_changes",
+    "out/xello_files",
+    "out/xello_delivery",
+)
 
 
 def graph() -> str:
@@ -48,7 +54,7 @@ def graph() -> str:
     ]
     lines += [f"  {name} --> out_xello_files" for name in ("schools", "courses")]
     lines += [f"  {name} --> out_xello_files" for name in ("classes", "transcripts")]
-    lines += ['  xello(["Xello"])', "  out_xello_files --> xello"]
+    lines += ['  xello(["Xello"])', "  out_xello_files --> out_xello_delivery --> xello"]
     lines += [
         '  inbox(["inbox: course requests"])',
         '  core_course_requests["core/course_requests, by district"]',

@@ -1,20 +1,29 @@
-"""``aeries-pipeline deliver``: what was made goes to whom the roster names."""
+"""``aeries-pipeline deliver``, and the delivery at the end of a sync, as Dagster runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
+from aeries_pipeline.cli.accounts import QUIET
 from aeries_pipeline.cli.common import warn
-from aeries_pipeline.deliveries.deliver import Job, Outcome, look, send
-from aeries_pipeline.deliveries.parcels import xello_parcel
+from aeries_pipeline.cli.requests import failures
+from aeries_pipeline.deliveries.deliver import Job, look
+from aeries_pipeline.deliveries.parcels import Parcel, xello_parcel
+from aeries_pipeline.deliveries.standing import standing, told_verdict
 from aeries_pipeline.districts.delivery import DeliverySettings
 from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.districts.roster import District, load_roster
+from aeries_pipeline.orchestration.assembly import build_defs
+from aeries_pipeline.orchestration.assets.xello_delivery import AGAIN_TAG
+from aeries_pipeline.orchestration.automation.instance import open_instance
+from aeries_pipeline.orchestration.automation.jobs import DELIVER
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.outcomes import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +44,74 @@ class Wish:
 
 
 def deliver_files(settings: Settings, wish: Wish, console: Console) -> bool:
-    """Deliver a district's newest files for Xello; return whether they are there in time."""
-    district = load_roster(settings.roster).get(wish.district)
-    target = target_of(district)
-    parcel = xello_parcel(settings.out, district.id, target.extra_files)
-    asked_by = wish.who if wish.again else None
-    job = Job(Warehouse(settings.warehouse), district, target, parcel, asked_by)
-    if wish.dry_run:
-        found = look(job)
-        tell(district, found, console)
-        console.print(f"dry run: nothing was sent; {found.target} can be reached", soft_wrap=True)
-        return True
-    found = send(job)
-    tell(district, found, console)
-    return not found.is_late
-
-
-def target_of(district: District) -> DeliverySettings:
-    """Return where a district's files go.
+    """Deliver a district's newest files for Xello; return whether they are there in time.
 
     Raises:
-        ConfigurationError: If the roster does not say.
+        ConfigurationError: If the roster does not say where they go.
+        NothingToSendError: If there are none yet, or somebody has changed them.
+        NotDeliveredError: If a dry run finds that they cannot be delivered.
     """
+    district = load_roster(settings.roster).get(wish.district)
+    target = _target_of(district)
+    parcel = xello_parcel(settings.out, district.id, target.extra_files)
+    console.print(_table(district, parcel))
+    if wish.dry_run:
+        found = look(Job(Warehouse(settings.warehouse), district, target, parcel))
+        state = "would be sent" if found.is_new else "would not be sent"
+        console.print(
+            f"dry run: nothing was sent; {found.target} can be reached; the set {state}, because "
+            f"{found.reason}",
+            soft_wrap=True,
+        )
+        return True
+    with open_instance(settings) as instance:
+        result = run_delivery(
+            build_defs(settings), instance, district, again=wish.who if wish.again else ""
+        )
+    tell_delivery(settings, district, result, console)
+    stands = standing(Warehouse(settings.warehouse), district, settings.out)
+    return result.success and stands is not None and not stands.is_late(now())
+
+
+def run_delivery(
+    defs: dg.Definitions, instance: dg.DagsterInstance, district: District, *, again: str = ""
+) -> dg.ExecuteInProcessResult:
+    """Deliver a district's files in a Dagster run of this process.
+
+    Args:
+        defs: The code location.
+        instance: Where the run is noted.
+        district: The roster's entry.
+        again: Who wants what has arrived to be sent once more; empty for nobody.
+    """
+    return defs.resolve_job_def(DELIVER).execute_in_process(
+        run_config=QUIET,
+        instance=instance,
+        partition_key=district.id,
+        tags={AGAIN_TAG: again} if again else {},
+        raise_on_error=False,
+    )
+
+
+def tell_delivery(
+    settings: Settings, district: District, result: dg.ExecuteInProcessResult, console: Console
+) -> None:
+    """Print what became of a delivery, from the metadata of its run."""
+    for event in result.get_asset_materialization_events():
+        shown = {
+            name: value.value
+            for name, value in event.step_materialization_data.materialization.metadata.items()
+        }
+        state = "delivered to" if shown["is_new"] else f"{shown['why']}:"
+        console.print(f"files for Xello: {state} {shown['target']}", soft_wrap=True)
+    for sentence in dict.fromkeys(failures(result)):
+        warn(console, sentence)
+    stands = standing(Warehouse(settings.warehouse), district, settings.out)
+    if result.success and stands is not None and stands.is_late(now()):
+        warn(console, told_verdict(stands, district, now()))
+
+
+def _target_of(district: District) -> DeliverySettings:
     if district.delivery is None:
         raise ConfigurationError(
             "no_delivery",
@@ -66,27 +121,13 @@ def target_of(district: District) -> DeliverySettings:
     return district.delivery
 
 
-def tell(district: District, found: Outcome, console: Console) -> None:
-    """Print what is sent, or was."""
-    table = Table("file", title=f"{district.id} {found.parcel.name}", title_justify="left")
+def _table(district: District, parcel: Parcel) -> Table:
+    table = Table("file", title=f"{district.id} {parcel.name}", title_justify="left")
     for heading in ("rows", "bytes"):
         table.add_column(heading, justify="right")
     table.add_column("SHA-256")
-    for item in found.parcel.items:
-        rows = found.parcel.rows.get(item.name)
-        table.add_row(
-            item.name, "" if rows is None else f"{rows:,}", f"{item.bytes:,}", item.sha256[:16]
-        )
-    console.print(table)
-    done = found.is_new and found.arrived_at
-    state = f"delivered to {found.target}" if done else f"{found.target}: {found.reason}"
-    console.print(f"files for Xello: {state}", soft_wrap=True)
-    if found.arrived_at and found.is_late:
-        warn(console, f"{district.id}: they came after {told_deadline(district, found)}")
-
-
-def told_deadline(district: District, found: Outcome) -> str:
-    """Return until when a set had to be there, in the district's own time."""
-    from datetime import UTC
-
-    return district.told(found.due_at and found.due_at.replace(tzinfo=UTC))
+    for item in parcel.items:
+        rows = parcel.rows.get(item.name)
+        shown = "" if rows is None else f"{rows:,}"
+        table.add_row(item.name, shown, f"{item.bytes:,}", f"{item.sha256[:16]}...")
+    return table

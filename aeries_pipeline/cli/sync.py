@@ -18,6 +18,7 @@ from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.cli.accounts import QUIET, compute_accounts
 from aeries_pipeline.cli.common import warn
+from aeries_pipeline.cli.deliver import run_delivery, tell_delivery
 from aeries_pipeline.cli.publish import publish_if_due
 from aeries_pipeline.cli.requests import failures, follow_requests, tell_requests
 from aeries_pipeline.districts.errors import ConfigurationError, StoppedError
@@ -79,12 +80,16 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
         DistrictBusyError: If another command is syncing it.
     """
     district = _checked(settings, request)
-    with whole_sync(district.id, settings), open_instance(settings) as instance:
-        puller = _Puller(build_defs(settings), instance, district, request, console, settings)
-        runs = list(puller.runs())
-        follow = puller.follow_up()
-        requests_done = follow_requests(puller.defs, instance, settings, district)
-        published = publish_if_due(settings, puller.defs, instance, console)
+    with open_instance(settings) as instance:
+        with whole_sync(district.id, settings):
+            puller = _Puller(build_defs(settings), instance, district, request, console, settings)
+            runs = list(puller.runs())
+            follow = puller.follow_up()
+            requests_done = follow_requests(puller.defs, instance, settings, district)
+            published = publish_if_due(settings, puller.defs, instance, console)
+        # A receiver that is down may be waited for; nobody else has to wait meanwhile.
+        delivers = district.delivery is not None and follow is not None and follow.success
+        sent = [run_delivery(puller.defs, instance, district)] if delivers else []
     ids = [run.run_id for run in runs]
     rows = Warehouse(settings.warehouse).dicts(
         "SELECT * FROM meta.pulls WHERE list_contains(?, run_id)", [ids]
@@ -96,7 +101,9 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
         _tell_accounts(district, follow, console)
     if requests_done:
         tell_requests(settings, district, requests_done, console)
-    follow_ups = [*([follow] if follow else []), *requests_done]
+    for delivery in sent:
+        tell_delivery(settings, district, delivery, console)
+    follow_ups = [*([follow] if follow else []), *requests_done, *sent]
     return published and all(run.success for run in [*runs, *follow_ups])
 
 

@@ -23,6 +23,9 @@ from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import new_id, now
 
+_LONGEST_DELIVERY = 600.0
+"""Seconds that nobody's files take, retries apart."""
+
 _CALLED = {"xello": "the files for Xello", "course_requests": "the files of course requests"}
 
 
@@ -126,7 +129,9 @@ def send(job: Job) -> Outcome:
         WarehouseBusyError: If the ledger cannot be written.
         WarehouseUnusableError: The same.
     """
-    lock = FileLock(job.parcel.folder.parent / ".sending.lock", timeout=0)
+    # Who waits here finds that the set has arrived, and has nothing to do.
+    patience = job.target.retry_for + _LONGEST_DELIVERY
+    lock = FileLock(job.parcel.folder.parent / ".sending.lock", timeout=patience)
     try:
         with lock:
             ledger = Ledger(job.warehouse, job.district.id, job.parcel.kind)
@@ -135,8 +140,8 @@ def send(job: Job) -> Outcome:
     except Timeout:
         raise NotDeliveredError(
             "busy",
-            f"{job.district.id}: another process is delivering {_CALLED[job.parcel.kind]}; wait "
-            "until it has ended",
+            f"{job.district.id}: another process is busy with {_CALLED[job.parcel.kind]} for more "
+            f"than {patience / 60:.0f} minutes; see whether it still runs, then deliver again",
         ) from None
 
 

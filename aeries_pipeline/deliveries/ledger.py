@@ -119,6 +119,11 @@ class Ledger:
             )
         ]
 
+    def last_reason(self, set_name: str, target: str) -> str:
+        """Return why the last delivery of a set failed; empty where none has."""
+        rows = self._rows("reason", "set_name = ? AND target = ?", [set_name, target])
+        return next((reason for (reason,) in reversed(rows) if reason), "")
+
     def unfinished(self, target: str) -> list[Unfinished]:
         """Return what is left at a receiver, newest first: undone in this order."""
         rows = self._rows(

@@ -88,8 +88,11 @@ def parcel_of(
                 "nothing was sent; find out who changed it, then have the files made again"
             )
         items.append(Item(f"{prefix}{name}", path, len(content), digest))
-    made = datetime.fromisoformat(str(manifest["made_at"]))
-    if made.tzinfo is not None:
-        made = made.astimezone(UTC).replace(tzinfo=None)
     rows = {f"{prefix}{name}": one["rows"] for name, one in stated.items() if "rows" in one}
-    return Parcel(kind, folder, made, items, rows)
+    return Parcel(kind, folder, made_at_of(manifest), items, rows)
+
+
+def made_at_of(manifest: Mapping[str, Any]) -> datetime:
+    """Return when a set was made, UTC without a zone."""
+    made = datetime.fromisoformat(str(manifest["made_at"]))
+    return made.astimezone(UTC).replace(tzinfo=None) if made.tzinfo else made

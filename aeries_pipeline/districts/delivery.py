@@ -17,11 +17,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from aeries_pipeline.districts.configuration import Settled
 
-_SECRETS = {
-    "password": "password_env",
-    "passphrase": "passphrase_env",
-}
-"""What somebody may write in the clear, and where it belongs."""
+_SECRETS = frozenset({"password", "passphrase", "secret_key", "access_key"})
+"""What somebody may write in the clear; each belongs in a variable, named with ``_env``."""
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|min|minutes?|h|hours?)?", re.IGNORECASE)
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -80,7 +77,7 @@ class _Delivery(Settled):
             if str(name).lower() in _SECRETS:
                 raise ValueError(
                     f"{name}: a secret must not be in this file; put it in an environment variable "
-                    f"and name that as {_SECRETS[str(name).lower()]}"
+                    f"and name that as {str(name).lower()}_env"
                 )
         return data
 

@@ -22,6 +22,7 @@ from aeries_pipeline.orchestration.assets.published import build_published_asset
 from aeries_pipeline.orchestration.assets.raw import build_raw_assets
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
 from aeries_pipeline.orchestration.assets.xello import build_xello_asset
+from aeries_pipeline.orchestration.assets.xello_delivery import build_xello_delivery_asset
 from aeries_pipeline.orchestration.automation.downstream import build_automation_sensor
 from aeries_pipeline.orchestration.automation.inbox import build_inbox_sensor
 from aeries_pipeline.orchestration.automation.jobs import build_jobs
@@ -54,6 +55,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
             build_confirmations_asset(partitions, AFTER_PULLS),
             build_account_assets(partitions),
             build_xello_asset(partitions),
+            build_xello_delivery_asset(partitions),
             build_requests_asset(partitions),
             build_sss_asset(partitions),
             build_published_asset(),

@@ -38,14 +38,20 @@ class Partitions:
     Attributes:
         districts: One key for each district.
         schools: One key for each school of each district.
+        delivering: One key for each district whose files are delivered.
     """
 
     districts: dg.StaticPartitionsDefinition
     schools: dg.StaticPartitionsDefinition
+    delivering: dg.StaticPartitionsDefinition
 
     def of(self, grain: Grain) -> dg.StaticPartitionsDefinition:
         """Return the partitions of a grain."""
         return self.districts if grain is Grain.DISTRICT else self.schools
+
+    def same_district(self) -> dg.StaticPartitionMapping:
+        """Return the mapping from districts upstream to those of them that deliver."""
+        return dg.StaticPartitionMapping({key: key for key in self.delivering.get_partition_keys()})
 
     def schools_of_district(self) -> dg.StaticPartitionMapping:
         """Return the mapping from schools upstream to their district downstream."""
@@ -68,6 +74,7 @@ def build_partitions(roster: Roster) -> Partitions:
         dg.StaticPartitionsDefinition(
             [key for district in roster.districts for key in school_keys(district)]
         ),
+        dg.StaticPartitionsDefinition([one.id for one in roster.districts if one.delivery]),
     )
 
 

@@ -13,9 +13,9 @@ def build_automation_sensor() -> dg.AutomationConditionSensorDefinition:
     """Return the sensor that evaluates the conditions of what follows from pulls."""
     return dg.AutomationConditionSensorDefinition(
         "after_pulls",
-        target=dg.AssetSelection.groups("accounts", "course_requests", "operations"),
+        target=dg.AssetSelection.groups("accounts", "course_requests", "deliveries", "operations"),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=30,
         description="Computes a district's accounts, course requests and files when its pulls have "
-        "ended, and the operator's page every hour.",
+        "ended, delivers them, and the operator's page every hour.",
     )

@@ -9,6 +9,7 @@ import dagster as dg
 from aeries_pipeline.catalog.registry import of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.orchestration.assets.course_requests import REQUESTS, SSS_FILES
+from aeries_pipeline.orchestration.assets.xello_delivery import XELLO_DELIVERY
 
 PULL_DISTRICT = "pull_district"
 PULL_SCHOOLS = "pull_schools"
@@ -16,6 +17,7 @@ ACCOUNTS_AND_FILES = "accounts_and_files"
 TAKE_REQUESTS = "course_requests"
 EXPORT_REQUESTS = "sss_files"
 PUBLISH = "publish"
+DELIVER = "deliver"
 
 
 def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
@@ -45,6 +47,11 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
             EXPORT_REQUESTS,
             selection=dg.AssetSelection.assets(SSS_FILES),
             description="Writes the course requests that schools import into Aeries.",
+        ),
+        dg.define_asset_job(
+            DELIVER,
+            selection=dg.AssetSelection.assets(XELLO_DELIVERY),
+            description="Delivers a district's newest files to whom the roster names.",
         ),
         dg.define_asset_job(
             PUBLISH,

@@ -6,16 +6,19 @@ It reads clock and ledger, and speaks up only where a verdict has changed.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
 from aeries_pipeline.catalog.registry import RESOURCES
-from aeries_pipeline.districts.roster import load_roster
-from aeries_pipeline.ingest.checks import freshness
+from aeries_pipeline.deliveries.standing import standing
+from aeries_pipeline.districts.roster import District, load_roster
+from aeries_pipeline.ingest.checks import Answer, freshness
 from aeries_pipeline.operations.notices.deliver import NotDeliveredError
 from aeries_pipeline.orchestration.assets.checks import find_targets
-from aeries_pipeline.orchestration.assets.published import CURRENT, PUBLISHED
+from aeries_pipeline.orchestration.assets.published import PUBLISHED
 from aeries_pipeline.orchestration.assets.published import freshness as freshness_of_copy
+from aeries_pipeline.orchestration.assets.xello_delivery import XELLO_DELIVERY, verdict
 from aeries_pipeline.orchestration.automation.notices import lines_of, tell
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import key_of
@@ -33,7 +36,8 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
         minimum_interval_seconds=900,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Fails the check data_is_fresh of a school whose last complete pull is old, "
-        "and published_copy_is_current where no copy follows a change.",
+        "published_copy_is_current where no copy follows a change, and arrived_before_the_deadline "
+        "where files are due and have not come.",
     )
     @without_values
     def staleness(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -53,10 +57,12 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
             if not answer.passed and known.get(f"{name}/{partition}", True):
                 targets = find_targets(context.instance, dg.AssetKey(["raw", name]), [partition])
                 events.append(targets.evaluation(partition, answer))
-        copy = freshness_of_copy(Warehouse(settings.warehouse), load_roster(settings.roster), now())
-        verdicts[CURRENT] = copy.passed
-        if known.get(CURRENT, True) != copy.passed:
-            events.append(find_targets(context.instance, PUBLISHED, []).evaluation(None, copy))
+        for asset, place, answer in _judged_anew(settings, districts):
+            name = f"{answer.name}/{place}" if place else answer.name
+            verdicts[name] = answer.passed
+            if known.get(name, True) != answer.passed:
+                targets = find_targets(context.instance, asset, [place] if place else [])
+                events.append(targets.evaluation(place, answer))
         if events:
             # No run reports these, so the sensor tells of them itself.
             lines = [line for event in events for line in lines_of(event, warnings=True)]
@@ -69,3 +75,14 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
         return dg.SensorResult(asset_events=events, cursor=json.dumps(stale))
 
     return staleness
+
+
+def _judged_anew(
+    settings: Settings, districts: Mapping[str, District]
+) -> Iterator[tuple[dg.AssetKey, str | None, Answer]]:
+    """Yield the verdicts on the analysts' copy and on the newest files of each district."""
+    moment, warehouse = now(), Warehouse(settings.warehouse)
+    yield PUBLISHED, None, freshness_of_copy(warehouse, load_roster(settings.roster), moment)
+    for name, district in districts.items():
+        if district.delivery and (stands := standing(warehouse, district, settings.out)):
+            yield XELLO_DELIVERY, name, verdict(stands, district, moment)
