@@ -9,6 +9,8 @@ from aeries_pipeline.districts.channels import MissingSecretError, secret
 from aeries_pipeline.districts.delivery import (
     DeliverySettings,
     FolderDelivery,
+    FtpsDelivery,
+    S3Delivery,
 )
 from aeries_pipeline.districts.roster import District
 
@@ -23,6 +25,15 @@ def connect(district: District, target: DeliverySettings) -> Remote:
         from aeries_pipeline.deliveries.folder import FolderRemote
 
         return FolderRemote(district.beside(target.folder))
+    if isinstance(target, FtpsDelivery):
+        from aeries_pipeline.deliveries.ftps import FtpsRemote
+
+        authorities = district.beside(target.ca_file) if target.ca_file else None
+        return FtpsRemote(target, _secret(target.password_env), authorities)
+    if isinstance(target, S3Delivery):
+        from aeries_pipeline.deliveries.s3 import S3Remote
+
+        return S3Remote(target, _secret(target.access_key_env), _secret(target.secret_key_env))
     from aeries_pipeline.deliveries.sftp import SftpRemote
 
     key = district.beside(str(Path(target.key_file).expanduser())) if target.key_file else None

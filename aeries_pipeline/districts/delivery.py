@@ -130,6 +130,51 @@ def _host_key(text: str) -> str:
     raise ValueError(f"not a host key; {_HOW_TO_PIN}")
 
 
+class FtpsDelivery(_Delivery):
+    """An FTP server over TLS, whose certificate is verified."""
+
+    to: Literal["ftps"]
+    host: str = Field(min_length=1)
+    port: int = Field(default=21, ge=1, le=65535)
+    user: str = Field(min_length=1)
+    password_env: str = Field(min_length=1)
+    ca_file: str = ""
+
+    def __str__(self) -> str:
+        return f"ftps://{self.user}@{self.host}:{self.port}/{self.folder.lstrip('/')}"
+
+
+class S3Delivery(_Delivery):
+    """A bucket of S3, or of a store that speaks its language."""
+
+    to: Literal["s3"]
+    bucket: str = Field(min_length=3)
+    region: str = ""
+    endpoint: str = ""
+    access_key_env: str = ""
+    secret_key_env: str = ""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _encrypted(cls, value: str) -> str:
+        local = re.match(r"http://(127\.0\.0\.1|localhost)[:/]", f"{value}/")
+        if value and not value.startswith("https://") and not local:
+            raise ValueError("students' data are not sent unencrypted; give an https address")
+        return value
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> S3Delivery:
+        if bool(self.access_key_env) != bool(self.secret_key_env):
+            raise ValueError(
+                "name both access_key_env and secret_key_env, or neither where the machine has a "
+                "role of its own"
+            )
+        return self
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.folder.strip('/')}"
+
+
 class FolderDelivery(_Delivery):
     """A folder of this machine, such as a share that is mounted here."""
 
@@ -140,4 +185,6 @@ class FolderDelivery(_Delivery):
         return f"folder {self.folder}"
 
 
-DeliverySettings = Annotated[SftpDelivery | FolderDelivery, Field(discriminator="to")]
+DeliverySettings = Annotated[
+    SftpDelivery | FtpsDelivery | S3Delivery | FolderDelivery, Field(discriminator="to")
+]

@@ -53,6 +53,45 @@ def test_the_line_of_a_scan_may_stand_as_it_is(tmp_path: Path) -> None:
     assert load(tmp_path, scanned).host_keys == [KEY]
 
 
+START = GOOD[: GOOD.index("      to:")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "mistake"),
+    [
+        (["to: ftps", "host: ftp.example", "user: eagle"], "ftps.password_env: is missing"),
+        (
+            ["to: s3", "bucket: files", "endpoint: http://s3.example"],
+            "s3.endpoint: students' data",
+        ),
+        (["to: s3", "bucket: files", "access_key_env: A"], "s3: name both access_key_env and"),
+        (["to: s3", "bucket: files", "secret_key: abc"], "s3: secret_key: a secret must not be"),
+        (["to: folder"], "folder.folder: is missing"),
+    ],
+)
+def test_mistakes_of_the_other_ways(tmp_path: Path, lines: list[str], mistake: str) -> None:
+    with pytest.raises(RosterError) as caught:
+        load(tmp_path, START + "".join(f"      {line}\n" for line in lines))
+    (found,) = caught.value.mistakes
+    assert f"eagle-usd: delivery.{mistake}" in found
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            ["to: ftps", "host: ftp.example", "user: eagle", "password_env: P", "folder: in"],
+            "ftps://eagle@ftp.example:21/in",
+        ),
+        (["to: s3", "bucket: files", "folder: a/b/"], "s3://files/a/b"),
+    ],
+)
+def test_where_it_goes_is_told_without_a_secret(
+    tmp_path: Path, lines: list[str], told: str
+) -> None:
+    assert str(load(tmp_path, START + "".join(f"      {line}\n" for line in lines))) == told
+
+
 def test_no_deadline_and_a_folder(tmp_path: Path) -> None:
     start = GOOD[: GOOD.index("      to:")]
     text = f"{start}      to: folder\n      folder: /mnt/share\n      deadline: null\n"

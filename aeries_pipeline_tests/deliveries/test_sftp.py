@@ -203,17 +203,6 @@ def test_no_reading_back_asks_for_another_comparison(tmp_path: Path) -> None:
         assert outgoing.rows()[-1]["compared"] == "size"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("a small file system can be mounted by root alone")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def test_a_full_disk_leaves_nothing_and_passes(small_disk: Path, tmp_path: Path) -> None:
     with sshd(tmp_path / "sshd", folder=small_disk) as receiver:
         outgoing = Outgoing(tmp_path, receiver.target())
