@@ -135,9 +135,9 @@ def closed(
     """
     found = dict(decisions)
     coming = {student for student, one in decisions.items() if _comes(one)}
-    for student, (_other, who) in pairs.closed.items():
-        decision, goes_on = decisions.get(student), pairs.goes_on(student)
-        if decision is None or goes_on == student:
+    for student, (goes_on, who) in pairs.closed.items():
+        decision = decisions.get(student)
+        if decision is None:
             continue
         account = decision.account
         in_use = account is not None and account.is_active

@@ -34,6 +34,16 @@ class Kind(StrEnum):
     DEACTIVATE = "deactivate"
 
 
+DONE = {
+    Kind.CREATE: "created",
+    Kind.UPDATE: "updated",
+    Kind.TRANSFER: "transferred",
+    Kind.DEACTIVATE: "deactivated",
+    Kind.REACTIVATE: "reactivated",
+}
+"""What a change has become once it is applied, in words for people."""
+
+
 class Outcome(StrEnum):
     """What became of a change; the values of ``core.account_changes.status``."""
 

@@ -1,9 +1,8 @@
 """What the next delivery to Xello will change, beside what the last nights changed.
 
 A computation is rehearsed on the newest pulls and nothing of it is kept; what
-it would apply, and what was applied since the last delivery, comes next. A
-night goes from noon to noon of the district's clock and carries the date of its
-evening. Counts and school codes only.
+it would apply, and what was applied since the last delivery, comes next. Counts
+and school codes only.
 """
 
 from __future__ import annotations
@@ -11,24 +10,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
 from aeries_pipeline.accounts.compute import Computed, rehearse
 from aeries_pipeline.accounts.model import LONG_AGO, Kind
-from aeries_pipeline.accounts.tables import prepare
+from aeries_pipeline.accounts.tables import looking
+from aeries_pipeline.districts.nights import NIGHTS, last_nights, night_of
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.deliveries import newest
 from aeries_pipeline.stores.outcomes import now
 
-NIGHTS = 14
 NEXT = "next"
 """Name of the next delivery among the nights of a chart."""
 
-_HALF_A_DAY = timedelta(hours=12)
 _KINDS = [str(kind) for kind in Kind]
 Place = tuple[int, str]
 """A school and a kind of change."""
@@ -112,14 +110,9 @@ def preview(
         moment: The present, UTC without a zone; tests give another.
     """
     moment, since = moment or now(), _delivered(out, district)
-    with warehouse.open() as connection:
-        prepare(connection)
-        connection.execute("BEGIN")
-        try:
-            computed = rehearse(connection, district, moment)
-            rows = _applied(connection, district, moment, since)
-        finally:
-            connection.execute("ROLLBACK")
+    with looking(warehouse) as connection:
+        computed = rehearse(connection, district, moment)
+        rows = _applied(connection, district, moment, since)
     return previewed(district, moment, since, rows, computed)
 
 
@@ -155,25 +148,20 @@ def previewed(
         rows: School, kind, moment and number of students of applied changes.
         computed: What the rehearsal did.
     """
-    last = _night(district, moment)
     before: dict[date, Counter[Place]] = {
-        last - timedelta(days=back): Counter() for back in reversed(range(NIGHTS))
+        night: Counter() for night in last_nights(district.zone, moment)
     }
     coming: Counter[Place] = Counter()
     for school, kind, at, students in rows:
         if since is None or at > since:
             coming[school, kind] += students
-        elif (night := _night(district, at)) in before:
+        elif (night := night_of(district.zone, at)) in before:
             before[night][school, kind] += students
     held: dict[Place, set[int]] = {}
     for one in computed.open_holds:
         held.setdefault((one.goal or 0, one.kind), set()).add(one.student_id)
     waits = {place: len(students) for place, students in held.items()}
     return Preview(since, coming, waits, before, computed.waiting)
-
-
-def _night(district: District, moment: datetime) -> date:
-    return (moment.replace(tzinfo=UTC).astimezone(district.zone) - _HALF_A_DAY).date()
 
 
 def _applied(

@@ -6,13 +6,15 @@ sequences, so that the SQL also runs on DuckLake. All times are UTC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
 
 from aeries_pipeline.accounts import duplicates, likeness
 from aeries_pipeline.accounts.model import ACCOUNT_FIELDS, Account, State
+from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.versions import make_tables
 
 ACCOUNTS_COLUMNS = (
@@ -246,3 +248,15 @@ def row_of(district: str, account: Account) -> tuple[Any, ...]:
     """Return the row of ``core.accounts`` for an account."""
     values = [getattr(account, name) for name in ACCOUNT_FIELDS]
     return (district, *(list(v) if isinstance(v, tuple) else v for v in values))
+
+
+@contextmanager
+def looking(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection with these tables, in a transaction of which nothing remains."""
+    with warehouse.open() as connection:
+        prepare(connection)
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("ROLLBACK")

@@ -6,8 +6,7 @@ From the decisions that the newest lists lead to; asking is in ``ask``.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -26,7 +25,7 @@ from aeries_pipeline.accounts.confirmations import (
 )
 from aeries_pipeline.accounts.model import Change, Kind
 from aeries_pipeline.accounts.policy import Policy, policy_of
-from aeries_pipeline.accounts.tables import prepare
+from aeries_pipeline.accounts.tables import looking
 from aeries_pipeline.catalog.blank import trimmed
 from aeries_pipeline.catalog.tables import literal
 from aeries_pipeline.districts.roster import District
@@ -51,21 +50,9 @@ class Plan:
     known: Mapping[int, Sequence[int]]
 
 
-@contextmanager
-def _looking(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection in a transaction of which nothing remains."""
-    with warehouse.open() as connection:
-        prepare(connection)
-        connection.execute("BEGIN")
-        try:
-            yield connection
-        finally:
-            connection.execute("ROLLBACK")
-
-
 def plan_of(warehouse: Warehouse, district: District, moment: datetime) -> Plan:
     """Find whom to ask, from the decisions that the lists lead to."""
-    with _looking(warehouse) as connection:
+    with looking(warehouse) as connection:
         if not table_exists(connection, "raw", "students"):
             return Plan((), 0, {})
         policy = policy_of(district, district.day_of(moment))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aeries_pipeline.analytics.view import SHARED, Column, Grain, Measure, View
 from aeries_pipeline.catalog.blank import is_blank
+from aeries_pipeline.course_requests.model import ASKED
 
 COURSE_DEMAND = View(
     name="course_demand",
@@ -28,7 +29,7 @@ LEFT JOIN (
     WHERE {is_blank('s."InactiveStatusCode"')}
     GROUP BY s.district, s."SchoolCode", s."CourseID"
 ) AS m ON m.district = r.district AND m.school = r.school AND m.course_id = r.course_id
-WHERE r.state IN ('ready', 'exported', 'already_in_aeries', 'held')
+WHERE r.state IN {ASKED}
 GROUP BY r.district, r.school_year, r.school, n.school_name, r.course_id
 """,
     columns=(

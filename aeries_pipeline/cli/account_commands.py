@@ -13,6 +13,13 @@ from aeries_pipeline.accounts.model import Kind
 from aeries_pipeline.cli.common import Commands, console, sentences
 from aeries_pipeline.settings import load_settings
 
+Option = Callable[[Callable[..., None]], Callable[..., None]]
+
+_WHY_AND_WHO: tuple[Option, ...] = (
+    click.option("--reason", required=True, help="Why; kept in the audit trail."),
+    click.option("--by", "who", default=getuser, help="Who decides; you by default."),
+)
+
 
 @click.group(cls=Commands)
 def accounts() -> None:
@@ -42,24 +49,23 @@ def accounts_preview(district: str) -> None:
 
 def _decides(action: str) -> Callable[[Callable[..., None]], click.Command]:
     """Give a command the arguments that approving and rejecting share."""
+    return _command(
+        action,
+        click.argument("district"),
+        click.argument("batch"),
+        *_WHY_AND_WHO,
+        click.option(
+            "--kind", type=click.Choice([str(kind) for kind in Kind]), help="This kind alone."
+        ),
+        click.option("--school", type=int, help="This school alone."),
+    )
 
+
+def _command(name: str, *options: Option) -> Callable[[Callable[..., None]], click.Command]:
     def wrap(command: Callable[..., None]) -> click.Command:
-        for option in reversed(
-            (
-                click.argument("district"),
-                click.argument("batch"),
-                click.option("--reason", required=True, help="Why; kept in the audit trail."),
-                click.option("--by", "who", default=getuser, help="Who decides; you by default."),
-                click.option(
-                    "--kind",
-                    type=click.Choice([str(kind) for kind in Kind]),
-                    help="This kind alone.",
-                ),
-                click.option("--school", type=int, help="This school alone."),
-            )
-        ):
+        for option in reversed(options):
             command = option(command)
-        return accounts.command(action)(command)
+        return accounts.command(name)(command)
 
     return wrap
 
@@ -96,18 +102,7 @@ def _decide(
 
 def _speaks(name: str) -> Callable[[Callable[..., None]], click.Command]:
     """Give a command the arguments that both words about a pair share."""
-
-    def wrap(command: Callable[..., None]) -> click.Command:
-        for option in reversed(
-            (
-                click.option("--reason", required=True, help="Why; kept in the audit trail."),
-                click.option("--by", "who", default=getuser, help="Who decides; you by default."),
-            )
-        ):
-            command = option(command)
-        return accounts.command(name)(command)
-
-    return wrap
+    return _command(name, *_WHY_AND_WHO)
 
 
 @_speaks("same")

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from aeries_pipeline.accounts.checks import WAITING
 from aeries_pipeline.accounts.duplicates import Pair, Verdict
-from aeries_pipeline.accounts.preview import NIGHTS, drawn, preview
+from aeries_pipeline.accounts.preview import drawn, preview
 from aeries_pipeline.accounts.review import (
     Wish,
     Word,
@@ -23,6 +23,7 @@ from aeries_pipeline.accounts.review import (
 )
 from aeries_pipeline.accounts.waits import Wait, long_waits
 from aeries_pipeline.cli.common import warn
+from aeries_pipeline.districts.nights import NIGHTS
 from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.accounts import ACCOUNTS, CHANGES

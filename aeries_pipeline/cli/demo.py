@@ -125,9 +125,7 @@ def _requests(settings: Settings, emulator: Emulator, console: Console) -> bool:
 
 def _tell_changes(settings: Settings, console: Console) -> None:
     """Say what became of the wishes that changed since the export before."""
-    rows = Warehouse(settings.warehouse).dicts(_WISHES, [PLANNER])
-    console.print("What became of the wishes of all exports so far:")
-    show(list(rows[0]) if rows else [], [list(row.values()) for row in rows], None, console)
+    _answer(settings, console, "What became of the wishes of all exports so far:", _WISHES, PLANNER)
 
 
 def _days(settings: Settings, emulator: Emulator, console: Console) -> bool:
@@ -145,10 +143,15 @@ def _days(settings: Settings, emulator: Emulator, console: Console) -> bool:
         for district in load_roster(settings.roster).districts:
             request = Request(district.id, resources=("students",))
             good = sync_district(settings, request, console) and good
-    console.print("What became of the accounts since:")
-    rows = Warehouse(settings.warehouse).dicts(_CHANGES, [began])
-    show(list(rows[0]) if rows else [], [list(row.values()) for row in rows], None, console)
+    _answer(settings, console, "What became of the accounts since:", _CHANGES, began)
     return good
+
+
+def _answer(settings: Settings, console: Console, title: str, query: str, bound: object) -> None:
+    """Print the rows of one question to the warehouse."""
+    rows = Warehouse(settings.warehouse).dicts(query, [bound])
+    console.print(title)
+    show(list(rows[0]) if rows else [], [list(row.values()) for row in rows], None, console)
 
 
 def _what_next(settings: Settings, console: Console) -> None:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.text import Text
 
+from aeries_pipeline.districts.nights import NIGHTS
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.operations.status.health import health_of
-from aeries_pipeline.operations.status.nights import NIGHTS, plain
+from aeries_pipeline.operations.status.nights import plain
 from aeries_pipeline.operations.status.page import ordered, summary
 from aeries_pipeline.operations.status.read import DistrictStatus, read_status
 from aeries_pipeline.settings import Settings

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from aeries_pipeline.accounts.model import DONE
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.cli.accounts import QUIET, compute_accounts
@@ -113,7 +114,7 @@ def _tell_accounts(district: District, result: dg.ExecuteInProcessResult, consol
         one = event.step_materialization_data.materialization
         shown = {name: value.value for name, value in one.metadata.items()}
         if one.asset_key == CHANGES:
-            counts = [f"{shown[kind]} {word}" for kind, word in _DONE.items() if shown[kind]]
+            counts = [f"{shown[kind]} {word}" for kind, word in DONE.items() if shown[kind]]
             console.print(f"accounts: {', '.join(counts) or 'no change'}")
         elif one.asset_key == XELLO_FILES:
             state = "written to" if shown["is_new"] else "unchanged since"
@@ -125,15 +126,6 @@ def _tell_accounts(district: District, result: dg.ExecuteInProcessResult, consol
     if not result.success:
         for sentence in dict.fromkeys(failures(result)):
             warn(console, sentence)
-
-
-_DONE = {
-    "create": "created",
-    "update": "updated",
-    "transfer": "transferred",
-    "deactivate": "deactivated",
-    "reactivate": "reactivated",
-}
 
 
 def _checked(settings: Settings, request: Request) -> District:

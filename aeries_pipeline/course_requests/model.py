@@ -26,6 +26,10 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+ASKED = "('ready', 'exported', 'already_in_aeries', 'held')"
+"""In SQL: the states of a request that somebody still wants."""
+
+
 class Reason(StrEnum):
     """Why a request is held or rejected. Stable; machines may rely on them."""
 

@@ -18,7 +18,8 @@ FORMULA = "\x00formula"
 AGAIN = "; export it again and put it into the inbox once more"
 Line = tuple[int, Sequence[str]]
 
-_KEPT_TEXT = re.compile(r'^="([^"]*)"$')
+KEPT_TEXT = re.compile(r'^="([^"]*)"$')
+"""A formula that only keeps zeros."""
 _RUNS = re.compile(r"^[=+@]|^-(?![\d.]+$)")
 _FOOTER = re.compile(
     r"(grand |sub)?totals?\b|(row|record|line|request|student)?s? ?count\b|(number of )?"
@@ -94,7 +95,7 @@ def text_cell(cell: str) -> str:
     with which a spreadsheet marks text.
     """
     cell = cell.strip().strip("\ufeff")
-    if kept := _KEPT_TEXT.match(cell):
+    if kept := KEPT_TEXT.match(cell):
         return kept[1].strip()
     if cell.startswith("'"):
         return cell[1:].strip()

@@ -46,7 +46,7 @@ LEFT JOIN (SELECT DISTINCT file_id, line FROM core.course_request_exports
            WHERE district = $district) e ON e.file_id = r.file_id AND e.line = r.line
 WHERE r.district = $district
   AND (r.state IS NULL OR r.school_year IS NULL OR r.school_year >= $next_year
-       OR (r.reason = 'other_year'
+       OR ((r.reason = 'other_year' OR r.problem <> '')
            AND r.received_at >= make_date(greatest($next_year, 2) - 1, 7, 1)))
 """
 _LATEST = f"""

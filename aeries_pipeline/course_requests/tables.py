@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import duckdb
 
+from aeries_pipeline.course_requests.model import ASKED
 from aeries_pipeline.stores.connection import table_exists
 from aeries_pipeline.stores.versions import make_tables
 
@@ -106,10 +107,10 @@ _VIEWS = {
                count(DISTINCT student_id) AS students
         FROM core.course_requests GROUP BY ALL
     """,
-    "core.course_requests_by_course": """
+    "core.course_requests_by_course": f"""
         SELECT district, school_year, school, course_id, grade, state, count(*) AS requests
         FROM core.course_requests
-        WHERE alternate_for = '' AND state IN ('ready', 'exported', 'already_in_aeries', 'held')
+        WHERE alternate_for = '' AND state IN {ASKED}
         GROUP BY ALL
     """,
     "core.course_request_arrivals": """

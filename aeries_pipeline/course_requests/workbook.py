@@ -23,6 +23,7 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, Shee
 from aeries_pipeline.course_requests.sheets import (
     AGAIN,
     FORMULA,
+    KEPT_TEXT,
     Line,
     Look,
     Sheet,
@@ -38,7 +39,6 @@ _BROKEN = (
     zipfile.BadZipFile, InvalidFileException, DefusedXmlException, KeyError, ValueError, IndexError,
     SyntaxError, EOFError, OSError, TypeError, AttributeError,
 )  # fmt: skip
-_KEPT_TEXT = re.compile(r'^="([^"]*)"$')
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _rows(sheet: Any) -> Iterator[Line]:  # noqa: ANN401 - openpyxl has several 
 def _excel_cell(cell: Any) -> str:  # noqa: ANN401 - openpyxl has several classes of cells
     value = cell.value
     if value is not None and cell.data_type == "f":
-        kept = _KEPT_TEXT.match(str(value))
+        kept = KEPT_TEXT.match(str(value))
         return kept[1].strip() if kept else FORMULA
     return _shown(value, str(cell.number_format or "") if value is not None else "")
 

@@ -111,16 +111,12 @@ def take_district(district_id: str, settings: Settings) -> FileLock:
     Raises:
         DistrictBusyError: If another process has it.
     """
-    private_directory(settings.locks)
-    lock = FileLock(settings.locks / f"{district_id}.lock", thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise DistrictBusyError(
-            f"{district_id}: another process is pulling this district just now; wait for it "
-            "to end (its run is in the Dagster UI) and start again"
-        ) from None
-    return lock
+    return _taken(
+        settings,
+        f"{district_id}.lock",
+        f"{district_id}: another process is pulling this district just now; wait for it "
+        "to end (its run is in the Dagster UI) and start again",
+    )
 
 
 @contextmanager
@@ -130,18 +126,25 @@ def whole_sync(district_id: str, settings: Settings) -> Iterator[None]:
     Raises:
         DistrictBusyError: If another command has it; nothing was asked for yet.
     """
-    lock = FileLock(private_directory(settings.locks) / f"{district_id}.sync.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise DistrictBusyError(
-            f"{district_id}: another command is syncing this district just now; wait for it to end "
-            "and start again; nothing was asked for"
-        ) from None
+    lock = _taken(
+        settings,
+        f"{district_id}.sync.lock",
+        f"{district_id}: another command is syncing this district just now; wait for it to end "
+        "and start again; nothing was asked for",
+    )
     try:
         yield
     finally:
         lock.release()
+
+
+def _taken(settings: Settings, name: str, busy: str) -> FileLock:
+    lock = FileLock(private_directory(settings.locks) / name, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DistrictBusyError(busy) from None
+    return lock
 
 
 def server_clock(text: object) -> datetime | None:

@@ -57,7 +57,7 @@ def sss_csv(rows: Iterable[Row], school: int, *, section_staff: bool) -> str:
             staff (PS) and not teacher numbers (TN).
     """
     header = ("SC", "SN", "SQ", "CN", "SE", "PS" if section_staff else "TN")
-    return _csv(
+    return csv_text(
         header,
         (
             (school, row.wanted.student_number, row.sequence, row.wanted.course_id, 0, 0)
@@ -68,7 +68,7 @@ def sss_csv(rows: Iterable[Row], school: int, *, section_staff: bool) -> str:
 
 def acr_csv(rows: Iterable[Row], school: int) -> str:
     """Return the rows of ACR: alternates and their order."""
-    return _csv(
+    return csv_text(
         ("SC", "SN", "SQ", "CN", "SRT"),
         (
             (school, row.wanted.student_number, row.sequence, row.wanted.course_id, row.sort_order)
@@ -79,7 +79,7 @@ def acr_csv(rows: Iterable[Row], school: int) -> str:
 
 def aca_csv(rows: Iterable[Row], school: int, header: Sequence[str] = ACA_HEADER) -> str:
     """Return the rows of ACA: which request an alternate belongs to."""
-    return _csv(
+    return csv_text(
         header,
         (
             (school, row.wanted.student_number, row.linked, row.sequence)
@@ -102,7 +102,7 @@ def import_files(
 
 def rejects_csv(rejects: Iterable[Reject]) -> str:
     """Return what cannot be imported, with what to do, for a person's spreadsheet."""
-    return _csv(
+    return csv_text(
         REJECTS_HEADER,
         (
             [
@@ -123,7 +123,14 @@ def harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_RUNS) else cell
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]], *, mark: bool = False) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]], *, mark: bool = False) -> str:
+    """Return a table as CSV with the line ends of Windows.
+
+    Args:
+        header: Names of the columns.
+        rows: Values in their order.
+        mark: Whether it opens with the byte order mark by which Excel knows UTF-8.
+    """
     out = io.StringIO()
     if mark:
         # A spreadsheet takes a file without it for Windows-1252.

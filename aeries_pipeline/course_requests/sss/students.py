@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import duckdb
 
 from aeries_pipeline.accounts.policy import Policy
+from aeries_pipeline.course_requests.model import ASKED
 from aeries_pipeline.course_requests.sss.reading import School
 from aeries_pipeline.stores.connection import CATALOG, table_exists
 
@@ -53,7 +54,7 @@ WITH rows AS (
 ), asked AS (
     SELECT student_id, count(*) AS requests FROM core.course_requests
     WHERE district = $district AND school_year = $year AND alternate_for = ''
-      AND state IN ('ready', 'exported', 'already_in_aeries', 'held') GROUP BY ALL
+      AND state IN {asked} GROUP BY ALL
 )
 SELECT grade, counselor, count(*), count(*) FILTER (requests IS NULL),
        count(*) FILTER (requests < $least), count(*) FILTER (requests > $most)
@@ -83,7 +84,7 @@ def read_groups(
         "AND table_name = 'students' AND column_name = 'CounselorNumber'",
         [CATALOG],
     ).fetchone()
-    query = _QUERY.format(counselor='"CounselorNumber"' if has_counselor else "0")
+    query = _QUERY.format(asked=ASKED, counselor='"CounselorNumber"' if has_counselor else "0")
     codes = ["", *policy.active_codes, *policy.pre_enrolled_codes]
     least, most = bounds
     rows = connection.execute(
@@ -97,7 +98,7 @@ def read_prerequisites(connection: duckdb.DuckDBPyConnection, school: School) ->
     rows = connection.execute(
         "SELECT course_id, count(*) FROM core.course_requests WHERE district = $district "
         "AND school = $school AND school_year = $year "
-        "AND state IN ('ready', 'exported', 'already_in_aeries', 'held') "
+        f"AND state IN {ASKED} "
         "AND list_contains(warnings, 'prerequisite_not_seen') GROUP BY ALL ORDER BY ALL",
         school.bound,
     ).fetchall()

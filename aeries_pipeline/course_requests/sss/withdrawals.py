@@ -6,15 +6,13 @@ are not granted, for the rest of the year.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
 
-from aeries_pipeline.course_requests.sss.contents import harmless
+from aeries_pipeline.course_requests.sss.contents import csv_text, harmless
 from aeries_pipeline.course_requests.sss.reading import School
 from aeries_pipeline.course_requests.tables import EXPORTS_COLUMNS
 from aeries_pipeline.stores.connection import table_exists
@@ -101,20 +99,18 @@ def read_withdrawals(connection: duckdb.DuckDBPyConnection, school: School) -> l
 
 def withdrawals_csv(withdrawals: Sequence[Withdrawal], school: int, titles: dict[str, str]) -> str:
     """Return the list for a person's spreadsheet."""
-    out = io.StringIO()
-    # A spreadsheet takes a file without it for Windows-1252.
-    out.write("\ufeff")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(HEADER)
-    for one in withdrawals:
-        writer.writerow(
+    return csv_text(
+        HEADER,
+        (
             (
                 school, one.student_number, one.student_id, one.table, one.sequence,
                 one.course_id, harmless(titles.get(one.course_id, "")),
                 f"{one.exported_at:%Y-%m-%d}",
             )
-        )  # fmt: skip
-    return out.getvalue()
+            for one in withdrawals
+        ),
+        mark=True,
+    )  # fmt: skip
 
 
 def record_withdrawals(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from aeries_pipeline.accounts.model import DONE
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.operations.notices.notice import Line
 from aeries_pipeline.operations.status.health import health_of
@@ -18,13 +19,6 @@ GRACE = timedelta(minutes=30)
 """How long after an opening the first pull may be on its way without a sign in the ledger."""
 
 _BACK = timedelta(days=15)
-_DONE = {
-    "create": "created",
-    "update": "updated",
-    "transfer": "moved",
-    "deactivate": "deactivated",
-    "reactivate": "reactivated",
-}
 
 
 def last_opening(
@@ -90,7 +84,9 @@ def digest(statuses: Sequence[DistrictStatus]) -> list[Line]:
             parts.append(f"the window closed before {one.closed_early} partitions came")
         if one.holds:
             parts.append(f"aeries-pipeline accounts review {one.id}")
-        changes = [f"{n} {_DONE.get(kind, kind)}" for kind, n in one.changed.items() if n]
+        changes = [
+            f"{one.changed[kind]} {word}" for kind, word in DONE.items() if one.changed.get(kind)
+        ]
         parts.append(f"accounts: {', '.join(changes) or 'no change'}")
         lines.append(Line("digest", "; ".join(parts), one.id))
     return lines

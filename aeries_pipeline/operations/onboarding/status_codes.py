@@ -18,6 +18,7 @@ from aeries_pipeline.catalog.blank import WHITE
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.errors import AeriesError, StoppedError
 from aeries_pipeline.ingest.api.client import AeriesClient, Answer
+from aeries_pipeline.ingest.api.paging import pages
 from aeries_pipeline.operations.onboarding.findings import Finding, failed, passed, warned
 
 STEP = "status codes"
@@ -103,24 +104,20 @@ def _code(row: Mapping[str, Any]) -> str:
 
 
 def _pages(client: AeriesClient, school: int, year: int, first: Answer | None) -> Iterator[Answer]:
-    """Yield the pages of a school's list; a short one is taken for the last."""
+    """Yield the pages of a school's list, of which the first may have been read already."""
     resource = RESOURCES["students"]
     paging = resource.paging
     assert paging is not None  # noqa: S101 - the catalogue says so
-    start, answer = 1, first
-    while True:
-        if answer is None:
-            answer = client.get(
-                resource.path.format(school=school, year=year),
-                params={
-                    "DatabaseYear": year, paging.first: start, paging.last: start + paging.size - 1,
-                },
-                what=f"school {school}, students",
-            )  # fmt: skip
-        yield answer
-        if len(answer.rows) != paging.size:
-            return
-        start, answer = start + paging.size, None
+    path = resource.path.format(school=school, year=year)
+    what = f"school {school}, students"
+
+    def fetch(start: int, end: int) -> Answer:
+        if first is not None and (start, end) == (1, paging.size):
+            return first
+        params = {"DatabaseYear": year, paging.first: start, paging.last: end}
+        return client.get(path, params=params, what=what)
+
+    yield from pages(fetch, size=paging.size, key=resource.key, what=what)
 
 
 def _meanings(client: AeriesClient, year: int) -> dict[str, str]:

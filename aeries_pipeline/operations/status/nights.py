@@ -1,26 +1,21 @@
-"""What the last fourteen nights brought, one sign for each night.
-
-A night goes from noon to noon of the district's own clock and carries the date
-of its evening, so that a window across midnight is one night.
-"""
+"""What the last nights brought, one sign for each night."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import duckdb
 
+from aeries_pipeline.districts.nights import NIGHTS, last_nights
 from aeries_pipeline.districts.roster import District
 
-NIGHTS = 14
 WHOLE, PART, NOTHING, QUIET = "█", "▄", "x", "·"
 LEGEND = (
     f"{WHOLE} everything came, {PART} a part came, {NOTHING} nothing came, {QUIET} nothing was "
     "asked for; the last sign is the newest night."
 )
 _PLAIN = str.maketrans({WHOLE: "#", PART: "+", QUIET: "."})
-_HALF_A_DAY = timedelta(hours=12)
 
 _COUNTS = f"""
 WITH zones AS (SELECT unnest(?) AS district, unnest(?) AS zone),
@@ -56,8 +51,7 @@ def count_nights(
 
 def picture(counts: Counts, district: District, moment: datetime) -> str:
     """Return one sign for each of the last nights, the oldest first."""
-    last = (moment.astimezone(district.zone).replace(tzinfo=None) - _HALF_A_DAY).date()
-    nights = (last - timedelta(days=back) for back in reversed(range(NIGHTS)))
+    nights = last_nights(district.zone, moment.astimezone(UTC).replace(tzinfo=None))
     return "".join(sign(*counts.get(night, (0, 0))) for night in nights)
 
 

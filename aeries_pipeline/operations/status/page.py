@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
+from aeries_pipeline.districts.nights import NIGHTS
 from aeries_pipeline.operations.status.health import health_of
 from aeries_pipeline.operations.status.nights import (
     LEGEND,
-    NIGHTS,
     NOTHING,
     PART,
     QUIET,

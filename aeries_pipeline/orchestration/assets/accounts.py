@@ -13,9 +13,10 @@ from aeries_pipeline.accounts import columns, decide
 from aeries_pipeline.accounts.checks import QUESTIONS, WAITING, answers
 from aeries_pipeline.accounts.compute import Computed, compute
 from aeries_pipeline.accounts.model import Kind
-from aeries_pipeline.accounts.preview import NIGHTS, Preview, left_to_deliver
+from aeries_pipeline.accounts.preview import Preview, left_to_deliver
 from aeries_pipeline.accounts.review import Waiting, pairs_of, summarised
 from aeries_pipeline.accounts.tables import ACCOUNTS_COLUMNS, CHANGES_COLUMNS
+from aeries_pipeline.districts.nights import NIGHTS
 from aeries_pipeline.orchestration.assets.checks import check_result, check_specs
 from aeries_pipeline.orchestration.assets.confirmations import CONFIRMATIONS
 from aeries_pipeline.orchestration.assets.describe import OWNER, table_metadata

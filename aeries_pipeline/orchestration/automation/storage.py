@@ -67,7 +67,7 @@ def _engine(address: str) -> Engine:
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=4,  # Dagster looks at a new file with two at once.
-        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+        connect_args={"check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
