@@ -159,7 +159,7 @@ def test_the_roster_settles_the_channels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        ({"kind": "pager"}, "does not match any of the expected tags"),
+        ({"kind": "pager"}, "notifications: 0.kind: is not known; choose from email, slack, teams"),
         ({"kind": "slack"}, "webhook_env: is missing"),
         ({"kind": "slack", "webhook": "https://hooks.example/SECRET"}, "no such setting"),
         ({"kind": "slack", "webhook_env": "A", "districts": ["x"]}, "'x' is not in the roster"),
