@@ -48,6 +48,10 @@ class Paging:
     size: int
 
 
+API_SECURITY = "School Info > Configurations > Security > API Security"
+"""Where in Aeries certificates and their permissions are kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Area:
     """A box of the API Security page that lets a certificate read something.
@@ -65,7 +69,7 @@ class Area:
         """The sentence that asks a district for it."""
         return (
             f"tick Read on '{self.name}' ({self.group}) for this certificate in Aeries, "
-            "School Info > Configurations > Security > API Security"
+            f"{API_SECURITY}"
         )
 
 

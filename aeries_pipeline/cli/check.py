@@ -1,4 +1,4 @@
-"""``aeries-pipeline check``: the onboarding check as a table and a message."""
+"""``aeries-pipeline check``: the onboarding check as a table, and as a page for the district."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.ingest.session import take_district
 from aeries_pipeline.operations.onboarding.check import check
 from aeries_pipeline.operations.onboarding.findings import Finding, Verdict, is_good
-from aeries_pipeline.operations.onboarding.message import message
+from aeries_pipeline.operations.onboarding.page import page_of, text, write_page
 from aeries_pipeline.settings import Settings
 
 _MARKS = {
@@ -43,7 +43,11 @@ def run_check(
     good = is_good(findings)
     if good:
         console.print(f"{district.id} can be pulled: aeries-pipeline sync {district.id}")
-    if any(one.ask for one in findings):
+    page = page_of(district, findings)
+    if page.asks:
         console.rule("To send to the district")
-        console.print(message(district, findings), markup=False, soft_wrap=True)
+        console.print(text(page), markup=False, soft_wrap=True)
+    place = write_page(settings, district, findings)
+    if place is not None:
+        console.print(f"the page for the district: {place}", markup=False, soft_wrap=True)
     return good

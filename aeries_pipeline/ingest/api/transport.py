@@ -43,6 +43,22 @@ class Timeouts:
     max_bytes: int = 1 << 30
 
 
+def proxies_for(base: str) -> dict[str, str]:
+    """Return the proxies that the environment names for a site, by scheme."""
+    # What is not encrypted stays on this machine, whatever proxy the environment names.
+    if base.startswith("http:") and is_loopback(base):
+        return {}
+    with requests.Session() as session:
+        found = session.merge_environment_settings(base, {}, None, None, None)
+    return dict(found["proxies"])
+
+
+def proxy_of(base: str) -> str | None:
+    """Return host and port of the proxy before a site, without its password; None without one."""
+    proxy = select_proxy(base, proxies_for(base))
+    return host_of(proxy) if proxy else None
+
+
 class Transport:
     """A connection that is kept open between requests. Not for several threads.
 
@@ -72,6 +88,7 @@ class Transport:
         self._piece = _PIECE
         self._cookies = requests.cookies.RequestsCookieJar()
         with requests.Session() as session:
+            self._proxies = proxies_for(base)
             found = session.merge_environment_settings(base, {}, None, None, None)
             # Credentials of a .netrc must not travel to a district's server.
             session.trust_env = False
@@ -79,9 +96,6 @@ class Transport:
             self._prepared = session.prepare_request(requests.Request("GET", base))
         self._certificate = certificate
         self._base = self._prepared.url or base
-        # What is not encrypted stays on this machine, whatever proxy the environment names.
-        stays = base.startswith("http:") and is_loopback(base)
-        self._proxies: dict[str, str] = {} if stays else dict(found["proxies"])
         # A path or True: nothing of the environment can turn the verification off.
         self._verify: str | bool = str(ca_file) if ca_file else (found["verify"] or True)
 
@@ -173,7 +187,7 @@ class Transport:
 
     def _proxy(self) -> str:
         """Return host and port of the proxy, without its password."""
-        return host_of(select_proxy(self._base, self._proxies) or "")
+        return proxy_of(self._base) or ""
 
     def _request(
         self, path: str, params: Mapping[str, str | int], *, with_certificate: bool

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aeries_pipeline.districts.urls import is_loopback
+from aeries_pipeline.ingest.api.transport import proxy_of
 from aeries_pipeline.operations.onboarding.findings import Finding, failed, passed, warned
 
 XELLO_ADDRESSES = "158.106.118.74, 38.122.71.192/29, 38.69.154.0/24"
@@ -26,6 +27,9 @@ def look(base: str, timeout: float = 10.0, ca_file: Path | None = None) -> list[
     parts = urlsplit(base)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
+    proxy = proxy_of(base)
+    if proxy is not None:
+        return [_proxy(proxy, timeout)]
     found = [_name(host, port)]
     if not found[-1].blocks:
         found.append(_port(host, port, timeout))
@@ -34,6 +38,20 @@ def look(base: str, timeout: float = 10.0, ca_file: Path | None = None) -> list[
             _tls(host, port, timeout, ca_file) if parts.scheme == "https" else _plain(host)
         )
     return found
+
+
+def _proxy(proxy: str, timeout: float) -> Finding:
+    """Look for the proxy through which everything goes; name and TLS of the site are its to see."""
+    parts = urlsplit(f"//{proxy}")
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=timeout):
+            return passed("proxy", f"requests go through {proxy}, which answers")
+    except OSError:
+        return failed(
+            "proxy",
+            f"the proxy {proxy} of this machine's environment does not answer; start it, correct "
+            "HTTPS_PROXY, or name the site's host in NO_PROXY",
+        )
 
 
 def _name(host: str, port: int) -> Finding:

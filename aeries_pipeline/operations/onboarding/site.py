@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from aeries_pipeline.catalog.registry import RESOURCES
-from aeries_pipeline.catalog.resource import Grain, Resource
+from aeries_pipeline.catalog.resource import API_SECURITY, Grain, Resource
 from aeries_pipeline.districts.errors import (
     AeriesError,
     PermissionMissingError,
@@ -32,14 +32,14 @@ ASKS = {
     "windows_authentication": "Your Aeries address asks for a Windows login. Please give us one "
     "that is open to API certificates.",
     "html_page": "At the address you gave us a web page answers instead of the Aeries API. Please "
-    "copy the address from the API Security page, and tell us whether single sign-on or a proxy "
-    "stands before it.",
+    f"copy the address from the API Security page ({API_SECURITY}), and tell us whether single "
+    "sign-on or a proxy stands before it.",
     "redirected": "The address you gave us redirects to a login page. Please copy the address from "
-    "the API Security page of Aeries.",
+    f"the API Security page of Aeries ({API_SECURITY}).",
     "moved": "Your Aeries site has moved. Please confirm its new address.",
     "blocked": "A firewall or proxy answers in place of Aeries. Please let our servers through.",
     "not_found": "No Aeries API was found at the address you gave us. Please copy the address from "
-    "the API Security page.",
+    f"the API Security page ({API_SECURITY}).",
 }
 
 
@@ -179,7 +179,8 @@ def schools(client: AeriesClient, year: int) -> tuple[Finding, list[dict[str, An
         if error.code == "certificate_rejected":
             ask = (
                 "Your Aeries does not accept the certificate. Please check on the API Security "
-                "page that its status is Active, and send it again; upper and lower case count."
+                f"page ({API_SECURITY}) that its status is Active, and send it again; upper and "
+                "lower case count."
             )
         return failed("certificate", str(error), ask), []
     return passed("certificate", "accepted"), answer.rows

@@ -12,7 +12,7 @@ from aeries_pipeline.ingest.session import DistrictBusyError, take_district
 from aeries_pipeline.operations.onboarding import site
 from aeries_pipeline.operations.onboarding.check import check
 from aeries_pipeline.operations.onboarding.findings import Finding, Verdict, is_good
-from aeries_pipeline.operations.onboarding.message import message
+from aeries_pipeline.operations.onboarding.page import page_of, text, write_page
 from aeries_pipeline.orchestration.assets.checks import check_specs
 from aeries_pipeline.orchestration.assets.describe import OWNER
 from aeries_pipeline.orchestration.assets.links import links
@@ -59,9 +59,12 @@ def build_onboarding_asset(partitions: Partitions) -> dg.AssetsDefinition:
             raise dg.Failure(str(error), allow_retries=False) from None
         metadata: dict[str, Any] = {
             "steps": dg.MetadataValue.md(_table(findings)),
-            "to_send_to_the_district": dg.MetadataValue.md(message(district, findings)),
+            "to_send_to_the_district": dg.MetadataValue.md(text(page_of(district, findings))),
             "steps_not_passed": sum(one.verdict is not Verdict.PASSED for one in findings),
         }
+        page = write_page(aeries.settings, district, findings)
+        if page is not None:
+            metadata["page_for_the_district"] = dg.MetadataValue.path(str(page))
         if reason:
             metadata["outside_window"] = reason
         verdict = dg.AssetCheckResult(

@@ -14,12 +14,16 @@ from aeries_pipeline.emulator.site import XELLO_GRANT
 from aeries_pipeline.ingest.api.transport import Timeouts
 from aeries_pipeline.operations.onboarding.check import STEPS, check
 from aeries_pipeline.operations.onboarding.findings import Finding, Verdict, is_good
-from aeries_pipeline.operations.onboarding.message import message
 from aeries_pipeline.operations.onboarding.network import look
+from aeries_pipeline.operations.onboarding.page import page_of, text
 from aeries_pipeline_tests.conftest import CERTIFICATE, World
 from aeries_pipeline_tests.processes.test_command_line import call
 
 QUICK = Timeouts(connect=1.0, read=2.0, total=3.0)
+
+
+def message(district: District, findings: list[Finding]) -> str:
+    return text(page_of(district, findings))
 
 
 def run(district: District, **how: object) -> list[Finding]:
