@@ -38,9 +38,9 @@ class Wish:
     """
 
     district: str
-    dry_run: bool
-    again: bool
-    who: str
+    dry_run: bool = False
+    again: bool = False
+    who: str = ""
 
 
 def deliver_files(settings: Settings, wish: Wish, console: Console) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from rich.console import Console
 
-from aeries_pipeline.cli.demo_site import day_of, install, note_day
+from aeries_pipeline.cli.deliver import Wish, deliver_files
+from aeries_pipeline.cli.demo_site import day_of, install, note_day, with_receiver
 from aeries_pipeline.cli.publish import publish_copy
 from aeries_pipeline.cli.requests import take_file
 from aeries_pipeline.cli.results import show
@@ -82,6 +84,7 @@ def run_demo(settings: Settings, console: Console, *, keep_serving: bool = False
         good = _days(settings, emulator, console) and good
         console.rule("The analysts' copy")
         good = publish_copy(settings, console) and good
+        good = _deliver(settings, port, console) and good
         _what_next(settings, console)
         if keep_serving:
             console.print("The emulator goes on serving; stop it with Ctrl-C.")
@@ -154,6 +157,21 @@ def _answer(settings: Settings, console: Console, title: str, query: str, bound:
     show(list(rows[0]) if rows else [], [list(row.values()) for row in rows], None, console)
 
 
+def _deliver(settings: Settings, port: int, console: Console) -> bool:
+    """Deliver the newest files to an SFTP server of this machine, and name what arrived there."""
+    console.rule("A delivery by SFTP")
+    with with_receiver(settings, port) as (with_delivery, received):
+        target = load_roster(with_delivery.roster).get(PLANNER).delivery
+        console.print(f"A receiver listens: {target}", soft_wrap=True)
+        good = deliver_files(with_delivery, Wish(PLANNER, who="the demo"), console)
+    console.print(f"What arrived, in {received}:", soft_wrap=True)
+    for one in sorted(received.iterdir()):
+        content = one.read_bytes()
+        rows, digest = content.count(b"\n") - 1, sha256(content).hexdigest()
+        console.print(f"    {one.name}: {rows:,} rows, SHA-256 {digest[:16]}...")
+    return good
+
+
 def _what_next(settings: Settings, console: Console) -> None:
     console.rule("What next")
     lines = (
@@ -168,6 +186,8 @@ def _what_next(settings: Settings, console: Console) -> None:
         '    .venv/bin/aeries-pipeline sql "SELECT * FROM core.account_changes_by_day"',
         f"What Xello would import, and what schools would import into Aeries: {settings.out}",
         f"    open a preview.html below {settings.out / PLANNER / 'sss'} in a browser",
+        "What was sent where, with the SHA-256 of each file (docs/deliveries.md):",
+        '    .venv/bin/aeries-pipeline sql "SELECT * FROM meta.sent"',
         "Break something: docs/emulator.md lists the faults.",
     )
     for line in lines:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aeries_pipeline.cli.demo_site import following, install
+from aeries_pipeline.cli.demo_site import following, with_receiver
 from aeries_pipeline.emulator.serve import demo_emulator, free_port, serving
 from aeries_pipeline.orchestration.automation.instance import prepare_home
 from aeries_pipeline.orchestration.automation.origin import LOCATION, MODULE
@@ -47,7 +47,7 @@ def serve_ui(settings: Settings, port: int, console: Console, *, with_emulator: 
             if at != DEMO_PORT:
                 console.print(f"Port {DEMO_PORT} is in use; the emulator takes {at}.")
             if settings.is_demo:
-                settings = install(settings, at)
+                settings, _received = stack.enter_context(with_receiver(settings, at))
                 stack.enter_context(following(emulator, settings))
             stack.enter_context(serving(emulator, at))
         console.print(f"Dagster's UI: http://127.0.0.1:{free}", soft_wrap=True)

@@ -135,8 +135,9 @@ class SftpRemote:
 
     def sha256(self, name: str) -> str:
         """Return the SHA-256 of a file, by reading it back."""
+        bytes_there = self.size(name)
         with _told("read a file back"), self._client.open(self._at(name), "rb") as file:
-            file.prefetch(max_concurrent_requests=64)
+            file.prefetch(bytes_there, max_concurrent_requests=64)
             return digest_of(pieces_of(lambda _size: file.read(CHUNK)))
 
     def rename(self, old: str, new: str) -> None:

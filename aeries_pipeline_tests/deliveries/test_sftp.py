@@ -248,6 +248,7 @@ def environment(outgoing: Outgoing) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 def test_the_command_line_delivers_and_a_dry_run_sends_nothing(
     receiver: Receiver, tmp_path: Path
 ) -> None:

@@ -145,6 +145,8 @@ def test_the_demo_ends_well(tmp_path: Path) -> None:
         "osprey-uhsd",
         "What became of the accounts since",
         "files for Xello: written to",
+        "files for Xello: delivered to sftp://xello@127.0.0.1:",
+        "StudentCourses.txt: ",
         "make ui",
     ):
         assert words in done.stdout
