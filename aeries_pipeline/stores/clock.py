@@ -19,8 +19,8 @@ from aeries_pipeline.stores.connection import CATALOG
 TOLERANCE = timedelta(minutes=10)
 """Clocks of machines that share a data directory may differ by as much."""
 
-_STATED = {("core.course_requests", "requested_at")}
-"""Moments that a file states; they are not this machine's."""
+_STATED = {("core.course_requests", "requested_at"), ("meta.sent", "due_at")}
+"""Moments that a file states, and deadlines: they are not this machine's present."""
 
 
 def furthest(connection: duckdb.DuckDBPyConnection) -> datetime | None:

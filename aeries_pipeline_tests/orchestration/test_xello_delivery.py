@@ -139,6 +139,9 @@ def test_a_sync_ends_with_the_delivery_and_files_start_one(
     assert sync_district(world.settings, Request("eagle-usd"), console)
     assert sorted(received(tmp_path / "share")) == sorted(NAMES)
     said = capsys.readouterr().out
+    assert sync_district(world.settings, Request("eagle-usd"), console), (
+        "a deadline that lies ahead is no clock that was ahead"
+    )
     assert "files for Xello: delivered to folder share" in said
     defs = build_defs(world.settings)
     with open_instance(world.settings) as instance:
