@@ -59,8 +59,10 @@ def graph() -> str:
         '  inbox(["inbox: course requests"])',
         '  core_course_requests["core/course_requests, by district"]',
         '  out_sss_files["out/sss_files, by school"]',
+        '  out_sss_delivery["out/sss_delivery, by district"]',
         '  aeries_sss(["Aeries, table SSS"])',
         "  xello -.-> inbox --> core_course_requests --> out_sss_files -.-> aeries_sss",
+        "  out_sss_files --> out_sss_delivery -.-> aeries_sss",
     ]
     requests = ("course_requests", "alternate_course_requests")
     for name in ("schools", "courses", "students", *requests):

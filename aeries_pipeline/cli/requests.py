@@ -25,7 +25,11 @@ from aeries_pipeline.course_requests.statement import Covers
 from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.automation.instance import open_instance
-from aeries_pipeline.orchestration.automation.jobs import EXPORT_REQUESTS, TAKE_REQUESTS
+from aeries_pipeline.orchestration.automation.jobs import (
+    DELIVER_REQUESTS,
+    EXPORT_REQUESTS,
+    TAKE_REQUESTS,
+)
 from aeries_pipeline.orchestration.partitions import DISTRICT_TAG, range_tags, school_keys
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse
@@ -113,7 +117,7 @@ def follow_requests(
 def run_requests(
     defs: dg.Definitions, instance: dg.DagsterInstance, district: District
 ) -> list[dg.ExecuteInProcessResult]:
-    """Run both jobs of course requests for a district."""
+    """Run the jobs of course requests for a district: take, write, and deliver where settled."""
     tags = {DISTRICT_TAG: district.id}
     taken = defs.resolve_job_def(TAKE_REQUESTS).execute_in_process(
         run_config=QUIET,
@@ -132,7 +136,18 @@ def run_requests(
         tags=tags | range_tags(keys),
         raise_on_error=False,
     )
-    return [taken, exported]
+    runs = [taken, exported]
+    if exported.success and district.course_requests.delivery is not None:
+        runs.append(
+            defs.resolve_job_def(DELIVER_REQUESTS).execute_in_process(
+                run_config=QUIET,
+                instance=instance,
+                partition_key=district.id,
+                tags=tags,
+                raise_on_error=False,
+            )
+        )
+    return runs
 
 
 def tell_requests(
@@ -157,6 +172,11 @@ def tell_requests(
             warn(console, sentence)
         good &= run.success
     show_requests(settings, district.id, console)
+    for run in runs:
+        if run.success and run.job_def.name == DELIVER_REQUESTS:
+            console.print(
+                f"course requests: at {district.course_requests.delivery}", soft_wrap=True
+            )
     return good
 
 

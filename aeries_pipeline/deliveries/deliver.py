@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from aeries_pipeline.deliveries.decide import decide, due_at, is_late, next_pause
 from aeries_pipeline.deliveries.ledger import Entry, Ledger
-from aeries_pipeline.deliveries.parcels import Parcel
+from aeries_pipeline.deliveries.parcels import REQUESTS, XELLO, Parcel
 from aeries_pipeline.deliveries.place import forget_replaced, put_in_place, undo
 from aeries_pipeline.deliveries.remote import Remote, RemoteError
 from aeries_pipeline.deliveries.way import connect
@@ -26,7 +26,7 @@ from aeries_pipeline.stores.outcomes import new_id, now
 _LONGEST_DELIVERY = 600.0
 """Seconds that nobody's files take, retries apart."""
 
-_CALLED = {"xello": "the files for Xello", "course_requests": "the files of course requests"}
+_CALLED = {XELLO: "the files for Xello", REQUESTS: "the files of course requests"}
 
 
 class NotDeliveredError(RuntimeError):
@@ -96,8 +96,8 @@ class Job:
 
     @property
     def due(self) -> datetime | None:
-        """Until when the set has to be there."""
-        if self.target.deadline is None:
+        """Until when the set has to be there; course requests wait for no clock."""
+        if self.target.deadline is None or self.parcel.kind != XELLO:
             return None
         return due_at(self.parcel.made_at, self.target.deadline, self.district.zone)
 

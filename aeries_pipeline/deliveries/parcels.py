@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from aeries_pipeline.accounts.xello.layout import LAYOUTS
+from aeries_pipeline.course_requests.sss.deliver import last_folder
 from aeries_pipeline.deliveries.place import Item
 from aeries_pipeline.stores.deliveries import MANIFEST, newest
 
 XELLO = "xello"
+REQUESTS = "course_requests"
 
 
 class NothingToSendError(RuntimeError):
@@ -27,6 +30,7 @@ class Parcel:
     Attributes:
         kind: What it is: xello or course_requests.
         folder: Where it lies.
+        name: What the ledger knows it by.
         made_at: UTC without a zone.
         items: Its files; a manifest is the last.
         rows: Rows of each file, headers apart, where the manifest has them.
@@ -34,14 +38,10 @@ class Parcel:
 
     kind: str
     folder: Path
+    name: str
     made_at: datetime
     items: Sequence[Item]
     rows: Mapping[str, int]
-
-    @property
-    def name(self) -> str:
-        """Its name, that of its folder."""
-        return self.folder.name
 
 
 def xello_parcel(out: Path, district: str, extra: Sequence[str]) -> Parcel:
@@ -67,15 +67,42 @@ def xello_parcel(out: Path, district: str, extra: Sequence[str]) -> Parcel:
     return parcel_of(XELLO, place / str(manifest["name"]), manifest, names)
 
 
+def requests_parcel(out: Path, district: str, school: int) -> Parcel | None:
+    """Return a school's newest finished folder of course requests; None before the first.
+
+    Args:
+        out: The folder for everything that is delivered.
+        district: District id.
+        school: School code.
+
+    Raises:
+        NothingToSendError: If a file was changed since it was made.
+    """
+    folder = last_folder(out, district, school)
+    if folder is None:
+        return None
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return parcel_of(REQUESTS, folder, manifest, [*manifest["files"], MANIFEST], f"{school}/")
+
+
 def parcel_of(
     kind: str, folder: Path, manifest: Mapping[str, Any], names: Sequence[str], prefix: str = ""
 ) -> Parcel:
     """Return files of a finished folder as a set, held against its manifest.
 
+    Args:
+        kind: What it is.
+        folder: Where it lies.
+        manifest: Its manifest.
+        names: Files of it.
+        prefix: Folders in which it keeps its own at the receiver; in none where empty.
+
     Raises:
         NothingToSendError: If a file is missing or is another one than the manifest says.
     """
     stated = manifest["files"]
+    # What keeps its folder at the receiver has a folder of its own there as well.
+    place = f"{prefix}{folder.name}/" if prefix else ""
     items = []
     for name in names:
         path = folder / name
@@ -87,9 +114,9 @@ def parcel_of(
                 f"{manifest['district']}: {name} in {folder} is not what its manifest says, so "
                 "nothing was sent; find out who changed it, then have the files made again"
             )
-        items.append(Item(f"{prefix}{name}", path, len(content), digest))
-    rows = {f"{prefix}{name}": one["rows"] for name, one in stated.items() if "rows" in one}
-    return Parcel(kind, folder, made_at_of(manifest), items, rows)
+        items.append(Item(f"{place}{name}", path, len(content), digest))
+    rows = {f"{place}{name}": one["rows"] for name, one in stated.items() if "rows" in one}
+    return Parcel(kind, folder, f"{prefix}{folder.name}", made_at_of(manifest), items, rows)
 
 
 def made_at_of(manifest: Mapping[str, Any]) -> datetime:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aeries_pipeline.districts.configuration import Settled
+from aeries_pipeline.districts.settled import Settled
 
 About = Literal["runs", "checks", "digest"]
 

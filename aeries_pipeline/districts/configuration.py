@@ -1,4 +1,4 @@
-"""What a person settles in the roster about one district, and the base of such settings.
+"""What a person settles in the roster about one district.
 
 Shapes, defaults and bounds; what follows from a setting is where it is used.
 """
@@ -9,18 +9,15 @@ import re
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from aeries_pipeline.districts.delivery import DeliverySettings
+from aeries_pipeline.districts.settled import Settled
 
 REQUEST_COLUMNS = (
     "student_id", "course_id", "priority", "alternate_for", "school_year", "requested_at",
 )  # fmt: skip
 """What a column of a file of course requests may hold."""
-
-
-class Settled(BaseModel):
-    """Frozen, without unknown names; a refusal does not echo the value."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class SafeguardSettings(Settled):
@@ -153,6 +150,7 @@ class CourseRequestSettings(Settled):
     restore_zeros: bool = False
     requests_a_student: tuple[int, int] = (5, 9)
     withdrawals_in_script: bool = False
+    delivery: DeliverySettings | None = None
 
     @field_validator("columns")
     @classmethod

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from aeries_pipeline.districts.configuration import Settled
+from aeries_pipeline.districts.settled import Settled
 
 _SECRETS = frozenset({"password", "passphrase", "secret_key", "access_key"})
 """What somebody may write in the clear; each belongs in a variable, named with ``_env``."""

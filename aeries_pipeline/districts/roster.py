@@ -39,13 +39,13 @@ from aeries_pipeline.districts.configuration import (
     PublishSettings,
     RetentionSettings,
     SafeguardSettings,
-    Settled,
 )
 from aeries_pipeline.districts.delivery import DeliverySettings
 from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.districts.mistakes import mistake_of, problem_of
 from aeries_pipeline.districts.readings import Reading, reading_of
 from aeries_pipeline.districts.secret import Certificate
+from aeries_pipeline.districts.settled import Settled
 from aeries_pipeline.districts.urls import api_base
 from aeries_pipeline.districts.windows import TOLD, Windows, parse_windows
 from aeries_pipeline.districts.yaml_reader import read_yaml

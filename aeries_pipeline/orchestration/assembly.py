@@ -21,6 +21,7 @@ from aeries_pipeline.orchestration.assets.operator_page import build_operator_pa
 from aeries_pipeline.orchestration.assets.published import build_published_asset
 from aeries_pipeline.orchestration.assets.raw import build_raw_assets
 from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.orchestration.assets.sss_delivery import build_sss_delivery_asset
 from aeries_pipeline.orchestration.assets.xello import build_xello_asset
 from aeries_pipeline.orchestration.assets.xello_delivery import build_xello_delivery_asset
 from aeries_pipeline.orchestration.automation.downstream import build_automation_sensor
@@ -58,6 +59,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
             build_xello_delivery_asset(partitions),
             build_requests_asset(partitions),
             build_sss_asset(partitions),
+            build_sss_delivery_asset(partitions),
             build_published_asset(),
             build_operator_page(),
             build_onboarding_asset(partitions),

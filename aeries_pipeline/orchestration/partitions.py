@@ -38,12 +38,14 @@ class Partitions:
     Attributes:
         districts: One key for each district.
         schools: One key for each school of each district.
-        delivering: One key for each district whose files are delivered.
+        delivering: One key for each district whose files for Xello are delivered.
+        delivering_requests: One key for each district whose course requests are delivered.
     """
 
     districts: dg.StaticPartitionsDefinition
     schools: dg.StaticPartitionsDefinition
     delivering: dg.StaticPartitionsDefinition
+    delivering_requests: dg.StaticPartitionsDefinition
 
     def of(self, grain: Grain) -> dg.StaticPartitionsDefinition:
         """Return the partitions of a grain."""
@@ -52,6 +54,12 @@ class Partitions:
     def same_district(self) -> dg.StaticPartitionMapping:
         """Return the mapping from districts upstream to those of them that deliver."""
         return dg.StaticPartitionMapping({key: key for key in self.delivering.get_partition_keys()})
+
+    def schools_of_delivering_district(self) -> dg.StaticPartitionMapping:
+        """Return the mapping from schools upstream to their district where that delivers."""
+        known = set(self.delivering_requests.get_partition_keys())
+        keys = [(key, split(key)[0]) for key in self.schools.get_partition_keys()]
+        return dg.StaticPartitionMapping({key: name for key, name in keys if name in known})
 
     def schools_of_district(self) -> dg.StaticPartitionMapping:
         """Return the mapping from schools upstream to their district downstream."""
@@ -75,6 +83,9 @@ def build_partitions(roster: Roster) -> Partitions:
             [key for district in roster.districts for key in school_keys(district)]
         ),
         dg.StaticPartitionsDefinition([one.id for one in roster.districts if one.delivery]),
+        dg.StaticPartitionsDefinition(
+            [one.id for one in roster.districts if one.course_requests.delivery]
+        ),
     )
 
 

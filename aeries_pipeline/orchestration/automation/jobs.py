@@ -9,6 +9,7 @@ import dagster as dg
 from aeries_pipeline.catalog.registry import of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.orchestration.assets.course_requests import REQUESTS, SSS_FILES
+from aeries_pipeline.orchestration.assets.sss_delivery import SSS_DELIVERY
 from aeries_pipeline.orchestration.assets.xello_delivery import XELLO_DELIVERY
 
 PULL_DISTRICT = "pull_district"
@@ -18,6 +19,7 @@ TAKE_REQUESTS = "course_requests"
 EXPORT_REQUESTS = "sss_files"
 PUBLISH = "publish"
 DELIVER = "deliver"
+DELIVER_REQUESTS = "deliver_course_requests"
 
 
 def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
@@ -52,6 +54,11 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
             DELIVER,
             selection=dg.AssetSelection.assets(XELLO_DELIVERY),
             description="Delivers a district's newest files to whom the roster names.",
+        ),
+        dg.define_asset_job(
+            DELIVER_REQUESTS,
+            selection=dg.AssetSelection.assets(SSS_DELIVERY),
+            description="Delivers the newest files of each school to whom the roster names.",
         ),
         dg.define_asset_job(
             PUBLISH,
