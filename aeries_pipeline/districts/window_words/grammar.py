@@ -349,11 +349,15 @@ def _groupings(atoms: list[Token]) -> list[list[Span]]:
     return found
 
 
+def _trimmed(atoms: list[Token]) -> list[Token]:
+    """Take separators off the end."""
+    while atoms and atoms[-1].kind == "sep":
+        atoms = atoms[:-1]
+    return atoms
+
+
 def _excluded(allowed: list[Token], forbidden: list[Token], sign: Token, words: str) -> list[Span]:
-    while allowed and allowed[-1].kind == "sep":
-        allowed = allowed[:-1]
-    while forbidden and forbidden[-1].kind == "sep":
-        forbidden = forbidden[:-1]
+    allowed, forbidden = _trimmed(allowed), _trimmed(forbidden)
     forbidden = _joined(forbidden, _joints(forbidden))
     listed = _joined(allowed, _joints(allowed))
     kinds = "".join({"days": "D", "sep": ",", "across": "X"}.get(a.kind, "S") for a in forbidden)
@@ -371,6 +375,8 @@ def _excluded(allowed: list[Token], forbidden: list[Token], sign: Token, words: 
         raise ValueError(f"'{words}' cannot be read: it is not plain what is left out; {EXAMPLE}")
     if only_days and kinds == "D":
         raise ValueError(f"'{words}' cannot be read: it says no time; {EXAMPLE}")
+    if not allowed and named and sign.kind == "not":
+        _refuse_free_times(forbidden, sign, words)
     if not allowed:
         base: list[Span] = [(ALL, 0, DAY)]
     elif only_days and len(listed) == 1 and not listed[0].is_night:
@@ -382,6 +388,25 @@ def _excluded(allowed: list[Token], forbidden: list[Token], sign: Token, words: 
     holes = [span for a in forbidden for span in a.spans]
     holes += [(named or ALL, s.opens, s.closes) for s in spans]
     return _kept(_subtract(base, holes), words)
+
+
+_SCHOOL_DAY = (9 * 60, 14 * 60)
+"""Whoever names hours around these beside "not" forbids them, and does not offer them."""
+
+
+def _refuse_free_times(forbidden: list[Token], sign: Token, words: str) -> None:
+    """Refuse "not weekends 8pm - 4am": these hours are left out, or are those of the other days."""
+    spans = [a for a in forbidden if a.kind == "span"]
+    begins, ends = _SCHOOL_DAY
+    plain = all(a.opens <= begins and ends <= a.closes <= 18 * 60 for a in spans)
+    # "Not on weekends. 8am - 4pm." is two sentences, "Mon. 8am - 4pm" is one.
+    apart = any(a.kind == "days" and re.search(r"[a-z]{6}\.$", a.text) for a in forbidden)
+    if spans and (apart or not plain):
+        raise ValueError(
+            f"'{words}' can be read in 2 ways: '{sign.text}' leaves those hours out, or they are "
+            "the hours of the other days; write 'any time except ...', or days and hours that may "
+            "be used"
+        )
 
 
 def _kept(spans: list[Span], words: str) -> list[Span]:
