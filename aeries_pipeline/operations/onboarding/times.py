@@ -39,6 +39,25 @@ _OFFICE = re.compile(
     re.IGNORECASE,
 )
 _CLOCK = re.compile(r"\d\s*[ap]\.?m?\b|\d:\d\d|\bnoon\b|\bmidnight\b", re.IGNORECASE)
+_DAY = re.compile(
+    r"\b(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?s?\b|\bholidays?\b"
+    r"|\bweek ?(?:end|day|night)s?\b|\bnight(?:s|ly)?\b|\b(?:january|february|march|april|june|july"
+    r"|august|september|october|november|december)\b",
+    re.IGNORECASE,
+)
+# Beside a day or an hour these may narrow what another sentence allows.
+_NARROWS = re.compile(
+    r"\b(?:not|never|no|avoid|except\w*|but|unless|skip|without|until|instead|only|exclud\w+"
+    r"|other than|chang\w+|updat\w+|correct\w+|however|block\w*|clos(?:e|ed|es)|down|maintenance"
+    r"|re(?:boot|start)\w*|patch\w*|back ?ups?|blackout|freeze|outages?|busy|starting|reserved"
+    r"|off limits)\b|n['\u2019]t\b",
+    re.IGNORECASE,
+)
+_OTHER_MATTER = re.compile(
+    r"\b(?:call|phone|reach|contact|hesitate|meet(?:ing)?|vacation|out of (?:the )?office|i am"
+    r"|i['\u2019]m|i will|i['\u2019]ll|i work|certificate|expires?|office is)\b",
+    re.IGNORECASE,
+)
 _ABOUT = re.compile(r"\b(times?|window|pull|hours?|schedule|when)\b", re.IGNORECASE)
 _MONDAY = datetime(2026, 9, 14, 7, tzinfo=UTC)  # midnight in California
 
@@ -49,6 +68,12 @@ class _Found:
     forbidden: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """How many statements were sorted in."""
+        return sum(map(len, (self.allowed, self.forbidden, self.unclear, self.doubtful)))
 
 
 def times_of(text: str, zone: str) -> str | None:
@@ -70,8 +95,20 @@ def times_of(text: str, zone: str) -> str | None:
     used = 0
     for n, line in enumerate(lines):
         if n >= used:
+            before = found.size
             used = n + _read_line(line, lines[n + 1 :], zone, found)
+            if found.size == before and _may_narrow(line):
+                found.remarks.append(line.strip())
     return _decided(found, zone)
+
+
+def _may_narrow(line: str) -> bool:
+    """Tell whether a sentence that states no times may limit those of another."""
+    if _OTHER_MATTER.search(line) or not (_DAY.search(line) or _CLOCK.search(line)):
+        return False
+    if _OFFICE.search(line):
+        return re.search(r"\b(?:not|never|avoid|during|except|outside)\b", line, re.I) is not None
+    return _NARROWS.search(line) is not None
 
 
 def _read_line(line: str, following: list[str], zone: str, found: _Found) -> int:
@@ -206,6 +243,8 @@ def _decided(found: _Found, zone: str) -> str | None:
             raise _refusal("it forbids times that it also allows")
         if any(_both_open(words, other, zone) for other in found.doubtful):
             raise _refusal("it names other times as well, and does not say whether to allow them")
+        if found.remarks:
+            raise _refusal(f"it also says '{found.remarks[0]}', which may limit them")
         return words
     if found.doubtful:
         raise _refusal(_reason(found.doubtful[0], zone))
