@@ -16,6 +16,22 @@ XELLO_ADDRESSES = "158.106.118.74, 38.122.71.192/29, 38.69.154.0/24"
 _EXPIRES_SOON = 21
 
 
+def look_without_asking(base: str, timeout: float = 10.0) -> Finding:
+    """Return what is found without a word to the district: whether its host's name exists.
+
+    Where everything goes through a proxy of this side, whether that answers.
+    """
+    proxy = proxy_of(base)
+    if proxy is not None:
+        return _proxy(proxy, timeout)
+    return _name(*_place(base))
+
+
+def _place(base: str) -> tuple[str, int]:
+    parts = urlsplit(base)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def look(base: str, timeout: float = 10.0, ca_file: Path | None = None) -> list[Finding]:
     """Return what was found of name, port and TLS, up to the first that blocks.
 
@@ -24,18 +40,15 @@ def look(base: str, timeout: float = 10.0, ca_file: Path | None = None) -> list[
         timeout: Seconds for the connection.
         ca_file: Certificate authorities of the district's own, in place of the usual ones.
     """
-    parts = urlsplit(base)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    proxy = proxy_of(base)
-    if proxy is not None:
-        return [_proxy(proxy, timeout)]
-    found = [_name(host, port)]
+    found = [look_without_asking(base, timeout)]
+    if found[-1].step == "proxy":
+        return found
+    host, port = _place(base)
     if not found[-1].blocks:
         found.append(_port(host, port, timeout))
     if not found[-1].blocks:
         found.append(
-            _tls(host, port, timeout, ca_file) if parts.scheme == "https" else _plain(host)
+            _tls(host, port, timeout, ca_file) if base.startswith("https:") else _plain(host)
         )
     return found
 

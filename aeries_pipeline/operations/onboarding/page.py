@@ -28,9 +28,8 @@ li { margin: .3rem 0; }
 footer { margin-top: 2rem; color: #555; font-size: .9rem; }
 """
 _FINE = {Verdict.PASSED, Verdict.WARNED}
-_TRIED = {*_FINE, Verdict.FAILED}
-_OF_THE_SITE = {"host name", "proxy"}
-"""The first steps that look at the district's site; those before them look at this side alone."""
+_OF_THE_SITE = {"Aeries", "schools"}
+"""Steps that have come as far as the district's site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +115,9 @@ def write_page(settings: Settings, district: District, findings: Sequence[Findin
     Returns:
         Where the HTML lies; None where the district's site was not even looked at.
     """
-    if not any(one.step in _OF_THE_SITE for one in findings if one.verdict in _TRIED):
-        return None
     page = page_of(district, findings)
+    if not page.asks and not any(one.step in _OF_THE_SITE for one in findings):
+        return None
     folder = private_directory(settings.out / district.id / "check")
     write_atomically(folder / "page.txt", text(page) + "\n")
     write_atomically(folder / "page.html", html(page, district.day_of(now())))

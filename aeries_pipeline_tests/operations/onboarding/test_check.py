@@ -153,10 +153,15 @@ def test_a_wrong_clock_year_and_roster_are_warnings(world: World) -> None:
 def test_a_closed_window_lets_nothing_out(make_world) -> None:
     never = [{"days": ["mon"], "opens": "00:00", "closes": "00:01"}]
     world = make_world(roster={"pull_window": never, "timezone": "Pacific/Kiritimati"})
-    found = the_failure(run(world.district))
+    findings = run(world.district)
+    found = the_failure(findings)
     assert found.step == "window"
     assert "--outside-window REASON" in found.text
     assert not world.emulator.log
+    told = {one.step: one.verdict for one in findings}
+    assert told["certificate at hand"] is told["host name"] is Verdict.PASSED, "what sends nothing"
+    left = {step for step, verdict in told.items() if verdict is Verdict.SKIPPED}
+    assert left == {"port", "TLS", "address", "certificate", "permissions"}
     assert is_good(run(world.district, outside_window=True)[:5])
 
 
