@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -235,8 +236,10 @@ class _Delivery:
             )
             arrived = now()
             self._ledger.note(self._id, outcome="placed", ended_at=arrived)
-            forget_replaced(remote, self._names, self._id)
-            self._ledger.note(self._id, outcome="arrived")
+            # The set is there. What it replaced may not be ours to remove: the next delivery tries.
+            with suppress(RemoteError):
+                forget_replaced(remote, self._names, self._id)
+                self._ledger.note(self._id, outcome="arrived")
         finally:
             remote.close()
         return arrived
@@ -253,8 +256,9 @@ class _Delivery:
         """Undo what this delivery's last attempt, or one that was killed, has left."""
         for one in self._ledger.unfinished(str(self._job.target)):
             if one.outcome == "placed":
-                forget_replaced(remote, one.names, one.delivery_id)
-                self._ledger.note(one.delivery_id, outcome="arrived")
+                with suppress(RemoteError):
+                    forget_replaced(remote, one.names, one.delivery_id)
+                    self._ledger.note(one.delivery_id, outcome="arrived")
                 continue
             undo(remote, one.names, one.delivery_id, one.present)
             if one.delivery_id == self._id:

@@ -110,9 +110,12 @@ def of_system(error: OSError, what: str) -> RemoteError:
 
 def broken_off(error: BaseException) -> RemoteError:
     """Return what it means that a connection ended or stayed silent."""
+    what = "the connection broke off"
+    if isinstance(error, ConnectionRefusedError):
+        what = "the server refuses every connection"
     return RemoteError(
         "broken_off",
-        f"the connection broke off ({type(error).__name__})",
+        f"{what} ({type(error).__name__})",
         "see whether the receiver's server is up and a firewall lets this machine through",
         transient=True,
     )

@@ -142,6 +142,28 @@ def test_what_the_account_may_not_do_leaves_the_last_files(
     assert outgoing.rows()[0]["attempts"] == 1
 
 
+def test_where_nothing_may_be_removed_the_set_is_there_all_the_same(
+    place: Path, pair, tmp_path: Path
+) -> None:
+    (place / "School.txt").write_text("the last one")
+    with ftps(place, *pair, may=ALL.replace("d", "")) as port:
+        outgoing = Outgoing(tmp_path, target(port))
+        content = outgoing.make_set()
+        assert send(outgoing.job()).attempts == 1
+        there = received(place)
+        assert {name: there[name] for name in content} == content
+        assert [row["outcome"] for row in outgoing.rows()] == ["placed"]
+        assert not send(outgoing.job()).is_new, "it has arrived"
+    with ftps(place, *pair) as port:
+        outgoing.settle(target(port))
+        with outgoing.warehouse.open() as connection:
+            connection.execute("UPDATE meta.sent SET target = ?", [str(outgoing.district.delivery)])
+        second = outgoing.make_set("20261128T180000Z", "second")
+        send(outgoing.job())
+    assert received(place) == second
+    assert [row["outcome"] for row in outgoing.rows()] == ["arrived", "arrived"]
+
+
 def test_a_folder_in_the_way_and_one_that_is_missing(place: Path, pair, tmp_path: Path) -> None:
     (place / "Student.txt").mkdir()
     with ftps(place, *pair) as port:
@@ -155,7 +177,11 @@ def test_a_folder_in_the_way_and_one_that_is_missing(place: Path, pair, tmp_path
     assert [one.name for one in place.iterdir()] == ["Student.txt"]
 
 
-def test_a_full_disk_leaves_nothing_and_passes(small_disk: Path, pair, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_and_passes(
+    small_disk: Path, pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # This server falls silent where its disk is full.
+    monkeypatch.setattr("aeries_pipeline.deliveries.ftps.SECONDS", 2.0)
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * 150_000)
     with ftps(small_disk, *pair) as port:
