@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from rich.console import Console
 
 from aeries_pipeline.cli.demo_site import following, with_receiver
+from aeries_pipeline.cli.processes import alone, end_group, ended_by_signals
 from aeries_pipeline.emulator.serve import demo_emulator, free_port, serving
 from aeries_pipeline.orchestration.automation.instance import prepare_home
 from aeries_pipeline.orchestration.automation.origin import LOCATION, MODULE
@@ -66,7 +67,15 @@ def run_ui(settings: Settings, port: int) -> int:
     }
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-w", str(workspace)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
-    try:
-        return subprocess.run(command, env=environment, cwd=home, check=False).returncode  # noqa: S603
-    except KeyboardInterrupt:
-        return 0
+    with alone(settings) as lock, ended_by_signals() as ended:
+        # A group of its own: the signal that ends it goes to all of it, and once.
+        child = subprocess.Popen(  # noqa: S603
+            command, env=environment, cwd=home, start_new_session=True, pass_fds=[lock]
+        )
+        try:
+            while not ended.is_set():
+                with suppress(subprocess.TimeoutExpired):
+                    return child.wait(timeout=0.2)
+            return 0
+        finally:
+            end_group(child)
