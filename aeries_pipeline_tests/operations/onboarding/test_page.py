@@ -148,9 +148,8 @@ def test_a_proxy_of_ours_is_not_the_districts_to_mend(
 ) -> None:
     for variable in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv(
-        "HTTPS_PROXY", "http://somebody:secret@127.0.0.1:9"
-    )  # pragma: allowlist secret
+    proxy = "http://somebody:secret@127.0.0.1:9"  # pragma: allowlist secret
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
     district = at(world, "https://aeries.example.org/aeries")
     findings = run(district)
     told = " ".join(one.text for one in findings)
