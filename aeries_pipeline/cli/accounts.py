@@ -22,7 +22,7 @@ from aeries_pipeline.accounts.review import (
     waiting,
 )
 from aeries_pipeline.accounts.waits import Wait, long_waits
-from aeries_pipeline.cli.common import warn
+from aeries_pipeline.cli.common import item, warn
 from aeries_pipeline.districts.nights import NIGHTS
 from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.orchestration.assembly import build_defs
@@ -72,10 +72,11 @@ def show_waiting(
     warehouse = Warehouse(settings.warehouse)
     late = long_waits(warehouse, entry)
     for wait in late:
-        console.print(_named(entry, wait), markup=False, soft_wrap=True)
+        item(console, "", _named(entry, wait))
     pairs = pairs_of(warehouse, district)
     for line in _paired(district, pairs):
-        console.print(line, markup=False, soft_wrap=True)
+        for part in line.splitlines():
+            item(console, "", part)
     open_ones = waiting(warehouse, district)
     if not open_ones:
         if not (late or pairs):
@@ -88,10 +89,10 @@ def show_waiting(
             since = f", held since {one.held_since:%Y-%m-%d %H:%M} UTC"
             console.print(Text.assemble((f"batch {batch}", "bold"), since))
         place = "" if one.school is None else f", school {one.school}"
-        console.print(
-            f"  {one.changes} {one.kind} of {one.students} students{place}: {one.reason}",
-            markup=False,
-            soft_wrap=True,
+        item(
+            console,
+            "  ",
+            f"{one.changes} {one.kind} of {one.students} students{place}: {one.reason}",
         )
     if with_students:
         for of_batch, kind, school, student, code in students_of(warehouse, district):

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, NoReturn, ParamSpec
 
 import click
@@ -33,6 +34,17 @@ def stop(message: str, status: int) -> NoReturn:
 def warn(console: Console, sentence: object) -> None:
     """Print a sentence that a person should see to."""
     console.print(Text.assemble(("!", "yellow"), " ", str(sentence)), soft_wrap=True)
+
+
+def item(console: Console, lead: str, sentence: str) -> None:
+    """Print a sentence behind its lead: wrapped below itself on a terminal, else as one line."""
+    if not console.is_terminal:
+        console.print(Text(lead + sentence), soft_wrap=True)
+        return
+    width = max(console.width - len(lead), 20)
+    lines = wrap(sentence, width, break_long_words=False, break_on_hyphens=False) or [""]
+    for place, line in enumerate(lines):
+        console.print(Text((" " * len(lead) if place else lead) + line), soft_wrap=True)
 
 
 class Commands(click.Group):

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aeries_pipeline.cli.accounts import QUIET
-from aeries_pipeline.cli.common import warn
+from aeries_pipeline.cli.common import item, warn
 from aeries_pipeline.cli.results import show
 from aeries_pipeline.course_requests.checks import NONE_REJECTED
 from aeries_pipeline.course_requests.holds import Answer, NoSuchFileError, answer
@@ -229,7 +229,7 @@ def show_requests(settings: Settings, district_id: str, console: Console) -> Non
         if reason:
             reasons[reason] += number
     for reason, number in reasons.most_common():
-        console.print(f"{number:>9,}  {SENTENCES[Reason(reason)]}", soft_wrap=True, markup=False)
+        item(console, f"{number:>9,}  ", SENTENCES[Reason(reason)])
     for school in district.schools:
         folder = last_folder(settings.out, district.id, school)
         if folder is not None:

@@ -1,5 +1,6 @@
 """The command line as a person uses it: output, exit status, files."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 from ruamel.yaml import YAML
 
+from aeries_pipeline.cli.accounts import show_waiting
 from aeries_pipeline.cli.main import main
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline_tests.conftest import World
@@ -221,6 +224,10 @@ def test_held_changes_are_reviewed_approved_and_rejected(world: World) -> None:
     assert "21 deactivate changes" in shown.output or "12 deactivate changes" in shown.output
     assert "aeries-pipeline accounts review eagle-usd" in shown.output
     review = call(world, "accounts", "review", "eagle-usd", "--students").output
+    stream = io.StringIO()
+    eyes = Console(file=stream, width=80, force_terminal=True, color_system=None)
+    show_waiting(world.settings, "eagle-usd", eyes, with_students=True)
+    assert max(map(len, stream.getvalue().splitlines())) <= 80
     for row in leavers:
         assert f"student {row.person.id} (inactive_status)" in review
         assert row.person.last not in review.split("Compare with")[1]

@@ -10,9 +10,11 @@ import sys
 import click
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
-from aeries_pipeline.cli.common import Commands, console, errors, warn
+from aeries_pipeline.cli.common import Commands, console, errors, item, warn
 from aeries_pipeline.cli.main import main
 from aeries_pipeline_tests.conftest import World
 from aeries_pipeline_tests.processes.test_command_line import call
@@ -71,3 +73,21 @@ def test_a_terminal_with_few_characters_does_not_change_the_exit_status(
         )
         assert done.returncode == 0, done.stderr.decode(encoding)
         assert b"Traceback" not in done.stderr
+
+
+def printed(lead: str, sentence: str, *, is_terminal: bool) -> str:
+    stream = io.StringIO()
+    item(Console(file=stream, width=80, force_terminal=is_terminal), lead, sentence)
+    return stream.getvalue()
+
+
+@given(st.lists(st.from_regex(r"[a-z\[\]]{1,30}", fullmatch=True), min_size=1, max_size=60))
+def test_a_sentence_fits_its_terminal_and_is_one_line_for_a_program(words: list[str]) -> None:
+    sentence = " ".join(words)
+    shown = printed("  1,234  ", sentence, is_terminal=True)
+    first, *others = shown.splitlines()
+    assert first.startswith("  1,234  ")
+    assert all(line.startswith(" " * 9) for line in others)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.split() == ["1,234", *words]
+    assert printed("  1,234  ", sentence, is_terminal=False) == f"  1,234  {sentence}\n"
