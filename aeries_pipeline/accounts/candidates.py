@@ -22,7 +22,7 @@ from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.accounts.tables import account_of
 from aeries_pipeline.catalog.blank import is_blank, trimmed
 from aeries_pipeline.catalog.tables import literal, quoted
-from aeries_pipeline.ingest.checks import teaching_schools
+from aeries_pipeline.ingest.listed_schools import teaching_schools
 from aeries_pipeline.stores.connection import table_exists
 
 

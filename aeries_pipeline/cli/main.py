@@ -133,12 +133,13 @@ def roster_show() -> None:
 @roster.command("sync")
 @click.argument("district")
 @click.option("--outside-window", metavar="REASON", help="Ask now although the window is closed.")
+@click.option("--yes", is_flag=True, help="Take the proposal of a first sync without asking.")
 @sentences
-def roster_sync(district: str, outside_window: str | None) -> None:
+def roster_sync(district: str, outside_window: str | None, yes: bool) -> None:  # noqa: FBT001
     """Ask DISTRICT's Aeries for its schools and write them to the roster."""
     from aeries_pipeline.cli.roster import sync_roster
 
-    sync_roster(load_settings(), district, outside_window, console)
+    sync_roster(load_settings(), district, outside_window, console, is_agreed=yes)
 
 
 @main.command()

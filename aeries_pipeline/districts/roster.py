@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     PrivateAttr,
     TypeAdapter,
@@ -44,6 +45,7 @@ from aeries_pipeline.districts.delivery import DeliverySettings
 from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.districts.mistakes import mistake_of, problem_of
 from aeries_pipeline.districts.readings import Reading, reading_of
+from aeries_pipeline.districts.school_codes import code_ranges, is_in
 from aeries_pipeline.districts.secret import Certificate
 from aeries_pipeline.districts.settled import Settled
 from aeries_pipeline.districts.urls import api_base
@@ -95,6 +97,9 @@ class District(Settled):
     blackout_dates: list[date] = Field(default_factory=list)
     holidays: str = ""
     schools: list[Annotated[int, Field(ge=1, le=9999)]] = Field(default_factory=list)
+    exclude_schools: Annotated[list[tuple[int, int]], BeforeValidator(code_ranges)] = Field(
+        default_factory=list
+    )
     inactive_school: int = 999
     database_year: int | None = Field(None, ge=1990, le=2100)
     resources: list[str] = Field(default_factory=list)
@@ -175,6 +180,9 @@ class District(Settled):
             raise ValueError("give certificate_env or certificate_file, one of the two")
         if self.inactive_school in self.schools:
             raise ValueError(f"schools: {self.inactive_school} is the inactive_school")
+        both = [code for code in self.schools if is_in(self.exclude_schools, code)]
+        if both:
+            raise ValueError(f"exclude_schools: {both[0]} is in schools, too; take it out of one")
         wrong = sorted(set(self.incremental.whole) - set(RESOURCES))
         if wrong:
             raise ValueError(f"incremental.whole: unknown: {', '.join(wrong)}")

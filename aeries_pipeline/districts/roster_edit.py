@@ -26,6 +26,17 @@ def with_schools(text: str, district_id: str, schools: list[int]) -> str:
     return _dumped(editor, data)
 
 
+def with_excluded_schools(text: str, district_id: str, excluded: Sequence[int]) -> str:
+    """Return a roster's text with more schools left out for good for one district."""
+    editor = _editor()
+    data = editor.load(text)
+    for entry in data["districts"]:
+        if entry.get("id") == district_id:
+            before = list(entry.get("exclude_schools") or [])
+            entry["exclude_schools"] = _in_brackets([*before, *excluded])
+    return _dumped(editor, data)
+
+
 def with_district(
     text: str, entry: Mapping[str, Any], remarks: Mapping[str, Sequence[str]] | None = None
 ) -> str:

@@ -7,7 +7,6 @@ value of a row.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -260,31 +259,6 @@ def freshness(last_complete: datetime | None, moment: datetime, days: float) -> 
         serious=age > 2 * days,
         numbers={"age_days": round(age, 2)},
     )
-
-
-def teaching_schools(rows: Sequence[Mapping[str, Any]], inactive_school: int) -> list[int]:
-    """Return the codes of schools that teach, in ascending order.
-
-    Left out by rule, not by a list: the district's own code 0, retired codes,
-    codes kept out of state reporting, codes without terms, and the school that
-    holds inactive students.
-
-    Args:
-        rows: Rows of the resource ``schools``.
-        inactive_school: Code of the school for inactive students.
-    """
-    return sorted(
-        int(row["SchoolCode"])
-        for row in rows
-        if row["SchoolCode"] not in {0, inactive_school}
-        and not str(row.get("InactiveStatusCode") or "").strip()
-        and not row.get("DoNotReport")
-        and _terms(row.get("Terms"))
-    )
-
-
-def _terms(value: object) -> bool:
-    return bool(json.loads(value)) if isinstance(value, str) else bool(value)
 
 
 def roster_drift(listed: Sequence[int], teaching: Sequence[int], district: str) -> Answer:

@@ -13,7 +13,8 @@ from aeries_pipeline.districts.urls import api_base
 from aeries_pipeline.ingest.api.client import AeriesClient
 from aeries_pipeline.ingest.api.retry import RetryPolicy
 from aeries_pipeline.ingest.api.transport import Timeouts
-from aeries_pipeline.ingest.checks import roster_drift, teaching_schools
+from aeries_pipeline.ingest.checks import roster_drift
+from aeries_pipeline.ingest.listed_schools import teaching_schools
 from aeries_pipeline.ingest.session import window_is_closed
 from aeries_pipeline.operations.onboarding import network, site
 from aeries_pipeline.operations.onboarding.findings import Finding, Verdict, failed, passed, warned
@@ -123,7 +124,7 @@ def _ask_site(
         yield accepted
         if accepted.blocks:
             return
-        teaching = teaching_schools(rows, district.inactive_school)
+        teaching = teaching_schools(rows, district.inactive_school, district.exclude_schools)
         drift = roster_drift(district.schools, teaching, district.id)
         verdict = Verdict.PASSED if drift.passed else Verdict.WARNED
         yield Finding("schools", verdict, drift.text)

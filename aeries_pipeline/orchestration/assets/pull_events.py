@@ -27,9 +27,9 @@ from aeries_pipeline.ingest.checks import (
     not_asked,
     questions_for,
     roster_drift,
-    teaching_schools,
     unresolved_references,
 )
+from aeries_pipeline.ingest.listed_schools import teaching_schools
 from aeries_pipeline.ingest.session import Session
 from aeries_pipeline.orchestration.assets.checks import (
     find_targets,
@@ -210,5 +210,6 @@ def _roster(session: Session) -> Answer:
         "WHERE district = ?",
         [session.district.id],
     )
-    teaching = teaching_schools(rows, session.district.inactive_school)
-    return roster_drift(session.district.schools, teaching, session.district.id)
+    district = session.district
+    teaching = teaching_schools(rows, district.inactive_school, district.exclude_schools)
+    return roster_drift(district.schools, teaching, district.id)
