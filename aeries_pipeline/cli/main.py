@@ -179,6 +179,16 @@ def check(district: str, outside_window: str | None) -> None:
 
 
 @main.command()
+@click.argument("district")
+@sentences
+def fields(district: str) -> None:
+    """List the fields that DISTRICT sends and the catalogue lacks, or the other way, since when."""
+    from aeries_pipeline.cli.fields import show_fields
+
+    show_fields(load_settings(), district, console)
+
+
+@main.command()
 @sentences
 def status() -> None:
     """Show how every district stands; failures and held changes come first."""

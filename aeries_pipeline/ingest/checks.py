@@ -83,6 +83,7 @@ def answers(
     loaded: Loaded,
     good: LastGood | None,
     unresolved: Sequence[tuple[Reference, int, int]],
+    unknown_since: Mapping[str, datetime],
 ) -> list[Answer]:
     """Return the verdict on every question about a partition, age and roster apart.
 
@@ -94,6 +95,7 @@ def answers(
         loaded: What became of the partition.
         good: The newest complete pull, this one included; None before the first.
         unresolved: For each reference the rows that lead nowhere, and all rows.
+        unknown_since: When each field that the catalogue lacks was first seen.
     """
     pull = loaded.pull
     found: list[Answer] = []
@@ -102,7 +104,12 @@ def answers(
         found.append(Answer(GRANTED, not missing, pull.reason if missing else "granted"))
     found.append(_rows(loaded))
     if loaded.drift is not None:
-        found.append(_schema(loaded.drift, pull.quarantined, ""))
+        new = [
+            name
+            for name in loaded.drift.unknown
+            if unknown_since.get(name, pull.finished_at) >= pull.finished_at
+        ]
+        found.append(_schema(loaded.drift, pull.quarantined, "", new))
         found += _keys(resource, pull.conflicts, pull.duplicates)
     elif good is not None:
         of_when = f" (last good table, {good.finished_at:%Y-%m-%d %H:%M} UTC)"
@@ -127,17 +134,20 @@ def not_asked(resource: Resource) -> list[Answer]:
 _NOTHING = "nothing was loaded yet, so there is nothing to judge"
 
 
-def _schema(drift: Drift, quarantined: int, of_when: str) -> Answer:
+def _schema(drift: Drift, quarantined: int, of_when: str, new: Sequence[str] = ()) -> Answer:
+    """Judge what differs from the catalogue; a new field is told once and listed from then on."""
+    listed = [name for name in drift.unknown if name not in new]
     parts = [
         (f"{quarantined} rows in quarantine", quarantined),
         (f"required fields missing: {', '.join(drift.missing_required)}", drift.missing_required),
         (f"fields missing: {', '.join(drift.missing)}", drift.missing),
-        (f"unknown fields, kept in _extra: {', '.join(drift.unknown)}", drift.unknown),
+        (f"new fields, kept in _extra: {', '.join(new)}", new),
+        (f"fields told of before, kept in _extra: {', '.join(listed)}", listed),
         (f"{drift.other_schools} rows name another school", drift.other_schools),
     ]
     said = [text for text, found in parts if found]
     # An optional field that a site does not send is tolerated, and mentioned.
-    tolerated = not (quarantined or drift.missing_required or drift.unknown or drift.other_schools)
+    tolerated = not (quarantined or drift.missing_required or new or drift.other_schools)
     return Answer(
         SCHEMA,
         tolerated,

@@ -26,6 +26,9 @@ from aeries_pipeline.stores.versions import (
     version_of,
 )
 
+Parameters = list[Any] | dict[str, Any] | None
+"""What stands for the marks of a query: by place, or by name."""
+
 CATALOG = "warehouse"
 """Name under which the file is attached."""
 
@@ -272,7 +275,7 @@ class Warehouse:
                 self._memory = self.connect()
             return self._memory.cursor()
 
-    def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, parameters: Parameters = None) -> list[tuple[Any, ...]]:
         """Return the rows of one query."""
         with self.open() as connection:
             return connection.execute(query, parameters or []).fetchall()
@@ -282,7 +285,7 @@ class Warehouse:
         with self.open() as connection:
             return table_exists(connection, schema, name)
 
-    def dicts(self, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+    def dicts(self, query: str, parameters: Parameters = None) -> list[dict[str, Any]]:
         """Return the rows of one query as dictionaries."""
         with self.open() as connection:
             cursor = connection.execute(query, parameters or [])

@@ -86,7 +86,7 @@ def how(found: list[Loaded], name: str) -> set[Mode]:
 
 def verdict_on_the_feed(world: World, one: Loaded) -> Answer:
     good = last_good(world.warehouse, one.pull.district, one.pull.resource)[one.pull.school]
-    given = answers(RESOURCES[one.pull.resource], one, good, [])
+    given = answers(RESOURCES[one.pull.resource], one, good, [], {})
     return next(answer for answer in given if answer.name == FEED)
 
 

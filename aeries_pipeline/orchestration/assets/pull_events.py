@@ -10,7 +10,8 @@ is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
@@ -42,6 +43,7 @@ from aeries_pipeline.orchestration.assets.describe import (
 )
 from aeries_pipeline.orchestration.assets.resources import OPENING_TAG
 from aeries_pipeline.orchestration.partitions import key_of
+from aeries_pipeline.stores.field_history import unknown_since
 from aeries_pipeline.stores.judge import Status
 from aeries_pipeline.stores.ledger import LastGood, last_good
 from aeries_pipeline.stores.outcomes import Loaded, Mode, now
@@ -122,13 +124,16 @@ def pull_events(
     told = _Told(context, resource, sorted(as_before))
     targets = find_targets(context.instance, key, list(by_partition))
     unresolved = unresolved_references(session.warehouse, resource, district.id)
+    has_unknown = any(one.drift is not None and one.drift.unknown for one in results)
+    since = unknown_since(session.warehouse, district.id, resource.name) if has_unknown else {}
     for partition, result in by_partition.items():
         school = result.pull.school
         # Yielded, not logged: what is logged after the last yield of a step
         # that then fails never reaches the event log.
         for answer in _verdicts(
-            session, resource, result, goods.get(school), unresolved.get(school, [])
-        ):
+            session, resource, result, goods.get(school), unresolved.get(school, []),
+            since.get(school, {}),
+        ):  # fmt: skip
             if partition not in as_before or told.is_due(answer, partition):
                 yield targets.evaluation(partition, answer)
 
@@ -190,8 +195,9 @@ def _verdicts(
     result: Loaded,
     good: LastGood | None,
     unresolved: Sequence[tuple[Reference, int, int]],
+    since: Mapping[str, datetime],
 ) -> list[Answer]:
-    verdicts = answers(resource, result, good, unresolved)
+    verdicts = answers(resource, result, good, unresolved, since)
     if good is None and result.pull.status is Status.NOT_GRANTED:
         verdicts.append(Answer(FRESH, passed=True, text="not granted, so nothing grows old"))
     else:
