@@ -26,7 +26,7 @@ COMMANDS = (
     ["sql", "--published", "SELECT 1"], ["accounts", "review", "eagle-usd"],
     ["accounts", "approve", "eagle-usd", "x", "--reason", "y"], ["requests", "show", "eagle-usd"],
     ["requests", "export", "eagle-usd"], ["roster", "sync", "eagle-usd"], ["check", "eagle-usd"],
-    ["window", "eagle-usd"], ["clock"],
+    ["window", "eagle-usd"], ["clock"], ["fields", "eagle-usd"], ["deliver", "eagle-usd"],
     ["forget", "eagle-usd", "--student", "7", "--reason", "x", "--yes"],
 )  # fmt: skip
 

@@ -27,6 +27,7 @@ NEEDS_A_ROSTER = (
     ["status"], ["sync", "eagle-usd"], ["roster", "show"], ["roster", "sync", "eagle-usd"],
     ["check", "eagle-usd"], ["window", "eagle-usd"], ["publish"], ["prune"], ["notify"],
     ["accounts", "review", "eagle-usd"], ["requests", "show", "eagle-usd"], ["sql", "SELECT 1"],
+    ["fields", "eagle-usd"], ["deliver", "eagle-usd"],
 )  # fmt: skip
 
 
