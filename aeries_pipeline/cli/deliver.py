@@ -68,9 +68,7 @@ def deliver_files(settings: Settings, wish: Wish, console: Console) -> bool:
         result = run_delivery(
             build_defs(settings), instance, district, again=wish.who if wish.again else ""
         )
-    tell_delivery(settings, district, result, console)
-    stands = standing(Warehouse(settings.warehouse), district, settings.out)
-    return result.success and stands is not None and not stands.is_late(now())
+    return tell_delivery(settings, district, result, console)
 
 
 def run_delivery(
@@ -95,8 +93,12 @@ def run_delivery(
 
 def tell_delivery(
     settings: Settings, district: District, result: dg.ExecuteInProcessResult, console: Console
-) -> None:
-    """Print what became of a delivery, from the metadata of its run."""
+) -> bool:
+    """Print what became of a delivery, from the metadata of its run.
+
+    Returns:
+        Whether the files are there in time.
+    """
     for event in result.get_asset_materialization_events():
         shown = {
             name: value.value
@@ -107,8 +109,13 @@ def tell_delivery(
     for sentence in dict.fromkeys(failures(result)):
         warn(console, sentence)
     stands = standing(Warehouse(settings.warehouse), district, settings.out)
-    if result.success and stands is not None and stands.is_late(now()):
-        warn(console, told_verdict(stands, district, now()))
+    if not result.success or stands is None:
+        return False
+    moment = now()
+    is_late = stands.is_late(moment)
+    if is_late:
+        warn(console, told_verdict(stands, district, moment))
+    return not is_late
 
 
 def _target_of(district: District) -> DeliverySettings:

@@ -19,11 +19,13 @@ class Sent:
         set_name: Name of the set of files.
         target: Where it went.
         arrived_at: When its last file was in its place, UTC without a zone; None for never.
+        reason: Why it failed; None where it did not.
     """
 
     set_name: str
     target: str
     arrived_at: datetime | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,15 @@ class Decision:
     reason: str
 
 
+def arrivals(set_name: str, target: str, sent: Sequence[Sent]) -> list[datetime]:
+    """Return when a set has arrived at a receiver; empty where it never has."""
+    return [
+        one.arrived_at
+        for one in sent
+        if (one.set_name, one.target) == (set_name, target) and one.arrived_at is not None
+    ]
+
+
 def decide(set_name: str, target: str, sent: Sequence[Sent], *, again: bool = False) -> Decision:
     """Say whether a set has to be sent.
 
@@ -48,11 +59,7 @@ def decide(set_name: str, target: str, sent: Sequence[Sent], *, again: bool = Fa
         sent: What the ledger has of this set.
         again: Whether a person wants what arrived to be sent once more.
     """
-    arrived = [
-        one.arrived_at
-        for one in sent
-        if one.set_name == set_name and one.target == target and one.arrived_at is not None
-    ]
+    arrived = arrivals(set_name, target, sent)
     if not arrived:
         return Decision(sends=True, reason="it has not arrived yet")
     if again:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from filelock import FileLock, Timeout
 
-from aeries_pipeline.deliveries.decide import decide, due_at, is_late, next_pause
+from aeries_pipeline.deliveries.decide import arrivals, decide, due_at, next_pause
 from aeries_pipeline.deliveries.ledger import Entry, Ledger
 from aeries_pipeline.deliveries.parcels import REQUESTS, XELLO, Parcel
 from aeries_pipeline.deliveries.place import forget_replaced, put_in_place, undo
@@ -53,7 +53,6 @@ class Outcome:
         is_new: Whether anything was sent.
         reason: Why, in a few words.
         arrived_at: When its last file was in its place, UTC without a zone.
-        due_at: Until when it had to be there; None where there is no deadline.
         attempts: How often it was tried.
         delivery_id: Its row in the ledger.
     """
@@ -63,14 +62,8 @@ class Outcome:
     is_new: bool
     reason: str
     arrived_at: datetime | None = None
-    due_at: datetime | None = None
     attempts: int = 0
     delivery_id: str = ""
-
-    @property
-    def is_late(self) -> bool:
-        """Whether it came after it was due, or is due and has not come."""
-        return self.due_at is not None and is_late(self.due_at, self.arrived_at, now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +105,8 @@ def look(job: Job) -> Outcome:
     ledger = Ledger(job.warehouse, job.district.id, job.parcel.kind)
     found = _standing(job, ledger)
     try:
-        remote = connect(job.district, job.target)
-        try:
+        with closing(connect(job.district, job.target)) as remote:
             remote.look()
-        finally:
-            remote.close()
     except RemoteError as error:
         raise _refusal(job, error) from None
     return found
@@ -151,14 +141,8 @@ def _standing(job: Job, ledger: Ledger) -> Outcome:
     target = str(job.target)
     sent = ledger.sent()
     decision = decide(job.parcel.name, target, sent, again=job.asked_by is not None)
-    arrived = [
-        one.arrived_at
-        for one in sent
-        if (one.set_name, one.target) == (job.parcel.name, target) and one.arrived_at
-    ]
-    return Outcome(
-        job.parcel, target, decision.sends, decision.reason, max(arrived, default=None), job.due
-    )  # fmt: skip
+    last = max(arrivals(job.parcel.name, target, sent), default=None)
+    return Outcome(job.parcel, target, decision.sends, decision.reason, last)
 
 
 def _refusal(job: Job, error: RemoteError, tried: str = "") -> NotDeliveredError:
@@ -224,8 +208,7 @@ class _Delivery:
     def _attempt(self) -> datetime:
         """Try once, from connecting to the last rename."""
         job = self._job
-        remote = connect(job.district, job.target)
-        try:
+        with closing(connect(job.district, job.target)) as remote:
             self._clear_up(remote)
             put_in_place(
                 remote,
@@ -240,8 +223,6 @@ class _Delivery:
             with suppress(RemoteError):
                 forget_replaced(remote, self._names, self._id)
                 self._ledger.note(self._id, outcome="arrived")
-        finally:
-            remote.close()
         return arrived
 
     @property
@@ -272,11 +253,8 @@ class _Delivery:
         refusal = _refusal(self._job, error, tried)
         outcome = "failed"
         try:
-            remote = connect(self._job.district, self._job.target)
-            try:
+            with closing(connect(self._job.district, self._job.target)) as remote:
                 self._clear_up(remote)
-            finally:
-                remote.close()
         except RemoteError:
             outcome = "broken_off"
         self._ledger.note(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ftplib
 import posixpath
 import socket
@@ -17,6 +18,7 @@ from aeries_pipeline.deliveries.remote import (
     RemoteError,
     broken_off,
     digest_of,
+    no_host,
     of_system,
     pieces_of,
 )
@@ -168,28 +170,32 @@ def _end(line: socket.socket) -> None:
             line.unwrap()
 
 
+def _of_reply(error: ftplib.error_perm | ftplib.error_temp, what: str) -> RemoteError:
+    """Return what a server's refusal means; its text may hold a name, so only the code is told."""
+    code = str(error)[:3]
+    if code in _FULL:
+        return of_system(OSError(errno.ENOSPC, "full"), what)
+    if isinstance(error, ftplib.error_perm):
+        return RemoteError(
+            "not_permitted",
+            f"the server refused to {what} (code {code})",
+            "see whether folder under delivery is right and there, and ask the receiver whether "
+            "the account may write, read, rename and remove files in it",
+        )
+    return RemoteError(
+        "server_failed",
+        f"the server could not {what} (code {code})",
+        "ask the receiver what it means, if it stays so",
+        transient=True,
+    )
+
+
 @contextmanager
 def _told(what: str) -> Iterator[None]:
     try:
         yield
-    except ftplib.error_perm as error:
-        if str(error).startswith(_FULL):
-            raise of_system(OSError(28, "full"), what) from None
-        raise RemoteError(
-            "not_permitted",
-            f"the server refused to {what} (code {str(error)[:3]})",
-            "see whether folder under delivery is right and there, and ask the receiver whether "
-            "the account may write, read, rename and remove files in it",
-        ) from None
-    except ftplib.error_temp as error:
-        if str(error).startswith(_FULL):
-            raise of_system(OSError(28, "full"), what) from None
-        raise RemoteError(
-            "server_failed",
-            f"the server could not {what} (code {str(error)[:3]})",
-            "ask the receiver what it means, if it stays so",
-            transient=True,
-        ) from None
+    except (ftplib.error_perm, ftplib.error_temp) as error:
+        raise _of_reply(error, what) from None
     except ssl.SSLCertVerificationError as error:
         raise RemoteError(
             "wrong_certificate",
@@ -199,11 +205,6 @@ def _told(what: str) -> Iterator[None]:
             "as ca_file under delivery",
         ) from None
     except socket.gaierror:
-        raise RemoteError(
-            "no_host",
-            "its host name is not known",
-            "correct host under delivery, or see whether this machine can look up names",
-            transient=True,
-        ) from None
+        raise no_host() from None
     except (OSError, EOFError, ftplib.Error) as error:
         raise broken_off(error) from None

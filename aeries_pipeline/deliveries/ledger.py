@@ -81,15 +81,13 @@ class Unfinished:
 
 
 class Ledger:
-    """The rows of one district and one kind of files."""
+    """The rows of one district and one kind of files. They are read before any is written."""
 
     def __init__(self, warehouse: Warehouse, district: str, kind: str) -> None:
-        """Make the table where it is missing."""
+        """Remember whose they are; nothing is opened yet."""
         self._warehouse = warehouse
         self._district = district
         self._kind = kind
-        with warehouse.open() as connection:
-            make_tables(connection, CATALOG, {TABLE: SENT_COLUMNS})
 
     def begin(self, entry: Entry) -> None:
         """Note a delivery before anything of it is sent."""
@@ -113,16 +111,12 @@ class Ledger:
         return [
             Sent(*row)
             for row in self._rows(
-                "set_name, target, CASE WHEN outcome IN ('placed', 'arrived') THEN ended_at END",
+                "set_name, target, CASE WHEN outcome IN ('placed', 'arrived') THEN ended_at END, "
+                "reason",
                 "true",
                 [],
             )
         ]
-
-    def last_reason(self, set_name: str, target: str) -> str:
-        """Return why the last delivery of a set failed; empty where none has."""
-        rows = self._rows("reason", "set_name = ? AND target = ?", [set_name, target])
-        return next((reason for (reason,) in reversed(rows) if reason), "")
 
     def unfinished(self, target: str) -> list[Unfinished]:
         """Return what is left at a receiver, newest first: undone in this order."""
@@ -137,11 +131,13 @@ class Ledger:
         ]
 
     def _rows(self, columns: str, condition: str, bound: list[Any]) -> list[tuple[Any, ...]]:
-        return self._warehouse.rows(
-            f"SELECT {columns} FROM {TABLE} WHERE district = ? AND kind = ? AND {condition} "
-            "ORDER BY began_at, delivery_id",
-            [self._district, self._kind, *bound],
-        )
+        with self._warehouse.open() as connection:
+            make_tables(connection, CATALOG, {TABLE: SENT_COLUMNS})
+            return connection.execute(
+                f"SELECT {columns} FROM {TABLE} WHERE district = ? AND kind = ? AND {condition} "
+                "ORDER BY began_at, delivery_id",
+                [self._district, self._kind, *bound],
+            ).fetchall()
 
     def _writing(self) -> Any:  # noqa: ANN401 - a context manager
         return writing(self._warehouse, f"{self._district}, {TABLE}", "deliver again")

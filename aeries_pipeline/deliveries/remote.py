@@ -108,6 +108,16 @@ def of_system(error: OSError, what: str) -> RemoteError:
     )
 
 
+def no_host() -> RemoteError:
+    """Return what it means that the name of a receiver's host leads nowhere."""
+    return RemoteError(
+        "no_host",
+        "its host name is not known",
+        "correct host under delivery, or see whether this machine can look up names",
+        transient=True,
+    )
+
+
 def broken_off(error: BaseException) -> RemoteError:
     """Return what it means that a connection ended or stayed silent."""
     what = "the connection broke off"

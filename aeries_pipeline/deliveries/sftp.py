@@ -18,6 +18,7 @@ from aeries_pipeline.deliveries.remote import (
     RemoteError,
     broken_off,
     digest_of,
+    no_host,
     of_system,
     pieces_of,
 )
@@ -189,12 +190,7 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except socket.gaierror:
-        raise RemoteError(
-            "no_host",
-            "its host name is not known",
-            "correct host under delivery, or see whether this machine can look up names",
-            transient=True,
-        ) from None
+        raise no_host() from None
     except paramiko.IncompatiblePeer:
         raise RemoteError(
             "too_old",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aeries_pipeline.deliveries.decide import due_at, is_late
+from aeries_pipeline.deliveries.decide import arrivals, due_at, is_late
 from aeries_pipeline.deliveries.ledger import Ledger
 from aeries_pipeline.deliveries.parcels import XELLO, made_at_of
 from aeries_pipeline.districts.roster import District
@@ -42,16 +42,15 @@ def standing(warehouse: Warehouse, district: District, out: Path) -> Standing | 
     if manifest is None or district.delivery is None:
         return None
     name, made = str(manifest["name"]), made_at_of(manifest)
-    ledger = Ledger(warehouse, district.id, XELLO)
-    target = str(district.delivery)
-    mine = [one for one in ledger.sent() if (one.set_name, one.target) == (name, target)]
-    arrived = [one.arrived_at for one in mine if one.arrived_at]
+    sent, target = Ledger(warehouse, district.id, XELLO).sent(), str(district.delivery)
+    arrived = arrivals(name, target, sent)
+    reasons = [one.reason for one in sent if (one.set_name, one.target) == (name, target)]
     deadline = district.delivery.deadline
     return Standing(
         name,
         due_at(made, deadline, district.zone) if deadline else None,
         min(arrived, default=None),
-        "" if arrived else ledger.last_reason(name, target),
+        "" if arrived else next((one for one in reversed(reasons) if one), ""),
     )
 
 

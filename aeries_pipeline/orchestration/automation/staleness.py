@@ -6,13 +6,13 @@ It reads clock and ledger, and speaks up only where a verdict has changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import dagster as dg
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.deliveries.standing import standing
-from aeries_pipeline.districts.roster import District, load_roster
+from aeries_pipeline.districts.roster import Roster, load_roster
 from aeries_pipeline.ingest.checks import Answer, freshness
 from aeries_pipeline.operations.notices.deliver import NotDeliveredError
 from aeries_pipeline.orchestration.assets.checks import find_targets
@@ -43,7 +43,8 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
     def staleness(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if not settings.warehouse.exists():
             return dg.SensorResult(skip_reason="nothing was pulled yet")
-        districts = {one.id: one for one in load_roster(settings.roster).districts}
+        roster = load_roster(settings.roster)
+        districts = {one.id: one for one in roster.districts}
         known: dict[str, bool] = json.loads(context.cursor or "{}")
         verdicts: dict[str, bool] = {}
         events = []
@@ -57,7 +58,7 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
             if not answer.passed and known.get(f"{name}/{partition}", True):
                 targets = find_targets(context.instance, dg.AssetKey(["raw", name]), [partition])
                 events.append(targets.evaluation(partition, answer))
-        for asset, place, answer in _judged_anew(settings, districts):
+        for asset, place, answer in _judged_anew(settings, roster):
             name = f"{answer.name}/{place}" if place else answer.name
             verdicts[name] = answer.passed
             if known.get(name, True) != answer.passed:
@@ -78,11 +79,11 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
 
 
 def _judged_anew(
-    settings: Settings, districts: Mapping[str, District]
+    settings: Settings, roster: Roster
 ) -> Iterator[tuple[dg.AssetKey, str | None, Answer]]:
     """Yield the verdicts on the analysts' copy and on the newest files of each district."""
     moment, warehouse = now(), Warehouse(settings.warehouse)
-    yield PUBLISHED, None, freshness_of_copy(warehouse, load_roster(settings.roster), moment)
-    for name, district in districts.items():
-        if district.delivery and (stands := standing(warehouse, district, settings.out)):
-            yield XELLO_DELIVERY, name, verdict(stands, district, moment)
+    yield PUBLISHED, None, freshness_of_copy(warehouse, roster, moment)
+    for district in roster.districts:
+        if stands := standing(warehouse, district, settings.out):
+            yield XELLO_DELIVERY, district.id, verdict(stands, district, moment)
