@@ -47,6 +47,10 @@ class Paging:
     last: str
     size: int
 
+    def window(self, first: int, last: int) -> dict[str, str | int]:
+        """Return the query that asks for the records from one number to another."""
+        return {self.first: first, self.last: last}
+
 
 API_SECURITY = "School Info > Configurations > Security > API Security"
 """Where in Aeries certificates and their permissions are kept."""

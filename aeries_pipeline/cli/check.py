@@ -47,7 +47,7 @@ def run_check(
     if page.asks:
         console.rule("To send to the district")
         console.print(text(page), markup=False, soft_wrap=True)
-    place = write_page(settings, district, findings)
+    place = write_page(settings, district, page)
     if place is not None:
         console.print(f"the page for the district: {place}", markup=False, soft_wrap=True)
     return good

@@ -12,7 +12,7 @@ from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.cli.common import item
 from aeries_pipeline.districts.errors import AeriesError, ConfigurationError, StoppedError
 from aeries_pipeline.districts.roster import District, load_roster
-from aeries_pipeline.districts.roster_edit import with_excluded_schools, with_schools
+from aeries_pipeline.districts.roster_edit import with_schools
 from aeries_pipeline.districts.school_codes import is_in
 from aeries_pipeline.ingest.listed_schools import teaching_schools, why_left_out
 from aeries_pipeline.ingest.session import PullOptions, Session
@@ -65,9 +65,7 @@ def sync_roster(
         console.print(f"{district_id}: the roster already has its {len(chosen)} schools")
         return
     text = settings.roster.read_text(encoding="utf-8")
-    if empty:
-        text = with_excluded_schools(text, district_id, empty)
-    write_atomically(settings.roster, with_schools(text, district_id, chosen))
+    write_atomically(settings.roster, with_schools(text, district_id, chosen, empty))
     load_roster(settings.roster)
     _tell(district, chosen, console)
 
@@ -96,7 +94,7 @@ def _without_students(session: Session, schools: Sequence[int], year: int) -> li
         try:
             answer = session.client.get(
                 resource.path.format(school=school, year=year),
-                params={"DatabaseYear": year, paging.first: 1, paging.last: 1},
+                params={"DatabaseYear": year, **paging.window(1, 1)},
                 what=f"{session.district.id}, school {school}, students",
             )
         except StoppedError:

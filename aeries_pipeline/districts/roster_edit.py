@@ -13,27 +13,27 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from aeries_pipeline.districts.configuration import AcceptedReading
 
 
-def with_schools(text: str, district_id: str, schools: list[int]) -> str:
+def with_schools(
+    text: str, district_id: str, schools: list[int], excluded: Sequence[int] = ()
+) -> str:
     """Return a roster's text with another list of schools for one district.
 
     Comments, order and everything else stay as they are.
+
+    Args:
+        text: The roster.
+        district_id: Whose schools they are.
+        schools: Those that are pulled.
+        excluded: More schools that are left out for good.
     """
     editor = _editor()
     data = editor.load(text)
     for entry in data["districts"]:
         if entry.get("id") == district_id:
             entry["schools"] = _in_brackets(schools)
-    return _dumped(editor, data)
-
-
-def with_excluded_schools(text: str, district_id: str, excluded: Sequence[int]) -> str:
-    """Return a roster's text with more schools left out for good for one district."""
-    editor = _editor()
-    data = editor.load(text)
-    for entry in data["districts"]:
-        if entry.get("id") == district_id:
-            before = list(entry.get("exclude_schools") or [])
-            entry["exclude_schools"] = _in_brackets([*before, *excluded])
+            if excluded:
+                before = list(entry.get("exclude_schools") or [])
+                entry["exclude_schools"] = _in_brackets([*before, *excluded])
     return _dumped(editor, data)
 
 

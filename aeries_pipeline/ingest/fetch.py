@@ -234,7 +234,7 @@ def _answers(target: Target, tally: Tally, known: Sequence[Seen]) -> Iterator[An
         yield ask({})
         return
     yield from pages(
-        lambda first, last: ask({paging.first: first, paging.last: last}),
+        lambda first, last: ask(paging.window(first, last)),
         size=paging.size,
         key=resource.paging_key,
         what=what,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import requests
@@ -43,19 +44,19 @@ class Timeouts:
     max_bytes: int = 1 << 30
 
 
-def proxies_for(base: str) -> dict[str, str]:
-    """Return the proxies that the environment names for a site, by scheme."""
+def _of_environment(session: requests.Session, base: str) -> tuple[dict[str, str], Any]:
+    """Return the proxies that the environment names for a site, and how it has TLS verified."""
+    found = session.merge_environment_settings(base, {}, None, None, None)
     # What is not encrypted stays on this machine, whatever proxy the environment names.
-    if base.startswith("http:") and is_loopback(base):
-        return {}
-    with requests.Session() as session:
-        found = session.merge_environment_settings(base, {}, None, None, None)
-    return dict(found["proxies"])
+    stays = base.startswith("http:") and is_loopback(base)
+    return {} if stays else dict(found["proxies"]), found["verify"]
 
 
 def proxy_of(base: str) -> str | None:
     """Return host and port of the proxy before a site, without its password; None without one."""
-    proxy = select_proxy(base, proxies_for(base))
+    with requests.Session() as session:
+        proxies, _verify = _of_environment(session, base)
+    proxy = select_proxy(base, proxies)
     return host_of(proxy) if proxy else None
 
 
@@ -88,8 +89,7 @@ class Transport:
         self._piece = _PIECE
         self._cookies = requests.cookies.RequestsCookieJar()
         with requests.Session() as session:
-            self._proxies = proxies_for(base)
-            found = session.merge_environment_settings(base, {}, None, None, None)
+            self._proxies, verify = _of_environment(session, base)
             # Credentials of a .netrc must not travel to a district's server.
             session.trust_env = False
             session.headers.update({"Accept": ACCEPT, "User-Agent": "aeries-pipeline"})
@@ -97,7 +97,7 @@ class Transport:
         self._certificate = certificate
         self._base = self._prepared.url or base
         # A path or True: nothing of the environment can turn the verification off.
-        self._verify: str | bool = str(ca_file) if ca_file else (found["verify"] or True)
+        self._verify: str | bool = str(ca_file) if ca_file else (verify or True)
 
     def close(self) -> None:
         """Close the connection."""
@@ -187,7 +187,7 @@ class Transport:
 
     def _proxy(self) -> str:
         """Return host and port of the proxy, without its password."""
-        return proxy_of(self._base) or ""
+        return host_of(select_proxy(self._base, self._proxies) or "")
 
     def _request(
         self, path: str, params: Mapping[str, str | int], *, with_certificate: bool

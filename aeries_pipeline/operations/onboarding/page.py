@@ -14,6 +14,7 @@ from pathlib import Path
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.roster import District
+from aeries_pipeline.operations.document import document
 from aeries_pipeline.operations.onboarding.findings import Finding, Verdict, is_good
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import private_directory
@@ -42,6 +43,7 @@ class Page:
         asks: What the district should do, in order.
         works: What was tried and is right.
         closing: The last sentences.
+        is_of_site: Whether the check has come as far as the district's site.
     """
 
     title: str
@@ -49,6 +51,7 @@ class Page:
     asks: tuple[str, ...]
     works: tuple[str, ...]
     closing: str
+    is_of_site: bool
 
 
 def page_of(district: District, findings: Sequence[Finding]) -> Page:
@@ -81,7 +84,8 @@ def page_of(district: District, findings: Sequence[Finding]) -> Page:
             "nothing for you to do."
         )
     title = f"Aeries data for {district.name}"
-    return Page(title, opening, asks, tuple(_works(findings)), closing)
+    is_of_site = any(one.step in _OF_THE_SITE for one in findings)
+    return Page(title, opening, asks, tuple(_works(findings)), closing, is_of_site)
 
 
 def _works(findings: Sequence[Finding]) -> list[str]:
@@ -109,14 +113,13 @@ def _works(findings: Sequence[Finding]) -> list[str]:
     return found
 
 
-def write_page(settings: Settings, district: District, findings: Sequence[Finding]) -> Path | None:
+def write_page(settings: Settings, district: District, page: Page) -> Path | None:
     """Write the page as HTML, and as text beside it.
 
     Returns:
-        Where the HTML lies; None where the district's site was not even looked at.
+        Where the HTML lies; None where it has nothing to say to the district.
     """
-    page = page_of(district, findings)
-    if not page.asks and not any(one.step in _OF_THE_SITE for one in findings):
+    if not page.asks and not page.is_of_site:
         return None
     folder = private_directory(settings.out / district.id / "check")
     write_atomically(folder / "page.txt", text(page) + "\n")
@@ -153,9 +156,4 @@ def html(page: Page, day: date) -> str:
         f"<footer>Tested on {day:%B} {day.day}, {day.year}.</footer>",
     ]
     body = "\n".join(part for part in parts if part)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(page.title)}</title><style>{_STYLE}</style></head><body>\n{body}\n"
-        "</body></html>\n"
-    )
+    return document(page.title, _STYLE, f"{body}\n")

@@ -215,7 +215,7 @@ def permissions(
 def _first_page(client: AeriesClient, resource: Resource, school: int, year: int) -> Answer:
     params: dict[str, str | int] = {"DatabaseYear": year}
     if resource.paging is not None:
-        params |= {resource.paging.first: 1, resource.paging.last: resource.paging.size}
+        params |= resource.paging.window(1, resource.paging.size)
     path = resource.path.format(school=school, year=year)
     where = f"school {school}, " if resource.grain is Grain.SCHOOL else ""
     return client.get(path, params=params, what=f"{where}{resource.name}")

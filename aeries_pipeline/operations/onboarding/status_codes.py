@@ -17,13 +17,13 @@ from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.catalog.blank import WHITE
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.errors import AeriesError, StoppedError
-from aeries_pipeline.ingest.api.client import AeriesClient, Answer
+from aeries_pipeline.ingest.api.client import AeriesClient, Answer, Tally
 from aeries_pipeline.ingest.api.paging import pages
 from aeries_pipeline.operations.onboarding.findings import Finding, failed, passed, warned
 
 STEP = "status codes"
 MAX_REQUESTS = 100
-"""So many pages are read for it; a county's lists are counted where they are pulled."""
+"""After so many no other school is begun; a county's lists are counted where they are pulled."""
 
 _READ_AS = {
     Standing.ACTIVE: "active",
@@ -50,17 +50,16 @@ def status_codes(
         first: First pages that have been read already, by school.
     """
     meanings = _meanings(client, year)
-    left = MAX_REQUESTS
+    tally = Tally(requests=len(first))
     for place, school in enumerate(schools):
-        if left <= 0:
+        if tally.requests >= MAX_REQUESTS:
             more = len(schools) - place
             yield passed(STEP, f"{more} more schools are not counted here")
             return
         counts: Counter[str] = Counter()
         try:
-            for answer in _pages(client, school, year, first.get(school)):
+            for answer in _pages(client, school, year, first.get(school), tally):
                 counts.update(map(_code, answer.rows))
-                left -= 1
         except StoppedError:
             raise
         except AeriesError as error:
@@ -103,7 +102,9 @@ def _code(row: Mapping[str, Any]) -> str:
     return str(row.get("InactiveStatusCode") or "").strip(WHITE)
 
 
-def _pages(client: AeriesClient, school: int, year: int, first: Answer | None) -> Iterator[Answer]:
+def _pages(
+    client: AeriesClient, school: int, year: int, first: Answer | None, tally: Tally
+) -> Iterator[Answer]:
     """Yield the pages of a school's list, of which the first may have been read already."""
     resource = RESOURCES["students"]
     paging = resource.paging
@@ -114,10 +115,10 @@ def _pages(client: AeriesClient, school: int, year: int, first: Answer | None) -
     def fetch(start: int, end: int) -> Answer:
         if first is not None and (start, end) == (1, paging.size):
             return first
-        params = {"DatabaseYear": year, paging.first: start, paging.last: end}
-        return client.get(path, params=params, what=what)
+        params = {"DatabaseYear": year, **paging.window(start, end)}
+        return client.get(path, params=params, what=what, tally=tally)
 
-    yield from pages(fetch, size=paging.size, key=resource.key, what=what)
+    yield from pages(fetch, size=paging.size, key=resource.paging_key, what=what)
 
 
 def _meanings(client: AeriesClient, year: int) -> dict[str, str]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from html import escape
 
 from aeries_pipeline.districts.nights import NIGHTS
+from aeries_pipeline.operations.document import document
 from aeries_pipeline.operations.status.health import health_of
 from aeries_pipeline.operations.status.nights import (
     LEGEND,
@@ -108,14 +109,14 @@ def html(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
     rows = "\n".join(_row(one) for one in ordered(statuses))
     headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
     first = f"<h2>Needs a person</h2>\n{look}\n" if look else ""
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>Districts</title><style>{_STYLE}</style></head><body>\n<h1>Districts</h1>\n"
+    return document(
+        "Districts",
+        _STYLE,
+        "<h1>Districts</h1>\n"
         f"<p>{escape(summary(statuses))} <small>As of {moment:%Y-%m-%d %H:%M %Z}.</small></p>\n"
         f"{first}<h2>All districts</h2>\n"
         f"<table><thead><tr>{headings}</tr></thead><tbody>\n{rows}\n</tbody></table>\n"
-        f"<p><small>{LEGEND}</small></p></body></html>\n"
+        f"<p><small>{LEGEND}</small></p>",
     )
 
 

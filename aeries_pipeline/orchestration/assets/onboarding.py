@@ -57,14 +57,15 @@ def build_onboarding_asset(partitions: Partitions) -> dg.AssetsDefinition:
                 findings = list(check(district, outside_window=bool(reason)))
         except DistrictBusyError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
+        page = page_of(district, findings)
         metadata: dict[str, Any] = {
             "steps": dg.MetadataValue.md(_table(findings)),
-            "to_send_to_the_district": dg.MetadataValue.md(text(page_of(district, findings))),
+            "to_send_to_the_district": dg.MetadataValue.md(text(page)),
             "steps_not_passed": sum(one.verdict is not Verdict.PASSED for one in findings),
         }
-        page = write_page(aeries.settings, district, findings)
-        if page is not None:
-            metadata["page_for_the_district"] = dg.MetadataValue.path(str(page))
+        place = write_page(aeries.settings, district, page)
+        if place is not None:
+            metadata["page_for_the_district"] = dg.MetadataValue.path(str(place))
         if reason:
             metadata["outside_window"] = reason
         verdict = dg.AssetCheckResult(

@@ -184,7 +184,7 @@ def test_where_the_site_was_not_even_looked_at_there_is_no_page(make_world) -> N
     never = [{"days": ["mon"], "opens": "00:00", "closes": "00:01"}]
     world = make_world(roster={"pull_window": never, "timezone": "Pacific/Kiritimati"})
     findings = run(world.district, clock=_noon)
-    assert write_page(world.settings, world.district, findings) is None
+    assert write_page(world.settings, world.district, page_of(world.district, findings)) is None
     assert not (world.settings.out / "eagle-usd" / "check").exists()
 
 
