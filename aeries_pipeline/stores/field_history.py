@@ -13,14 +13,9 @@ from enum import StrEnum
 from aeries_pipeline.stores.connection import Warehouse
 
 _SEEN = """
-SELECT resource, school, finished_at, pull_id, mode,
+SELECT resource, school, finished_at, mode,
        unnest(from_json(drift->'{what}', '["VARCHAR"]')) AS field
 FROM meta.pulls WHERE district = $district AND status = 'complete' AND drift IS NOT NULL
-"""
-_NEWEST = """
-SELECT resource, school, max_by(pull_id, finished_at) AS pull_id
-FROM meta.pulls WHERE district = $district AND status = 'complete' AND mode = 'full'
-GROUP BY ALL
 """
 
 
@@ -70,27 +65,30 @@ def unknown_since(
 
 def field_states(warehouse: Warehouse, district: str) -> list[FieldState]:
     """Return every field of a district that differs from the catalogue, by resource."""
+    # What one answer by changes lacks may stand in the records that it does not name.
     query = f"""
-        WITH newest AS ({_NEWEST}), unknown AS ({_SEEN.format(what="unknown")}),
-        missing AS ({_SEEN.format(what="missing")}), now_unknown AS (
-            SELECT resource, field, count(*) AS schools FROM unknown
-            SEMI JOIN newest USING (pull_id, resource) GROUP BY ALL
+        WITH newest AS (
+            SELECT resource, school, max(finished_at) AS read_at FROM meta.pulls
+            WHERE district = $district AND status = 'complete' AND mode = 'full' GROUP BY ALL
+        ), seen AS (
+            SELECT *, 'unknown' AS kind FROM ({_SEEN.format(what="unknown")})
+            UNION ALL
+            SELECT *, 'missing' FROM ({_SEEN.format(what="missing")}) WHERE mode = 'full'
+        ), dated AS (
+            SELECT s.*, s.finished_at >= n.read_at AS is_now FROM seen s LEFT JOIN newest n
+            ON n.resource = s.resource AND n.school IS NOT DISTINCT FROM s.school
         )
-        SELECT u.resource, u.field, n.schools IS NOT NULL,
-               CASE WHEN n.schools IS NULL THEN max(u.finished_at) ELSE min(u.finished_at) END,
-               coalesce(any_value(n.schools), count(DISTINCT coalesce(u.school, 0))), 'unknown'
-        FROM unknown u LEFT JOIN now_unknown n USING (resource, field)
-        GROUP BY u.resource, u.field, n.schools
-        UNION ALL
-        SELECT m.resource, m.field, true, min(m.finished_at),
-               count(DISTINCT m.pull_id) FILTER (n.pull_id IS NOT NULL), 'missing'
-        FROM missing m LEFT JOIN newest n USING (pull_id, resource)
-        GROUP BY m.resource, m.field HAVING count(n.pull_id) > 0
+        SELECT resource, field, kind, any_value(stands),
+               CASE WHEN any_value(stands) THEN min(finished_at) ELSE max(finished_at) END,
+               count(DISTINCT coalesce(school, 0)) FILTER (is_now OR NOT stands)
+        FROM (SELECT *, bool_or(is_now) OVER (PARTITION BY resource, field, kind) AS stands
+              FROM dated)
+        GROUP BY resource, field, kind HAVING kind = 'unknown' OR any_value(stands)
         ORDER BY ALL
     """
     return [
         FieldState(resource, name, _state(kind, is_now=is_now), since, schools)
-        for resource, name, is_now, since, schools, kind in warehouse.rows(
+        for resource, name, kind, is_now, since, schools in warehouse.rows(
             query, {"district": district}
         )
     ]

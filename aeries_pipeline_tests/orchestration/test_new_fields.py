@@ -61,3 +61,20 @@ def test_a_field_that_a_site_does_not_send_is_listed(world: World) -> None:
         assert run(world, instance, "students").success
     (one,) = field_states(world.warehouse, "eagle-usd")
     assert (one.field, one.state, one.schools) == ("NetworkLoginID", State.NOT_SENT, 1)
+
+
+def test_schools_are_counted_each_by_itself(world: World) -> None:
+    def found() -> dict[str, tuple[State, int]]:
+        states = field_states(world.warehouse, "eagle-usd")
+        return {one.field: (one.state, one.schools) for one in states}
+
+    with open_instance(world.settings) as instance:
+        world.faults(
+            {"kind": "drop_field", "field": "NetworkLoginID", "path": "schools/99[24]/students"},
+            {"kind": "add_field", "field": "PronounCode", "path": "schools/993/students"},
+        )
+        assert run(world, instance, "students").success
+        assert found() == {"NetworkLoginID": (State.NOT_SENT, 2), "PronounCode": (State.NEW, 1)}
+        world.faults({"kind": "add_field", "field": "PronounCode", "path": "schools/99[23]"})
+        assert run(world, instance, "students").success
+        assert found() == {"PronounCode": (State.NEW, 2)}
