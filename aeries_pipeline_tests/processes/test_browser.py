@@ -2,12 +2,9 @@
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +16,8 @@ from aeries_pipeline.cli.ui import write_workspace
 from aeries_pipeline.orchestration.assets.resources import OPENING_TAG
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.partitions import DISTRICT_TAG
-from aeries_pipeline_tests.conftest import CERTIFICATE, World, end
+from aeries_pipeline_tests.conftest import CERTIFICATE, World
+from aeries_pipeline_tests.processes.served import served
 from aeries_pipeline_tests.processes.test_command_line import call
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -37,31 +35,8 @@ NAME = "Zzyzxmarker"
 @contextmanager
 def ui(world: World) -> Iterator[str]:
     """Serve the UI of a world as ``aeries-pipeline ui`` does."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        **world.variables,
-    }
-    server = subprocess.Popen(
-        [sys.executable, "-m", "aeries_pipeline.cli", "ui", "--port", str(port)],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    try:
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/server_info", timeout=2)
-                break
-            except OSError:
-                assert time.monotonic() < until, "the UI did not start"
-                time.sleep(0.5)
+    with served(world) as (address, _process):
         yield address
-    finally:
-        end(server, signal.SIGINT)
 
 
 class Browser:

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from aeries_pipeline.emulator.serve import demo_emulator, free_port, serving
 from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.settings import DEMO_PORT, Settings, load_settings
 from aeries_pipeline_tests.conftest import World, end
+from aeries_pipeline_tests.processes.served import wait_for
 from aeries_pipeline_tests.processes.test_command_line import call
 
 NEEDS_A_ROSTER = (
@@ -115,18 +115,6 @@ def test_the_ui_takes_another_port_and_says_which(tmp_path: Path) -> None:
             assert process.stdout.readline().startswith(f"Port {port} is in use; the UI takes ")
             address = process.stdout.readline().split(": ", 1)[1].strip()
             assert not address.endswith(f":{port}")
-            _wait_for(f"{address}/server_info")
+            wait_for(f"{address}/server_info")
         finally:
             end(process)
-
-
-def _wait_for(address: str) -> None:
-    until = time.monotonic() + 180
-    while True:
-        try:
-            urllib.request.urlopen(address, timeout=2)
-        except OSError:
-            assert time.monotonic() < until
-            time.sleep(0.5)
-        else:
-            return
