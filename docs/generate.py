@@ -122,6 +122,13 @@ _ANSWERS = [
     "| 200 with no body at all | nothing was said; it is asked for again |",
     "| one object where a list is expected | a list of one, judged by the rule of the "
     "shrunken list like any other |",
+    "| 404 for numbers behind the end of a list | the end, where the page before, asked for again "
+    "from its middle on, brings its other half alone, and 404 comes once more: two requests more "
+    "for each list. Otherwise, and for the first numbers of a list, it is refused |",
+    "| the last page or records again behind the end of a list | the end, where a whole page "
+    "further on the same comes again, nothing new comes in between, and the last page can be asked "
+    "for in parts: four requests more for a list of three pages, five for one of one page. "
+    "Otherwise, as where a server counts in pages and the last one is full, it is refused |",
     "| an answer that ends before what it has opened is closed | it broke off; it is asked for "
     "again |",
     "| a whole answer that is not valid JSON: `NaN`, `Infinity`, half a surrogate pair, a bare "

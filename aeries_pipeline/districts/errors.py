@@ -7,6 +7,9 @@ answer.
 
 from __future__ import annotations
 
+NOT_FOUND = "not_found"
+"""Code of an answer 404, which may also be a way to say that a list has ended."""
+
 
 class AeriesError(Exception):
     """An Aeries call did not give a usable answer.

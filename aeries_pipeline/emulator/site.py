@@ -322,6 +322,10 @@ class Site:
         end = int(last) if last else len(rows)
         if self.switches.max_page:
             end = min(end, start + self.switches.max_page - 1)
+        if start > max(len(rows), 1) and self.switches.behind_the_end != "empty":
+            if self.switches.behind_the_end == "not_found":
+                raise ReplyError(404, "No records found")
+            start, end = max(len(rows) - (end - start), 1), len(rows)
         hides = self.switches.hides_every
         numbered = enumerate(rows[start - 1 : end], start)
         return [row for number, row in numbered if not hides or number % hides]

@@ -24,6 +24,8 @@ class Switches(BaseModel):
         null_dates_as_year_one: Whether an empty date is 0001-01-01.
         max_page: Records in one page at most; 0 for no bound.
         hides_every: One record in so many is numbered and then not shown; 0 for none.
+        behind_the_end: What is sent for numbers behind those of a list: no record, an
+            answer 404, or the last records again.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,3 +40,4 @@ class Switches(BaseModel):
     null_dates_as_year_one: bool = False
     max_page: int = 0
     hides_every: int = 0
+    behind_the_end: Literal["empty", "not_found", "last_again"] = "empty"

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from aeries_pipeline.districts.errors import (
+    NOT_FOUND,
     AeriesError,
     ConfigurationError,
     PermanentError,
@@ -102,7 +103,7 @@ def error_of(
         return PermissionMissingError("forbidden", f"{what}: Aeries answered 403")
     if status == 404:
         return PermanentError(
-            "not_found",
+            NOT_FOUND,
             f"{what}: not found (404); if every resource says so, the url in the roster is not "
             "the district's Aeries site, else this Aeries version lacks the end point",
         )

@@ -2,21 +2,25 @@
 
 Aeries states no total and no next link, and a page may be short in mid-list:
 records are numbered that are then not shown, or a page is capped. The end of a
-list is an empty page. Around that rule stand the guards: a server that ignores
-the paging numbers, and one that repeats itself.
+list is an empty page. Servers may also answer 404 behind the end, or send the
+last page again; that is an end only where more questions show that nothing lies
+behind, and is refused otherwise. Guards stand against servers that ignore the
+paging numbers, or heed how many are asked for and not from where.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from aeries_pipeline.districts.errors import TransientError
+from aeries_pipeline.districts.errors import NOT_FOUND, PermanentError, TransientError
 from aeries_pipeline.ingest.api.client import Answer
 
 MAX_PAGES = 10_000
 
 Fetch = Callable[[int, int], Answer]
+Found = set[tuple[Any, ...]]
 
 
 class _Keys:
@@ -29,7 +33,7 @@ class _Keys:
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
         self._waiting: list[Answer] = []
-        self._found: set[tuple[Any, ...]] = set()
+        self._found: Found = set()
 
     def add(self, answer: Answer) -> None:
         self._waiting.append(answer)
@@ -40,10 +44,10 @@ class _Keys:
             return False
         return self.of(answer) <= self.all()
 
-    def of(self, answer: Answer) -> set[tuple[Any, ...]]:
-        return answer.keys(self._names)
+    def of(self, answer: Answer | None) -> Found:
+        return answer.keys(self._names) if answer else set()
 
-    def all(self) -> set[tuple[Any, ...]]:
+    def all(self) -> Found:
         for answer in self._waiting:
             self._found |= self.of(answer)
         self._waiting.clear()
@@ -70,49 +74,204 @@ def pages(fetch: Fetch, *, size: int, key: Sequence[str], what: str) -> Iterator
         empty list yields its one empty page.
 
     Raises:
-        TransientError: If the server repeats a page in mid-list, so that the
-            rest of the list cannot be reached.
+        PermanentError: If the server answers 404 to the first request.
+        TransientError: If it cannot be shown that the list was read to its end.
     """
-    seen = _Keys(key)
-    first = 1
-    fullest = 0
-    counts: list[int] = []
-    empty = stale = 0
-    for number in range(1, MAX_PAGES + 1):
-        answer = fetch(first, first + size - 1)
-        count = answer.seen.records
-        if count == 0 and number == 1:
-            yield answer
+    reading = _Reading(fetch, size, _Keys(key), what)
+    answer = fetch(1, size)
+    yield answer
+    if answer.seen.records == 0:
+        return
+    reading.take(answer)
+    for _ in range(MAX_PAGES):
+        if reading.is_done:
+            reading.settle()
             return
-        if count == 0:
-            empty += 1
-            if empty >= _proof(counts, size):
-                return
-            first += fullest
-            continue
-        empty = 0
-        if number > 1 and seen.repeats(answer):
-            stale += 1
-            if (
-                number == 2
-                and seen.of(answer) == seen.all()
-                and _is_whole(fetch, seen, answer, size, what)
-            ):
-                return
-            if count >= size or (count == fullest and stale > size // fullest + 1):
-                raise _repeated(what)
-            if stale > size // fullest + 1:
-                return  # Behind its last page this server sends that page again.
+        page = reading.ask(reading.first, size)
+        if page is None or page.seen.records == 0:
+            reading.has_nothing(page)
+        elif reading.keys.repeats(page):
+            reading.has_nothing_new(page)
         else:
-            stale = 0
-            yield answer
-            counts.append(count)
-        seen.add(answer)
-        if count > size:
-            return  # More than asked for: unpaged, all of it is here.
-        fullest = max(fullest, count)
-        first += fullest
+            reading.take(page)
+            yield page
     raise TransientError("endless_list", f"{what}: the list did not end after {MAX_PAGES} pages")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """How far the reading of one list has come.
+
+    Attributes:
+        size: Numbers asked for at once.
+        first: Number that the next request starts with.
+        last: The last page that held a record not seen before.
+        at: Number that it started with.
+        counts: Records of each such page.
+        is_done: Whether the end has been reached.
+    """
+
+    fetch: Fetch
+    size: int
+    keys: _Keys
+    what: str
+    first: int = 1
+    last: Answer | None = None
+    at: int = 1
+    counts: list[int] = field(default_factory=list)
+    is_done: bool = False
+    _nothing: list[int] = field(default_factory=list)
+    _stale: int = 0
+    _behind: Found | None = None
+    _was_404: bool = False
+    _owed: Found = field(default_factory=set)
+
+    @property
+    def fullest(self) -> int:
+        """Records of the fullest page."""
+        return max(self.counts)
+
+    def ask(self, first: int, size: int) -> Answer | None:
+        """Ask for a page behind the first; None where the server answers 404."""
+        try:
+            return self.fetch(first, first + size - 1)
+        except PermanentError as error:
+            if error.code != NOT_FOUND:
+                raise
+            return None
+
+    def take(self, answer: Answer) -> None:
+        """Count a page that brought something new, and go on behind it.
+
+        Raises:
+            TransientError: If the server has answered 404 in mid-list.
+        """
+        if self._was_404:
+            raise _refused(self.what)
+        count = answer.seen.records
+        self._nothing.clear()
+        self._stale, self._behind = 0, None
+        self.keys.add(answer)
+        self.last, self.at = answer, self.first
+        self.counts.append(count)
+        # More than asked for: unpaged, all of it is here.
+        self.is_done = count > self.size
+        self.first += self.fullest
+
+    def has_nothing(self, answer: Answer | None) -> None:
+        """Count a page without a record, which may be the end.
+
+        Raises:
+            TransientError: If it was refused, and nothing else shows that the list ends.
+        """
+        self._nothing.append(self.first)
+        self._was_404 |= answer is None
+        if len(self._nothing) >= _proof(self.counts, self.size):
+            if self._was_404:
+                self._prove_the_end(set(), _refused(self.what))
+                if self._probe(self._nothing[0], self.size):
+                    raise _refused(self.what)
+            self.is_done = True
+        self.first += self.fullest
+
+    def has_nothing_new(self, answer: Answer) -> None:
+        """Tell a page of old records at the end of a list from one in its middle.
+
+        A server that numbers records cannot show at a number what it has shown at an
+        earlier one: if it does so here and a whole page further on, it repeats itself.
+
+        Raises:
+            TransientError: If it does so in mid-list, so that the rest cannot be reached.
+        """
+        found = self.keys.of(answer)
+        self._nothing.clear()
+        self._stale += 1
+        if self._behind is None:
+            is_all = len(self.counts) == 1 and found == self.keys.all()
+            if is_all and self._is_unpaged(found):
+                self.is_done = True
+                return
+            # Other questions for the same place, in case the answer to the first was an old one.
+            half = self.fullest // 2
+            self._probe(self.first, self.fullest - half)
+            if half:
+                self._probe(self.first + self.fullest - half, half)
+            self._behind = self._probe(self.first + self.size, self.size)
+        if found == self._behind:
+            self._prove_the_end(found, _repeated(self.what))
+            self.is_done = True
+        if self._stale > self.size // self.fullest + 1:
+            raise _repeated(self.what)
+        self.first += self.fullest
+
+    def settle(self) -> None:
+        """See that everything that was shown beside the pages has come with them.
+
+        Raises:
+            TransientError: If not: a page was cut, or is not what was asked for.
+        """
+        if not self._owed <= self.keys.all():
+            raise TransientError(
+                "left_out",
+                f"{self.what}: the server leaves records out of its pages that it shows when asked "
+                "in another way; the last good data stays, pull again later",
+            )
+
+    def _probe(self, first: int, size: int) -> Found:
+        """Ask in between; what it shows must come with the pages."""
+        found = self.keys.of(self.ask(first, size))
+        self._owed |= found
+        return found
+
+    def _is_unpaged(self, found: Found) -> bool:
+        """Tell whether a server that sent its only page again ignores the numbers altogether."""
+        half = len(found) // 2
+        some = self.ask(1, half) if half else None
+        if some is None or some.seen.records <= half:
+            return False
+        return self._probe(self.first + self.size, self.size) == found
+
+    def _prove_the_end(self, repeated: Found, doubt: TransientError) -> None:
+        """Ask for a part of the last page, from its middle on, which must come and no more.
+
+        Where the whole of it comes, the server counts in pages: then the page must be
+        short, and parts of it must be different.
+
+        Args:
+            repeated: What the server sends behind its end.
+            doubt: Raised if the end is not proved.
+        """
+        last, count = self.keys.of(self.last), self.counts[-1]
+        low, middle = self.at, self.at + count // 2
+        high = self._nothing[0] if self._nothing else self.first + self.size
+        if repeated and not last & repeated:
+            raise doubt
+        while True:
+            found = self._probe(middle, self.size)
+            if not found <= last and found != repeated:
+                raise doubt
+            if found and found < last and (found != repeated or last <= repeated):
+                return
+            if found == last and count < self.size and self._heeds_parts(count // 2, repeated):
+                return
+            if repeated and not last <= repeated:
+                raise doubt
+            low, high = (middle, high) if found == last != repeated else (low, middle)
+            middle = (low + high) // 2
+            if middle <= low:
+                raise doubt
+
+    def _heeds_parts(self, half: int, repeated: Found) -> bool:
+        """Tell whether the server heeds from where it is asked for a part of the last page."""
+        if half == 0:
+            return not repeated or bool(self._probe(self.first + self.size, 1))
+        one: Found = set()
+        for part in range(8):
+            other = self._probe(self.at + part * half, half)
+            if one and other:
+                return not one & other
+            one = other or one
+        return False
 
 
 def _proof(counts: Sequence[int], size: int) -> int:
@@ -126,30 +285,17 @@ def _proof(counts: Sequence[int], size: int) -> int:
     return 2 if counts[-1] >= size else 1
 
 
-def _is_whole(fetch: Fetch, seen: _Keys, answer: Answer, size: int, what: str) -> bool:
-    """Say whether a server that sent its first page again ignores the numbers altogether.
-
-    Then that page is the whole list.
-
-    Raises:
-        TransientError: If it heeds how many are asked for, and not from where.
-    """
-    half = answer.seen.records // 2
-    if half == 0:
-        # One record cannot be asked for in halves; what lies behind the page can.
-        return seen.of(fetch(size + 1, 2 * size)) == seen.all()
-    some = fetch(1, half)
-    if some.seen.records > half:
-        return True
-    rest = seen.of(fetch(half + 1, 2 * half))
-    if rest and rest <= seen.of(some):
-        raise _repeated(what)
-    return False
-
-
 def _repeated(what: str) -> TransientError:
     return TransientError(
         "repeated_page",
         f"{what}: the server sends the same page again and again, so the list cannot be "
         "read to its end; the last good data stays, pull again later",
+    )
+
+
+def _refused(what: str) -> TransientError:
+    return TransientError(
+        "unproved_end",
+        f"{what}: the server answers 404 in place of a page, and nothing else shows that the "
+        "list ends there; the last good data stays, pull again later",
     )
