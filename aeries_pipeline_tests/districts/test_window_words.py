@@ -135,8 +135,17 @@ CLAUSE = st.tuples(DAYS, HALF_HOURS, HALF_HOURS, st.integers(0, 4), st.integers(
 JOINTS = st.sampled_from([", ", " and ", "; ", " plus ", " & ", " or "])
 TRAPS = st.sampled_from(
     ["", "", " only", " please", " except Sundays", " except 2am-4am", " not Fridays", " best",
-     " if quiet", " but not 7am-4pm"]
+     " if quiet", " but not 7am-4pm", ", never on Wednesdays", " except weekends", " MT",
+     " except Fridays 11pm-1am", " - 6am", " until 6am", " before 6am", " after 10pm"]
 )  # fmt: skip
+REFUSED_TRAPS = {" if quiet", " MT", " except Fridays 11pm-1am", " - 6am"}
+LEFT_OUT = {
+    " except Sundays": "sun",
+    " not Fridays": "fri",
+    ", never on Wednesdays": "wed",
+    " except weekends": "sat sun",
+}
+ADDED = {" before 6am": (0, 6), " after 10pm": (22, 2)}
 
 
 @settings(max_examples=1000)
@@ -161,7 +170,8 @@ def test_a_reading_opens_at_no_minute_that_was_not_meant(
             f"{joints[n - 1] if n else ''}{f'{days} {time}' if days_first[n] else f'{time} {days}'}"
         )
         length = (closes - opens) % 1440 or 1440
-        may |= meant((names, opens / 60, length / 60))
+        left = [name for name in names.split() if name not in LEFT_OUT.get(trap, "")]
+        may |= meant((" ".join(left), opens / 60, length / 60))
     words += trap
     try:
         opens_at = minutes(words)
@@ -171,5 +181,62 @@ def test_a_reading_opens_at_no_minute_that_was_not_meant(
         may -= meant((EVERY, 2, 2))
     elif trap == " but not 7am-4pm":
         may -= meant((EVERY, 7, 9))
-    assert trap != " if quiet"
+    elif trap == ", never on Wednesdays":
+        may -= meant(("wed", 0, 24))
+    elif trap in ADDED:
+        may |= meant((EVERY, *ADDED[trap]))
+    assert trap not in REFUSED_TRAPS
     assert opens_at <= may, words
+
+
+@settings(max_examples=500)
+@given(
+    days=st.sampled_from([("", EVERY), ("weekdays ", WEEK), ("Saturdays ", "sat")]),
+    after=HALF_HOURS,
+    before=HALF_HOURS,
+    style=st.integers(1, 4),
+    form=st.sampled_from(
+        ["after {a} and before {b}", "after {a} or before {b}", "before {b} or after {a}",
+         "before {b} and after {a}", "after {a}", "before {b}", "until {b}", "from {a} on",
+         "not before {a} or after {b}", "not after {b}", "start {a}, end {b}", "any time after {a}"]
+    ),
+)  # fmt: skip
+def test_times_with_one_end_open_at_no_minute_that_was_not_meant(
+    days: tuple[str, str], after: int, before: int, style: int, form: str
+) -> None:
+    prefix, names = days
+    words = prefix + form.format(a=clock(after, style), b=clock(before, style))
+    try:
+        opens_at = minutes(words)
+    except ValueError:
+        return
+    early = meant((names, 0, before / 60))
+    late = meant((names, after / 60, 24 - after / 60))
+    night = meant((names, after / 60, (before - after) % 1440 / 60))
+    if "{a}" not in form:
+        # A person who says "until 10pm" has a beginning in mind.
+        assert opens_at <= early
+        assert before <= 18 * 60
+    elif "{b}" not in form:
+        assert opens_at <= late
+        assert after >= 6 * 60
+    elif after > before:
+        assert opens_at <= early | late | night
+    else:
+        assert opens_at <= early & late
+
+
+@settings(max_examples=300)
+@given(
+    days=DAYS, opens=st.integers(1, 12), closes=st.integers(1, 12), form=st.integers(0, 2)
+)  # fmt: skip
+def test_hours_up_to_twelve_without_am_or_pm_never_open_in_a_day_of_school(
+    days: tuple[str, str], opens: int, closes: int, form: int
+) -> None:
+    hours = (f"{opens}-{closes}", f"{opens:02}:00-{closes:02}:00", f"{opens:02}00-{closes:02}00")
+    shown = hours[form]
+    try:
+        opens_at = minutes(f"{days[0]} {shown}")
+    except ValueError:
+        return
+    assert not opens_at & meant((EVERY, 9, 5)), shown

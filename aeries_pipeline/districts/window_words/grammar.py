@@ -10,6 +10,17 @@ import re
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 
+from aeries_pipeline.districts.window_words.exclusions import (
+    holes_of,
+    kept,
+    named_days,
+    refuse_free_times,
+    refuse_other_hours,
+    subtracted,
+    without_days,
+    without_holidays,
+)
+from aeries_pipeline.districts.window_words.hours import closed, half_open, span
 from aeries_pipeline.districts.window_words.tokens import (
     ALL,
     DAY,
@@ -17,12 +28,12 @@ from aeries_pipeline.districts.window_words.tokens import (
     WEEK,
     WEEKDAYS,
     Span,
-    Time,
     Token,
     tokens_of,
 )
 
 _MOST_JOINTS = 8
+_SCHOOL_HOURS = [day * DAY + 12 * 60 for day in WEEKDAYS]
 
 
 def read_words(words: str, zone: str) -> tuple[list[Span], bool]:
@@ -42,8 +53,9 @@ def read_words(words: str, zone: str) -> tuple[list[Span], bool]:
     tokens = tokens_of(words)
     if any(token.kind == "zone" for token in tokens) and zone != "America/Los_Angeles":
         raise ValueError(f"'{words}' names Pacific time, and the district's zone is {zone}")
-    tokens, holidays = _without_holidays(tokens, words)
+    tokens, holidays = without_holidays(tokens, words)
     at = next((n for n, t in enumerate(tokens) if t.kind in {"not", "outside"}), None)
+    _refuse_school_days(tokens[:at], words)
     if at is None:
         _refuse_kinds(tokens, {"excuse"}, words)
         return _positive(_atoms(tokens, words), words), holidays
@@ -52,24 +64,19 @@ def read_words(words: str, zone: str) -> tuple[list[Span], bool]:
     _refuse_kinds(behind, {"not", "outside", "only"}, words)
     has_excuse = any(token.kind == "excuse" for token in behind)
     allowed = _atoms(before, words)
-    forbidden = _atoms(behind, words, in_daytime=has_excuse)
-    return _excluded(allowed, forbidden, sign, words), holidays
+    is_alone = not any(a.kind in {"span", "across", "always"} for a in allowed)
+    forbidden = _atoms(behind, words, in_daytime=has_excuse, forbids=True, is_alone=is_alone)
+    return _excluded(allowed, forbidden, sign, words, has_excuse=has_excuse), holidays
 
 
-def _without_holidays(tokens: list[Token], words: str) -> tuple[list[Token], bool]:
-    """Take out "except holidays"; holidays in any other place are refused."""
-    at = next((n for n, t in enumerate(tokens) if t.kind == "holidays"), None)
-    if at is None:
-        return tokens, False
-    start = at - 1
-    if start < 0 or tokens[start].kind != "not":
-        raise ValueError(f"'{words}' cannot be read: 'holidays' fits only behind 'except'")
-    rest = tokens[:start] + tokens[at + 1 :]
-    if any(t.kind == "holidays" for t in rest) or (
-        at + 1 < len(tokens) and tokens[at + 1 :][0].kind not in {"close"}
-    ):
-        raise ValueError(f"'{words}' cannot be read: put 'except holidays' at its end")
-    return rest, True
+def _refuse_school_days(tokens: Sequence[Token], words: str) -> None:
+    """Refuse "school days" among what is allowed: no calendar of the school is known."""
+    for token in tokens:
+        if token.kind == "days" and "school day" in token.text:
+            raise ValueError(
+                f"'{words}' cannot be read: say which days '{token.text}' are, and which days off; "
+                f"{EXAMPLE}"
+            )
 
 
 def _refuse_kinds(tokens: Sequence[Token], kinds: set[str], words: str) -> None:
@@ -78,17 +85,51 @@ def _refuse_kinds(tokens: Sequence[Token], kinds: set[str], words: str) -> None:
             raise ValueError(f"'{words}' cannot be read: '{token.text}' has no place; {EXAMPLE}")
 
 
-def _atoms(tokens: Sequence[Token], words: str, *, in_daytime: bool = False) -> list[Token]:
+def _atoms(
+    tokens: Sequence[Token],
+    words: str,
+    *,
+    in_daytime: bool = False,
+    forbids: bool = False,
+    is_alone: bool = False,
+) -> list[Token]:
     """Join words to days, spans of a day, spans across days, and separators."""
     ignored = {"zone", "only", "excuse"}
-    left = [t for t in tokens if t.kind not in ignored]
+    left = _with_nights([t for t in tokens if t.kind not in ignored], words)
     atoms: list[Token] = []
     while left:
-        atom, used = _atom(left, words, in_daytime=in_daytime)
+        atom, used = _atom(left, words, in_daytime=in_daytime, forbids=forbids)
         if atom is not None:
             atoms.append(atom)
         left = left[used:]
-    return _refused_pairs(_explained(atoms), words)
+    found = closed(_listed(_explained(atoms)), words, forbids=forbids, is_alone=is_alone)
+    return _refused_pairs(found, words)
+
+
+def _with_nights(tokens: list[Token], words: str) -> list[Token]:
+    """Join "Friday" and "night", which is never Friday's morning."""
+    found: list[Token] = []
+    for token in tokens:
+        before = found[-1] if found else token
+        if token.kind != "night" or before.kind != "days":
+            found.append(token)
+            continue
+        if before.days == frozenset({5, 6}):
+            raise ValueError(f"'{words}' cannot be read: say which days 'weekend nights' are")
+        found[-1] = Token("days", before.text, before.days, is_night=True)
+    return found
+
+
+def _listed(atoms: list[Token]) -> list[Token]:
+    """Put the missing comma into "Mon Wed Fri"."""
+    found: list[Token] = []
+    for atom in atoms:
+        before = found[-1] if found else Token("", "")
+        is_list = len(atom.days) == len(before.days) == 1 or "-" in atom.text + before.text
+        if atom.kind == before.kind == "days" and is_list:
+            found.append(Token("sep", ","))
+        found.append(atom)
+    return found
 
 
 def _kinds(tokens: Sequence[Token], *kinds: str) -> bool:
@@ -97,21 +138,25 @@ def _kinds(tokens: Sequence[Token], *kinds: str) -> bool:
     )
 
 
-def _atom(left: list[Token], words: str, *, in_daytime: bool) -> tuple[Token | None, int]:
+def _atom(
+    left: list[Token], words: str, *, in_daytime: bool, forbids: bool
+) -> tuple[Token | None, int]:
     lead = 1 if left[0].kind in {"from", "between", "after"} else 0
     rest = left[lead:]
     if _kinds(rest, "days", "time", "to", "days", "time"):
-        return _across(rest[0], rest[1], rest[3], rest[4], words), lead + 5
+        return _across(rest[0], rest[1], rest[3], rest[4], words, forbids=forbids), lead + 5
     if _kinds(rest, "time", "days", "to", "time", "days"):
-        return _across(rest[1], rest[0], rest[4], rest[3], words), lead + 5
+        return _across(rest[1], rest[0], rest[4], rest[3], words, forbids=forbids), lead + 5
     joint = rest[1].kind if len(rest) > 2 else ""
     is_joint = joint == "to" or (left[0].kind == "between" and joint == "sep")
     if is_joint and rest[0].kind == rest[2].kind == "time":
-        return _span(rest[0], rest[2], words, in_daytime=in_daytime), lead + 3
+        return span(rest[0], rest[2], words, in_daytime=in_daytime), lead + 3
     if not lead and _kinds(left, "days", "to", "days"):
         first, last = left[0].days, left[2].days
         if len(first) != 1 or len(last) != 1:
-            raise ValueError(f"'{words}' cannot be read: '{left[0].text} to {left[2].text}'")
+            raise ValueError(
+                f"'{words}' cannot be read: '{left[0].text} to {left[2].text}'; {EXAMPLE}"
+            )
         (a,), (b,) = first, last
         days = frozenset((a + step) % 7 for step in range((b - a) % 7 + 1))
         return Token("days", f"{left[0].text}-{left[2].text}", days), 3
@@ -122,18 +167,16 @@ def _small_atom(left: list[Token], words: str) -> tuple[Token | None, int]:
     head = left[0]
     if head.kind in {"after", "from"} and _kinds(left[1:], "time"):
         used = 3 if _kinds(left[2:], "later") else 2
-        return _half_open(left[1], words, opens=True), used
+        return half_open(head, left[1], words, opens=True), used
     if head.kind == "time" and _kinds(left[1:], "later"):
-        return _half_open(head, words, opens=True), 2
-    if head.kind in {"before", "to"} and _kinds(left[1:], "time"):
-        return _half_open(left[1], words, opens=False), 2
+        return half_open(head, head, words, opens=True), 2
+    is_until = head.kind == "to" and head.text not in {"-", "to"}
+    if (head.kind == "before" or is_until) and _kinds(left[1:], "time"):
+        return half_open(head, left[1], words, opens=False), 2
     if head.kind == "always":
         return Token("always", head.text, opens=0, closes=DAY), 1
     if head.kind == "days":
-        night = len(left) > 1 and left[1].kind == "night"
-        if night and head.days == frozenset({5, 6}):
-            raise ValueError(f"'{words}' cannot be read: say which days 'weekend nights' are")
-        return Token("days", head.text, head.days, is_night=head.is_night or night), 1 + night
+        return head, 1
     if head.kind == "night":
         return (
             None if head.text == "overnight" else Token("days", head.text, ALL, is_night=True)
@@ -143,7 +186,7 @@ def _small_atom(left: list[Token], words: str) -> tuple[Token | None, int]:
     raise ValueError(f"'{words}' cannot be read: '{head.text}' has no place; {EXAMPLE}")
 
 
-def _across(day: Token, at: Token, to_day: Token, to: Token, words: str) -> Token:
+def _across(day: Token, at: Token, to_day: Token, to: Token, words: str, *, forbids: bool) -> Token:
     if len(day.days) != 1 or len(to_day.days) != 1 or at.time is None or to.time is None:
         raise ValueError(f"'{words}' cannot be read: a span across days begins and ends on one day")
     if "midnight" in {at.time.word, to.time.word}:
@@ -154,6 +197,13 @@ def _across(day: Token, at: Token, to_day: Token, to: Token, words: str) -> Toke
     (first,), (last,) = day.days, to_day.days
     start, end = first * DAY + opens[0], last * DAY + closes[0]
     end += WEEK if end <= start else 0
+    if (day.is_night and opens[0] < DAY // 2) or (to_day.is_night and closes[0] < DAY // 2):
+        raise ValueError(f"'{words}' cannot be read: say which morning is meant")
+    if not forbids and any(start < noon + lap < end for noon in _SCHOOL_HOURS for lap in (0, WEEK)):
+        raise ValueError(
+            f"'{words}' can be read in 2 ways: through the days of school without a break, or each "
+            f"night; {EXAMPLE}"
+        )
     return Token("across", day.text, spans=tuple(_by_day(start, end)))
 
 
@@ -170,53 +220,13 @@ def _by_day(start: int, end: int) -> list[Span]:
     return found
 
 
-def _half_open(token: Token, words: str, *, opens: bool) -> Token:
-    time = token.time
-    if time is None:  # pragma: no cover - the caller has looked
-        raise ValueError(words)
-    found = time.minutes(closing=not opens)
-    readings = [(m, DAY) if opens else (0, m) for m in found]
-    return _one(readings, words, token.text)
-
-
-def _span(first: Token, last: Token, words: str, *, in_daytime: bool) -> Token:
-    a, b = first.time, last.time
-    if a is None or b is None:  # pragma: no cover - the caller has looked
-        raise ValueError(words)
-    if (a.is_24 or b.is_24) and not (a.half or b.half):
-        a = a if a.word else Time(a.text, a.hour, a.minute, is_24=True)
-        b = b if b.word else Time(b.text, b.hour, b.minute, is_24=True)
-    opens, closes = a.minutes(closing=False), b.minutes(closing=True)
-    if len(opens) == 2 and len(closes) == 1 and b.half in {"am", "pm"}:
-        same = [m for m in opens if m // 720 == closes[0] % DAY // 720 and m < closes[0]]
-        opens = same or opens
-    readings = [(o, c) for o in opens for c in closes]
-    if in_daytime and len(readings) > 1:  # school hours lie in the day
-        readings = [r for r in readings if r[0] < 720 <= r[1]] or readings
-    return _one(readings, words, f"{a.text} to {b.text}")
-
-
-def _one(readings: list[tuple[int, int]], words: str, text: str) -> Token:
-    if len(readings) > 1:
-        shown = " or ".join(f'{{opens: "{_hm(o)}", closes: "{_hm(c)}"}}' for o, c in readings)
-        raise ValueError(
-            f"'{words}' can be read in {len(readings)} ways: {shown}; write am or pm, or take one "
-            "of the structured forms as pull_window"
-        )
-    opens, closes = readings[0]
-    if opens >= DAY:
-        raise ValueError(f"'{words}' cannot be read: a window opens before midnight")
-    return Token("span", text, opens=opens, closes=closes if closes > opens else closes + DAY)
-
-
-def _hm(minute: int) -> str:
-    return f"{minute // 60 % 24:02}:{minute % 60:02}" if minute != DAY else "24:00"
-
-
 def _refused_pairs(atoms: list[Token], words: str) -> list[Token]:
     for first, second in pairwise(atoms):
         if first.kind == second.kind == "days":
-            raise ValueError(f"'{words}' cannot be read: '{first.text} {second.text}'")
+            raise ValueError(
+                f"'{words}' cannot be read: '{first.text} {second.text}' needs a comma or hours "
+                f"between; {EXAMPLE}"
+            )
     return atoms
 
 
@@ -225,13 +235,15 @@ def _explained(atoms: list[Token]) -> list[Token]:
     found: list[Token] = []
     n = 0
     while n < len(atoms):
-        explains = _kinds(atoms[n:], "open", "days", "close")
-        if explains and found and found[-1].kind == "days":
-            inner = atoms[n + 1]
-            found[-1] = Token("days", inner.text, inner.days, is_night=found[-1].is_night)
-            n += 3
-            continue
         atom = atoms[n]
+        closes = next((m for m in range(n, len(atoms)) if atoms[m].kind == "close"), n)
+        inner = atoms[n + 1 : closes] if atom.kind == "open" else []
+        explains = inner and all(one.kind in {"days", "sep"} for one in inner)
+        if explains and found and found[-1].kind == "days":
+            text = ", ".join(one.text for one in inner if one.kind == "days")
+            found[-1] = Token("days", text, named_days(inner), is_night=found[-1].is_night)
+            n = closes + 1
+            continue
         repeated = atom.kind == "sep" and bool(found) and found[-1].kind == "sep"
         if atom.kind not in {"open", "close"} and not repeated:
             found.append(atom)
@@ -244,8 +256,18 @@ def _joints(atoms: list[Token]) -> list[int]:
     return [
         n
         for n in range(1, len(atoms) - 1)
-        if _kinds(atoms[n - 1 :], "days", "sep", "days") and atoms[n].text not in {";", "\n"}
+        if _kinds(atoms[n - 1 :], "days", "sep", "days")
+        and atoms[n].text not in {";", "\n"}
+        and not _has_hours_apart(atoms, n)
     ]
+
+
+def _has_hours_apart(atoms: list[Token], n: int) -> bool:
+    """Tell "any time weekends, weekdays 10pm-4am" from a list: each has hours of its own."""
+    first, second = atoms[n - 1].days, atoms[n + 1].days
+    around = [*atoms[max(n - 2, 0) : n - 1], *atoms[n + 2 : n + 3]]
+    has_hours = len(around) == 2 and all(a.kind in {"span", "always"} for a in around)
+    return has_hours and not first & second and first | second == ALL
 
 
 def _joined(atoms: list[Token], joints: Sequence[int]) -> list[Token]:
@@ -274,12 +296,12 @@ def _positive(atoms: list[Token], words: str) -> list[Span]:
     if not days:
         return across + [(ALL, atom.opens, atom.closes) for atom in rest]
     if len(days) == len(rest) == 1:
-        if days[0].is_night or days[0].days == ALL:
+        if days[0].is_night or days[0].days == ALL or days[0].days & WEEKDAYS or across:
             raise ValueError(
-                f"'{words}' cannot be read: it says no time; write 'any time' where there is no "
-                "limit"
+                f"'{words}' cannot be read: it says no time for '{days[0].text}'; write 'all day' "
+                "where there is no limit"
             )
-        return [*across, (days[0].days, 0, DAY)]
+        return [(days[0].days, 0, DAY)]
     found = _readings(atoms, joints, words)
     if len(found) != 1:
         raise ValueError(
@@ -297,8 +319,7 @@ def _readings(atoms: list[Token], joints: list[int], words: str) -> list[list[Sp
     for count in range(len(joints) + 1):
         for chosen in combinations(joints, count):
             variant = _qualified(_joined(atoms, chosen), words)
-            rest = [atom for atom in variant if atom.kind not in {"across", "sep"}]
-            readings |= {frozenset(found): found for found in _groupings(rest)}
+            readings |= {frozenset(found): found for found in _groupings(variant)}
     return list(readings.values())
 
 
@@ -329,24 +350,37 @@ def _refuse_early_nights(atoms: list[Token], words: str) -> None:
 
 
 def _groupings(atoms: list[Token]) -> list[list[Span]]:
-    """Return every way to cut the atoms into groups of one days and its spans."""
-    count = sum(atom.kind == "days" for atom in atoms)
+    """Return every way to cut the atoms into groups of one days and its spans.
+
+    Where a group holds together across a separator, none is cut without one.
+    """
+    rest = [atom for atom in atoms if atom.kind not in {"across", "sep"}]
+    apart = [
+        n > 0 and atoms[n - 1].kind in {"across", "sep"}
+        for n, atom in enumerate(atoms)
+        if atom.kind not in {"across", "sep"}
+    ]
+    count = sum(atom.kind == "days" for atom in rest)
     found = []
-    for cuts in combinations(range(1, len(atoms)), count - 1):
-        edges = (0, *cuts, len(atoms))
-        groups = [atoms[a:b] for a, b in pairwise(edges)]
-        spans: list[Span] = []
-        fits = True
-        for group in groups:
-            kinds = [atom.kind == "days" for atom in group]
-            if len(group) < 2 or sum(kinds) != 1 or not (kinds[0] or kinds[-1]):
-                fits = False
-                break
-            days = group[kinds.index(True)].days
-            spans += [(days, a.opens, a.closes) for a in group if a.kind != "days"]
-        if fits:
-            found.append(spans)
+    for cuts in combinations(range(1, len(rest)), count - 1):
+        edges = (0, *cuts, len(rest))
+        groups = [rest[a:b] for a, b in pairwise(edges)]
+        joins = any(apart[n] for n in range(1, len(rest)) if n not in cuts)
+        if all(map(_is_group, groups)) and not (joins and any(not apart[n] for n in cuts)):
+            found.append(
+                [
+                    (next(a.days for a in group if a.kind == "days"), one.opens, one.closes)
+                    for group in groups
+                    for one in group
+                    if one.kind != "days"
+                ]
+            )
     return found
+
+
+def _is_group(atoms: list[Token]) -> bool:
+    kinds = [atom.kind == "days" for atom in atoms]
+    return len(atoms) > 1 and sum(kinds) == 1 and (kinds[0] or kinds[-1])
 
 
 def _trimmed(atoms: list[Token]) -> list[Token]:
@@ -356,27 +390,34 @@ def _trimmed(atoms: list[Token]) -> list[Token]:
     return atoms
 
 
-def _excluded(allowed: list[Token], forbidden: list[Token], sign: Token, words: str) -> list[Span]:
+def _excluded(
+    allowed: list[Token], forbidden: list[Token], sign: Token, words: str, *, has_excuse: bool
+) -> list[Span]:
     allowed, forbidden = _trimmed(allowed), _trimmed(forbidden)
     forbidden = _joined(forbidden, _joints(forbidden))
     listed = _joined(allowed, _joints(allowed))
     kinds = "".join({"days": "D", "sep": ",", "across": "X"}.get(a.kind, "S") for a in forbidden)
     spans = [a for a in forbidden if a.kind in {"span", "always"}]
     only_days = bool(listed) and all(a.kind == "days" for a in listed)
-    if not re.fullmatch(r"D|X|S(,?S)*|DS(,?S)*|D,S|SD", kinds):
+    if not re.fullmatch(r"D|X|S(,?S)*|DS(,?S)*|D,S|SD", kinds) or (
+        sign.text == "but" and (kinds[0] != "D" or not allowed)
+    ):
         raise ValueError(
             f"'{words}' cannot be read: it is not plain what '{sign.text}' leaves out; {EXAMPLE}"
         )
-    named = frozenset(day for a in forbidden if a.kind == "days" for day in a.days)
+    named = named_days(forbidden)
     if only_days and len(listed) == 1 and kinds in {"DS", "D,S"} and sign.kind == "not":
         # "Every day except Sunday 8pm - 4am": the time is what is allowed.
-        return _kept([(listed[0].days - named, s.opens, s.closes) for s in spans], words)
+        return kept([(listed[0].days - named, s.opens, s.closes) for s in spans], words)
     if kinds == "D,S":
         raise ValueError(f"'{words}' cannot be read: it is not plain what is left out; {EXAMPLE}")
     if only_days and kinds == "D":
         raise ValueError(f"'{words}' cannot be read: it says no time; {EXAMPLE}")
     if not allowed and named and sign.kind == "not":
-        _refuse_free_times(forbidden, sign, words)
+        refuse_free_times(forbidden, sign, words)
+    has_hours = any(a.kind in {"span", "across"} for a in allowed)
+    if has_hours and named and spans and sign.kind == "not":
+        refuse_other_hours(sign, words, has_excuse=has_excuse)
     if not allowed:
         base: list[Span] = [(ALL, 0, DAY)]
     elif only_days and len(listed) == 1 and not listed[0].is_night:
@@ -384,57 +425,5 @@ def _excluded(allowed: list[Token], forbidden: list[Token], sign: Token, words: 
     else:
         base = _positive(allowed, words)
     if kinds == "D":
-        return _kept([(days - named, opens, closes) for days, opens, closes in base], words)
-    holes = [span for a in forbidden for span in a.spans]
-    holes += [(named or ALL, s.opens, s.closes) for s in spans]
-    return _kept(_subtract(base, holes), words)
-
-
-_SCHOOL_DAY = (9 * 60, 14 * 60)
-"""Whoever names hours around these beside "not" forbids them, and does not offer them."""
-
-
-def _refuse_free_times(forbidden: list[Token], sign: Token, words: str) -> None:
-    """Refuse "not weekends 8pm - 4am": these hours are left out, or are those of the other days."""
-    spans = [a for a in forbidden if a.kind == "span"]
-    begins, ends = _SCHOOL_DAY
-    plain = all(a.opens <= begins and ends <= a.closes <= 18 * 60 for a in spans)
-    # "Not on weekends. 8am - 4pm." is two sentences, "Mon. 8am - 4pm" is one.
-    apart = any(a.kind == "days" and re.search(r"[a-z]{6}\.$", a.text) for a in forbidden)
-    if spans and (apart or not plain):
-        raise ValueError(
-            f"'{words}' can be read in 2 ways: '{sign.text}' leaves those hours out, or they are "
-            "the hours of the other days; write 'any time except ...', or days and hours that may "
-            "be used"
-        )
-
-
-def _kept(spans: list[Span], words: str) -> list[Span]:
-    left = [span for span in spans if span[0]]
-    if not left:
-        raise ValueError(f"'{words}' cannot be read: it leaves no time at all")
-    return left
-
-
-def _subtract(base: list[Span], holes: list[Span]) -> list[Span]:
-    """Take spans out of spans, on the ring of the week."""
-    cut = [
-        (day * DAY + opens + shift, day * DAY + closes + shift)
-        for days, opens, closes in holes
-        for day in days
-        for shift in (-WEEK, 0, WEEK)
-    ]
-    pieces = [
-        (day * DAY + opens, day * DAY + closes) for days, opens, closes in base for day in days
-    ]
-    for start, end in cut:
-        pieces = [
-            piece
-            for a, b in pieces
-            for piece in ((a, min(b, start)), (max(a, end), b))
-            if piece[0] < piece[1]
-        ]
-    grouped: dict[tuple[int, int], set[int]] = {}
-    for a, b in sorted(set(pieces)):
-        grouped.setdefault((a % DAY, a % DAY + b - a), set()).add(a // DAY % 7)
-    return [(frozenset(days), opens, closes) for (opens, closes), days in grouped.items()]
+        return kept(without_days(base, named, sign), words)
+    return kept(subtracted(base, holes_of(forbidden)), words)

@@ -34,6 +34,7 @@ _DAYS = {
 _SETS: dict[str, frozenset[int]] = {
     "weekend": frozenset({5, 6}),
     "week ?day": WEEKDAYS,
+    "school days": WEEKDAYS,
     "business day": WEEKDAYS,
     "every day|everyday|daily|each day|any day|all week(?: long)?|(?:7|seven) days a week": ALL,
 }
@@ -53,37 +54,56 @@ _HALVES = {
     "in the evening": "pm",
     "at night": "night",
 }
+_NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
 _KINDS = (
     (
         "always",
         r"any ?time|always|all day(?: long)?|24/7|24x7|24 hours(?: a day)?|around the clock"
-        r"|no (?:restrictions?|preferences?|limits?)|all the time",
+        r"|no (?:restrictions?|preferences?|limits?)|all the time"
+        r"|whenever(?: you (?:want|like|need))?|it does(?: not|n't) matter"
+        r"|(?:do not|don't) have (?:a preference|any (?:preferences?|restrictions?|limits?))",
     ),
     ("holidays", r"holidays?"),
     ("next", r"(?:(?:on )?the )?(?:next|following) (?:day|morning)"),
     (
+        "after",
+        r"after|start(?:s|ing)?(?: at| from)?|beginning(?: at)?"
+        r"|(?:no|not) (?:earlier|sooner) than",
+    ),
+    (
+        "before",
+        r"before|(?:no|not) later than|(?:ends?|ending|finish(?:ed)?|done)(?: at| by| before)?",
+    ),
+    (
         "not",
-        r"(?:please )?(?:do not|don't|never|avoid)(?: (?:pull|pulling|run|sync))?(?: data)?(?: on)?"
-        r"|except(?: for| on)?|excluding|excepting|other than|but not(?: on)?|not(?: on)?",
+        r"(?:but )?(?:please )?(?:do not|don't|never|avoid)"
+        r"(?: (?:pull|pulling|run|sync))?(?: data)?(?: on)?"
+        r"|no (?:pulls?|pulling|access|syncs?|syncing)(?: on)?"
+        r"|no(?= (?:holidays?|week ?ends?|week ?days?|(?:mon|tue|wed|thu|fri|sat|sun)\w*))"
+        r"|except(?: for| on)?|excluding|excepting|other than|but not(?: on)?|not(?: on)?"
+        r"|but(?: on)?",
     ),
     ("outside", r"outside(?: of)?"),
     ("later", r"(?:and|or) later|onwards?"),
     ("to", r"-|to|until|till?|thru|through|up to"),
-    ("sep", r"[,;/&+\n]|and|or|plus"),
-    ("after", r"after|starting(?: at| from)?|beginning(?: at)?"),
-    ("before", r"before"),
+    ("sep", r"[,;/&+|\n]|and|or|plus"),
     ("between", r"between"),
     ("from", r"from"),
     ("open", r"\("),
     ("close", r"\)"),
-    ("night", r"nights?|evenings?|overnight"),
-    ("excuse", r"school|office|business|class|work(?:ing)?|backups?|maintenance|time for"),
+    ("night", r"(?:late )?(?:nights?|evenings?)|overnight"),
+    ("morning", r"(?:early )?mornings?"),
+    (
+        "excuse",
+        r"school(?: day)?|office|business|class|work(?:ing)?|backups?|maintenance|time for|during"
+        r"|our hours",
+    ),
     ("zone", r"pacific(?: standard| daylight)?(?: time)?|p[sd]?t"),
     ("only", r"only"),
     (
         "filler",
         r"please|best|at|on|the|hours|of|is|are|we|have|fine|ok|okay|good|works?|prefer|pull|run"
-        r"|data|times?|for us|our|you can|you may|can|may|:",
+        r"|data|times?|for us|our|you can|you may|can|may|local(?: time)?|:",
     ),
 )
 
@@ -95,8 +115,11 @@ def _lexer() -> re.Pattern[str]:
     nights = [(f"n{n}", word) for n, word in enumerate(_NIGHTS)]
     named = [
         kinds.pop(0),
-        *((name, rf"(?:{word})(?:s|'s)?\.?") for name, word in sets + nights + days),
-        ("letters", r"(?:th|tu|su|sa|[mtwrf]){2,7}|[mwf]"),
+        *(
+            (name, rf"(?:(?:every|each|any) )?(?:{word})(?:s|'s)?\.?")
+            for name, word in sets + nights + days
+        ),
+        ("letters", r"(?:th|tu|su|sa|[mtwrf]){2,7}|[mtwf]"),
         ("clock", r"(?:(?:12 )?(?:midnight|noon))"),
         (
             "time",
@@ -119,6 +142,11 @@ def _lexer() -> re.Pattern[str]:
 
 
 _LEXER = _lexer()
+_LETTERS = {"m": 0, "t": 1, "tu": 1, "w": 2, "th": 3, "r": 3, "f": 4, "sa": 5, "su": 6}
+
+
+def _letters(text: str) -> list[str]:
+    return re.findall("th|tu|su|sa|[mtwrf]", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +199,11 @@ def tokens_of(words: str) -> list[Token]:
     """
     text = unicodedata.normalize("NFKC", words).lower()
     text = re.sub(r"[\u200b-\u200f\u2060\ufeff\u00ad]", "", text)
-    text = re.sub(r"[\u2010-\u2015\u2212~]", "-", text).replace("\u2019", "'")
-    text = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text)
-    text = re.sub(r"(?<=\d)\s*([ap])\s(?=m\b)", r"\1", text)
-    text = text.strip(" .!\t\r\n")
+    text = re.sub(r"[\u2010-\u2015\u2212\u2192~]|->", "-", text).replace("\u2019", "'")
+    text = _clocks(text)
+    # A full stop between sentences; those of "Mon." and "a.m." go with their words.
+    text = re.sub(r"(?<=[a-z\d])\.\s+(?=\w)", _stop, text).replace("b/w", "between")
+    text = re.sub(r"^[\s*\u2022-]+", "", text).strip(" .!\t\r\n")
     found, unread, place = [], [], 0
     for match in _LEXER.finditer(text):
         unread += text[place : match.start()].split()
@@ -188,7 +217,66 @@ def tokens_of(words: str) -> list[Token]:
             f"understood (understood: {understood}); {EXAMPLE}"
         )
     kept = [t for t in found if t.kind not in {"filler", "next"}]
+    _refuse_doubtful_letters(kept, words)
+    kept = _without_mornings(kept, words)
     return [t for t in kept if t.kind != "from" or kept[-1] is not t]
+
+
+def _refuse_doubtful_letters(tokens: list[Token], words: str) -> None:
+    """Refuse "MT", which may be a time zone, letters out of order, and T that may be Thursday."""
+    texts = [t.text for t in tokens if t.kind == "days"]
+    has_thursday = any(re.fullmatch(r"\w*(?:th|r)|thu\w*\.?", text) for text in texts)
+    for n, token in enumerate(tokens):
+        is_letters = re.fullmatch(r"(?!sat$)(?:th|tu|su|sa|[mtwrf])+", token.text)
+        if token.kind != "days" or not is_letters:
+            continue
+        order = [_LETTERS[one] for one in _letters(token.text)]
+        near = [t for t in tokens[max(n - 2, 0) : n + 3] if t.kind == "days"]
+        in_row = {"m", "w"} <= {t.text for t in near}
+        is_doubtful = token.text == "t" and not has_thursday and not in_row
+        if token.text == "mt" or is_doubtful or order != sorted(set(order)):
+            raise ValueError(
+                f"'{words}' cannot be read: '{token.text}' may mean several things; write days as "
+                "Mon, Tue, Wed, Thu, Fri, Sat, Sun"
+            )
+
+
+def _without_mornings(tokens: list[Token], words: str) -> list[Token]:
+    """Take out "mornings" where times before noon follow; in any other place it is refused."""
+    for n, token in enumerate(tokens):
+        if token.kind != "morning":
+            continue
+        behind = [t for t in tokens[n + 1 :] if t.kind not in {"from", "between", "before"}]
+        behind = behind[1:] if _is_comma(behind) else behind
+        times = [t.time for t in behind[:3] if t.time is not None]
+        halves = {one.half for one in times} - {""}
+        is_24 = any(one.is_24 and one.hour < 12 for one in times[:1])
+        if not behind or behind[0].kind != "time" or not (halves == {"am"} or is_24):
+            raise ValueError(
+                f"'{words}' cannot be read: '{token.text}' does not say which hours; {EXAMPLE}"
+            )
+    return [t for t in tokens if t.kind != "morning"]
+
+
+def _is_comma(tokens: list[Token]) -> bool:
+    return bool(tokens) and tokens[0].text == ","
+
+
+def _clocks(text: str) -> str:
+    """Write clocks in one way: "a.m.", "930pm", "23h00", "ten pm"."""
+    text = re.sub(r"\b([ap])\.\s?m\b(\.(?=\s+[a-z]{4,}:)|\.?)", r"\1m", text)
+    text = re.sub(r"(?<=\d)\s*([ap])\s(?=m\b)", r"\1", text)
+    text = re.sub(r"\b(\d{1,2})([0-5]\d)(?=\s?[ap]m?\b)", r"\1:\2", text)
+    text = re.sub(r"\b(\d{1,2})h([0-5]\d)\b", lambda m: f"{int(m[1]):02}:{m[2]}", text)
+    spelt = rf"\b({'|'.join(_NUMBERS)})(?=\s(?:[ap]m|o'?clock|in the|at night)\b)"
+    return re.sub(spelt, lambda m: str(_NUMBERS.index(m[1]) + 1), text)
+
+
+def _stop(match: re.Match[str]) -> str:
+    """Return a separator for a full stop that ends a sentence, and the stop of "Mon." itself."""
+    before = match.string[: match.start()]
+    is_short_day = re.search(r"\b(?:mon|tues?|wed|thu|thurs?|fri|sat|sun)s?$", before)
+    return match[0] if is_short_day else "; "
 
 
 def _token(match: re.Match[str]) -> Token:
@@ -198,10 +286,7 @@ def _token(match: re.Match[str]) -> Token:
         days = _MEANINGS[kind[0]][int(kind[1:])]
         return Token("days", text, days, is_night=kind[0] == "n")
     if kind == "letters":
-        names = {"m": 0, "t": 1, "tu": 1, "w": 2, "th": 3, "r": 3, "f": 4, "sa": 5, "su": 6}
-        return Token(
-            "days", text, frozenset(names[n] for n in re.findall("th|tu|su|sa|[mtwrf]", text))
-        )
+        return Token("days", text, frozenset(_LETTERS[n] for n in _letters(text)))
     if kind == "clock":
         return Token("time", text, time=Time(text, 0, 0, word=text.split()[-1]))
     if kind == "time":
