@@ -319,16 +319,10 @@ class Site:
         if first is None and last is None:
             return list(rows)
         start = max(int(first or 1), 1)
-        end = int(last) if last else len(rows)
-        if self.switches.max_page:
-            end = min(end, start + self.switches.max_page - 1)
-        if start > max(len(rows), 1) and self.switches.behind_the_end != "empty":
-            if self.switches.behind_the_end == "not_found":
-                raise ReplyError(404, "No records found")
-            start, end = max(len(rows) - (end - start), 1), len(rows)
-        hides = self.switches.hides_every
-        numbered = enumerate(rows[start - 1 : end], start)
-        return [row for number, row in numbered if not hides or number % hides]
+        numbers = self.switches.numbers(start, int(last) if last else len(rows), len(rows))
+        if numbers is None:
+            raise ReplyError(404, "No records found")
+        return [rows[number - 1] for number in numbers]
 
     def _transcript(self, match: re.Match[str], query: Query) -> str:
         rows = list({row.person.id: row for row in self._selected(match)}.values())

@@ -41,3 +41,22 @@ class Switches(BaseModel):
     max_page: int = 0
     hides_every: int = 0
     behind_the_end: Literal["empty", "not_found", "last_again"] = "empty"
+
+    def numbers(self, first: int, last: int, total: int) -> list[int] | None:
+        """Return which records of a list come for a page; None where it is answered 404.
+
+        Args:
+            first: First number that is asked for, from 1.
+            last: Last number that is asked for.
+            total: Records of the list.
+        """
+        if self.max_page:
+            last = min(last, first + self.max_page - 1)
+        if first > max(total, 1) and self.behind_the_end != "empty":
+            if self.behind_the_end == "not_found":
+                return None
+            first, last = max(total - (last - first), 1), total
+        hides = self.hides_every
+        return [
+            number for number in range(first, min(last, total) + 1) if not hides or number % hides
+        ]
