@@ -165,6 +165,8 @@ def _accepted(
         if reading is not None and stated:
             console.print(Text.assemble(("pull window", "bold"), f" {stated!r}"), soft_wrap=True)
             show_reading(reading, datetime.now(UTC), console)
+            for one in facts.passed_over if stated == facts.times else ():
+                console.print(f"  not taken for times: {one!r}", soft_wrap=True, markup=False)
             if new.accepts or (is_terminal() and click.confirm("Are these the times meant?")):
                 words = facts.times or stated
                 held = accepted_reading(words, reading, corrected=words != stated)

@@ -78,6 +78,9 @@ _KINDS = (
         "not",
         r"(?:but )?(?:please )?(?:do not|don't|never|avoid)"
         r"(?: (?:pull|pulling|run|sync))?(?: data)?(?: on)?"
+        r"|(?:(?:would )?(?:prefer|ask|request) that )?you (?:do not|don't|not|cannot|can't|may not"
+        r"|must not|should not|shouldn't)(?: (?:pull|run|sync))?(?: data)?(?: on)?"
+        r"|refrain from(?: (?:pulling|running|syncing))?(?: data)?(?: on)?"
         r"|no (?:pulls?|pulling|access|syncs?|syncing)(?: on)?"
         r"|no(?= (?:holidays?|week ?ends?|week ?days?|(?:mon|tue|wed|thu|fri|sat|sun)\w*))"
         r"|except(?: for| on)?|excluding|excepting|other than|but not(?: on)?|not(?: on)?"

@@ -25,7 +25,7 @@ from aeries_pipeline.operations.onboarding.letters import (
     masked,
     without_addresses,
 )
-from aeries_pipeline.operations.onboarding.times import times_of
+from aeries_pipeline.operations.onboarding.times import passed_over, times_of
 
 _BARE_URL = re.compile(
     r"(?<![@\w/])(?:[\w-]+\.)+[a-z]{2,}/[^\s<>\"')\]]*aeries[^\s<>\"')\]]*", re.I
@@ -48,12 +48,15 @@ class Facts:
         certificate: The certificate; None where none was found.
         unread: Why ``url``, ``times`` or ``certificate`` was found and not
             taken, a sentence for each, without any piece of a secret.
+        passed_over: Sentences that name a day or an hour and were not taken for
+            times, so that a person may see whether one of them limits these.
     """
 
     url: str | None
     times: str | None
     certificate: Certificate | None
     unread: Mapping[str, str] = field(default_factory=dict)
+    passed_over: tuple[str, ...] = ()
 
 
 def read_email(text: str, zone: str, *, url: str | None = None, times: str | None = None) -> Facts:
@@ -80,12 +83,15 @@ def read_email(text: str, zone: str, *, url: str | None = None, times: str | Non
             url = _address(text)
         except ConfigurationError as error:
             unread["url"] = str(error)
+    aside: list[str] = []
     if times is None:
+        own = _TOKEN.sub(LEFT_OUT, rest)
         try:
-            times = times_of(_TOKEN.sub(LEFT_OUT, rest), zone)
+            times = times_of(own, zone)
+            aside = passed_over(own, zone) if times else []
         except ConfigurationError as error:
             unread["times"] = str(error)
-    return Facts(url, times, certificate, unread)
+    return Facts(url, times, certificate, unread, tuple(aside))
 
 
 def _address(text: str) -> str | None:

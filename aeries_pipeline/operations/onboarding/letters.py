@@ -59,7 +59,10 @@ def _decoded(saved: bytes) -> str:
 
 
 def _html_text(page: str) -> str:
-    """Return the text of a page: links with their addresses, cells apart, quotes marked as such."""
+    """Return the text of a page: links with their addresses, cells apart, quotes marked as such.
+
+    What is struck out is left out.
+    """
     try:
         # As bytes: lxml refuses text that declares an encoding.
         tree = fromstring(page.encode(), parser=HTMLParser(encoding="utf-8"))
@@ -68,6 +71,11 @@ def _html_text(page: str) -> str:
     config = ParserConfig(
         css=CSS_PROFILES["strict"], display_links=True, table_cell_separator=" | "
     )
+    for struck in list(tree.iter("s", "strike", "del")):
+        if struck.getparent() is not None:
+            tail = struck.tail
+            struck.clear()
+            struck.tail = tail
     for quote in list(tree.iter("blockquote")):
         if quote.getparent() is None:
             continue

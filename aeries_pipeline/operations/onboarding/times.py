@@ -13,17 +13,31 @@ from datetime import UTC, datetime, timedelta
 
 from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.districts.windows import Windows, parse_windows
-from aeries_pipeline.operations.onboarding.letters import masked
+from aeries_pipeline.operations.onboarding.letters import LEFT_OUT, masked
 
 _BULLET = re.compile(r"^\s*(?:(?:[-*\u2022\u00b7>]|\d{1,2}[.)])\s+)+")
-_SENTENCE = re.compile(r"(?<![ap]\.m)(?<![ap]m)[.!?]\s+(?=[A-Z])")
+_SENTENCE = re.compile(
+    r"(?<![ap]\.m)(?<![ap]m)[.!?]\s+(?=[A-Z])"
+    # The stop of "4 a.m." ends a sentence, too, unless times go on behind it.
+    r"|(?<=[apAP][.mM][mM.])(?<=[mM.])\s+(?=[A-Z][a-z']+\b)(?!(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Week|Dai"
+    r"|Night|Every|To|Until|Through|And|Or|On|Pacific)[a-z]*\b)",
+)
+_GOES_ON = re.compile(
+    r"(?:and|or|to|until|till|thru|through|between|except|excluding|but|from|before|after|on|not"
+    r"|outside|only|if|unless|during|when|while)\b"
+)
+_CUT_OFF = re.compile(
+    r"(?:\b(?:and|or|to|until|through|between|except|but|from|before|after|on|not|never|pull|the|of"
+    r"|at|outside|please)|[\dm]\s*[\u2013\u2014-])\s*$",
+    re.IGNORECASE,
+)
 # Only a label of these words says that what follows is allowed: "blackout times" is none.
 _LABEL_WORDS = (
     r"(?:the|our|your|best|preferred|ideal|good|pull|pulls|pulling|sync|data|times?|windows?|schedule"
     r"|to|for|of|xello|aeries|api|nightly)"
 )
 _LABEL = re.compile(
-    rf"(?:^|(?<=[,;] )|(?<=\band ))(?P<label>(?:{_LABEL_WORDS}\s+){{0,9}}{_LABEL_WORDS})"
+    rf"(?:^|(?<=[,;:] )|(?<=\band ))(?P<label>(?:{_LABEL_WORDS}\s+){{0,9}}{_LABEL_WORDS})"
     r"\s*(?::|\s[-\u2013\u2014]\s|(?P<verb>\b(?:is|are|would be)\b)|$)\s*(?P<rest>.*)$",
     re.IGNORECASE,
 )
@@ -50,7 +64,8 @@ _NARROWS = re.compile(
     r"\b(?:not|never|no|avoid|except\w*|but|unless|skip|without|until|instead|only|exclud\w+"
     r"|other than|chang\w+|updat\w+|correct\w+|however|block\w*|clos(?:e|ed|es)|down|maintenance"
     r"|re(?:boot|start)\w*|patch\w*|back ?ups?|blackout|freeze|outages?|busy|starting|reserved"
-    r"|off limits)\b|n['\u2019]t\b",
+    r"|off limits|sorry|oops|meant|actually|instead|rather|scratch|ignore|disregard|mistake|typo"
+    r"|wrong|offline|unavailable|test(?:ing|s)?|finals)\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
 _OTHER_MATTER = re.compile(
@@ -58,6 +73,19 @@ _OTHER_MATTER = re.compile(
     r"|i['\u2019]m|i will|i['\u2019]ll|i work|certificate|expires?|office is)\b",
     re.IGNORECASE,
 )
+# Whoever speaks of these speaks of the pull, also in "I will patch the server on Sundays".
+_SERVER = re.compile(
+    r"\b(?:pull\w*|sync\w*|server|system|database|aeries|offline|maintenance|patch\w*|back ?ups?"
+    r"|re(?:boot|start)\w*|never on|not on)\b",
+    re.IGNORECASE,
+)
+_CORRECTS = re.compile(
+    r"\b(?:correction|corrected|updated?|instead|sorry|oops|i meant|actually|scratch that|disregard"
+    r"|mistake|typo)\b",
+    re.IGNORECASE,
+)
+_SECRETS = re.compile(r"\b(?:certificate|cert|key|token|url|address|site|link)s?\s*:$", re.I)
+_SURE_ANY = re.compile(r"\b(?:any ?time|24/7|always)\b", re.IGNORECASE)
 _ABOUT = re.compile(r"\b(times?|window|pull|hours?|schedule|when)\b", re.IGNORECASE)
 _MONDAY = datetime(2026, 9, 14, 7, tzinfo=UTC)  # midnight in California
 
@@ -69,6 +97,7 @@ class _Found:
     unclear: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -90,21 +119,68 @@ def times_of(text: str, zone: str) -> str | None:
         ConfigurationError: If they cannot be read, or in two ways, or if what
             it forbids overlaps what it allows.
     """
+    return _decided(_sorted(text, zone), zone)
+
+
+def passed_over(text: str, zone: str) -> list[str]:
+    """Return the sentences that name a day or an hour and were not taken for times.
+
+    A person sees them beside the reading: one of them may limit it in words
+    that are not understood.
+
+    Args:
+        text: As for ``times_of``.
+        zone: The district's time zone.
+    """
+    return [masked(one) for one in _sorted(text, zone).passed_over]
+
+
+def _sorted(text: str, zone: str) -> _Found:
+    """Sort the sentences of an e-mail by what they say of times."""
     found = _Found()
-    lines = [part for line in text.splitlines() for part in _SENTENCE.split(line)]
+    lines = [part for line in _unwrapped(text.splitlines()) for part in _SENTENCE.split(line)]
     used = 0
     for n, line in enumerate(lines):
-        if n >= used:
-            before = found.size
-            used = n + _read_line(line, lines[n + 1 :], zone, found)
-            if found.size == before and _may_narrow(line):
-                found.remarks.append(line.strip())
-    return _decided(found, zone)
+        if n < used:
+            continue
+        before = found.size
+        used = n + _read_line(line, lines[n + 1 :], zone, found)
+        if found.size == before and _may_narrow(line):
+            found.remarks.append(line.strip())
+        elif found.size == before and (_DAY.search(line) or _CLOCK.search(line)):
+            found.passed_over.append(" ".join(line.split()))
+    return found
+
+
+def _unwrapped(lines: list[str]) -> list[str]:
+    """Join lines that an e-mail program has wrapped inside of a sentence."""
+    found: list[str] = []
+    for line in lines:
+        before = found[-1] if found else ""
+        stated = line.strip()
+        ends = before.rstrip()[-1:] in {
+            "",
+            ".",
+            "!",
+            "?",
+            ":",
+            ";",
+            "|",
+            LEFT_OUT,
+        } or _BULLET.match(line)
+        is_cut = _CUT_OFF.search(before) or _GOES_ON.match(stated)
+        if stated and is_cut and not ends:
+            found[-1] = f"{before.rstrip()} {stated}"
+        else:
+            found.append(line)
+    return found
 
 
 def _may_narrow(line: str) -> bool:
     """Tell whether a sentence that states no times may limit those of another."""
-    if _OTHER_MATTER.search(line) or not (_DAY.search(line) or _CLOCK.search(line)):
+    if not (_DAY.search(line) or _CLOCK.search(line)):
+        return False
+    if _OTHER_MATTER.search(line) and not _SERVER.search(line) and not _CORRECTS.search(line):
         return False
     if _OFFICE.search(line):
         return re.search(r"\b(?:not|never|avoid|during|except|outside)\b", line, re.I) is not None
@@ -116,7 +192,12 @@ def _read_line(line: str, following: list[str], zone: str, found: _Found) -> int
     # A cell of a table is a label.
     line = re.sub(r"\s*[|\t]\s*", ": ", line.strip(" \t|"), count=1)
     stated = _BULLET.sub("", line).strip(" \t.!?|")
+    stated = re.sub(r"^(?:no|yes|sure|ok(?:ay)?)[,;]\s+", "", stated, flags=re.IGNORECASE)
     if not stated:
+        return 1
+    if _CORRECTS.search(stated) and (_CLOCK.search(stated) or _DAY.search(stated)):
+        place = found.remarks if _OTHER_MATTER.search(stated) else found.unclear
+        place.append(stated)
         return 1
     if _FORBIDS.match(stated):
         return _read_forbidden(stated, following, zone, found)
@@ -132,7 +213,7 @@ def _read_line(line: str, following: list[str], zone: str, found: _Found) -> int
         if is_sure or not match["verb"]:
             return _read_labelled(stated, match, following, zone, found)
     _read_plain(stated, zone, found)
-    if stated.endswith(":"):
+    if stated.endswith(":") and not _SECRETS.search(stated):
         # Words that are not understood introduce the lines below.
         block = _block(following)
         found.doubtful += [one for one in block if _reads(one, zone) is not None]
@@ -155,7 +236,9 @@ def _read_labelled(
         found.unclear.append(stated)
     elif windows is not None:
         is_sure = _SURE_LABEL.search(match["label"]) is not None
-        place = found.allowed if is_sure or not _in_school_hours(windows) else found.doubtful
+        # A "nightly schedule" may be that of backups.
+        is_doubtful = _in_school_hours(windows) or "schedule" in match["label"].lower()
+        place = found.allowed if is_sure or not is_doubtful else found.doubtful
         place.append(rest)
     elif _CLOCK.search(rest) or _SURE_LABEL.search(match["label"]) or _ways(rest, zone):
         found.unclear.append(rest)
@@ -205,7 +288,8 @@ def _read_plain(stated: str, zone: str, found: _Found) -> None:
     windows = _reads(stated, zone)
     invited = _INVITES.search(stated)
     if windows is not None:
-        (found.doubtful if _in_school_hours(windows) else found.allowed).append(stated)
+        is_doubtful = _in_school_hours(windows) and not _SURE_ANY.match(stated)
+        (found.doubtful if is_doubtful else found.allowed).append(stated)
     elif invited and _reads(invited["rest"], zone) is not None:
         is_plain = not _DOUBT.search(stated)
         (found.allowed if is_plain else found.unclear).append(invited["rest"])
@@ -235,6 +319,8 @@ def _decided(found: _Found, zone: str) -> str | None:
     if found.unclear:
         raise _refusal(_reason(found.unclear[0], zone))
     readings = {str(parse_windows(words, zone)): words for words in found.allowed}
+    if len(readings) > 1 and (together := _of_other_days(list(readings.values()), zone)):
+        readings = {"": together}
     if len(readings) > 1:
         raise _refusal("it states two different times: " + " or ".join(readings))
     if readings:
@@ -251,6 +337,18 @@ def _decided(found: _Found, zone: str) -> str | None:
     if len(found.forbidden) > 1:
         raise _refusal("it forbids several times and allows none")
     return found.forbidden[0] if found.forbidden else None
+
+
+def _of_other_days(statements: list[str], zone: str) -> str | None:
+    """Return statements as one where each speaks of days of its own: "Weekends: any time"."""
+    taken: set[int] = set()
+    for words in statements:
+        days = {day for window in parse_windows(words, zone).windows for day in window.days}
+        if days & taken or not _DAY.search(words):
+            return None
+        taken |= days
+    together = "; ".join(one.strip(" ;.") for one in statements)
+    return together if _reads(together, zone) is not None else None
 
 
 def _overlap(allowed: str, forbidding: str, zone: str) -> bool:

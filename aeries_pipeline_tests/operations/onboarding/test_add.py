@@ -189,6 +189,15 @@ def test_without_a_terminal_a_reading_waits_for_a_person(world: World, tmp_path:
     assert falcon.reading.text == ""
 
 
+def test_sentences_that_were_not_taken_are_shown_without_a_terminal_too(
+    world: World, tmp_path: Path
+) -> None:
+    email = tmp_path / "mail.txt"
+    email.write_text(EMAIL + "\nAnother vendor pulls Sunday 1am - 2am.\n", encoding="utf-8")
+    result = call(world, "add", "falcon-usd", "--name", "F", "--email", str(email), "--yes")
+    assert "not taken for times: 'Another vendor pulls Sunday 1am - 2am.'" in result.output
+
+
 def test_what_is_missing_leaves_the_district_paused_with_what_was_understood(
     world: World, tmp_path: Path
 ) -> None:

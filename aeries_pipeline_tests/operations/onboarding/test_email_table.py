@@ -49,6 +49,6 @@ def verdict(folder: Path, saved: str, window: str) -> str:
 def test_no_email_is_misread_and_nearly_all_are_read(tmp_path: Path) -> None:
     table = YAML(typ="safe").load(Path(__file__).with_name("emails.yaml"))["emails"]
     tally = Counter(verdict(tmp_path / one["name"], one["saved"], one["window"]) for one in table)
-    assert len(table) >= 14
+    assert len(table) >= 110
     assert tally["wrong"] == 0
-    assert tally["right"] >= 13
+    assert tally["right"] >= 0.95 * len(table)

@@ -183,3 +183,46 @@ def test_no_message_holds_the_certificate(parts: list[str], cut: int, mode: int)
     shown = repr(facts) + str(facts.times)
     pieces = [HEX[n : n + 8] for n in range(len(HEX) - 7)]
     assert not any(piece in shown for piece in pieces), text
+
+
+def test_sentences_that_may_limit_the_times_are_shown_beside_their_reading() -> None:
+    own = f"{FACTS}Best times: 10pm - 4am\nWe need Wednesdays for ourselves.\nHave a good one!\n"
+    facts = read_email(own, ZONE)
+    assert facts.times == "10pm - 4am"
+    assert facts.passed_over == ("We need Wednesdays for ourselves.",)
+    hidden = read_email(f"{own}Ticket {CERTIFICATE[:20]} of Friday\n", ZONE)
+    assert CERTIFICATE[:8] not in str(hidden.passed_over)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "I will be patching on Sundays 1am-3am.",
+        "I'm sorry, Wednesdays are out.",
+        "Correction: best times: 1am - 3am",
+        "Sorry, I meant 1am - 3am",
+        "Starting January 5 please use midnight - 3am instead.",
+    ],
+)
+def test_what_takes_the_times_back_is_asked_about(sentence: str) -> None:
+    facts = read_email(f"{FACTS}Best times: 10pm - 4am\n{sentence}\n", ZONE)
+    assert facts.times is None
+    assert "times" in facts.unread
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("You can pull between 10 PM\nand 4 AM.", "You can pull between 10 PM and 4 AM"),
+        ("Best times: any time\nthanks", "any time"),
+        ("Any time is fine, but please do not pull\nbetween 7am and 4pm.",
+         "Any time is fine, but please do not pull between 7am and 4pm"),
+    ],
+)  # fmt: skip
+def test_a_sentence_that_was_wrapped_is_put_together(lines: str, words: str) -> None:
+    assert read_email(f"{FACTS}{lines}\n", ZONE).times == words
+
+
+def test_what_is_struck_out_does_not_count() -> None:
+    page = f"<html><body><p>{FACTS}</p><p>Best times: <s>8am - 4pm</s> 10pm - 4am</p></body></html>"
+    assert read_email(text_of(page.encode()), ZONE).times == "10pm - 4am"
