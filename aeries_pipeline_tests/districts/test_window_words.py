@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aeries_pipeline.districts.windows import parse_windows
@@ -155,6 +155,13 @@ ADDED = {" before 6am": (0, 6), " after 10pm": (22, 2)}
     joints=st.lists(JOINTS, min_size=2, max_size=2),
     link=st.sampled_from(["-", " to ", " until ", "\N{EN DASH}"]),
     trap=TRAPS,
+)
+@example(  # "... Saturday, M, W, F 8pm-2am": which days go with which hours?
+    clauses=[(("Saturday", "sat"), 1320, 240, 1, 1), (("M, W, F", "mon wed fri"), 1200, 120, 1, 1)],
+    days_first=[False, True, True],
+    joints=[", ", ", "],
+    link="-",
+    trap="",
 )
 def test_a_reading_opens_at_no_minute_that_was_not_meant(
     clauses: list[tuple[tuple[str, str], int, int, int, int]],

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Any
+from urllib.parse import urlsplit
 
 from aeries_pipeline.districts.configuration import AcceptedReading
 from aeries_pipeline.districts.errors import ConfigurationError
@@ -22,6 +23,7 @@ from aeries_pipeline.operations.onboarding.letters import (
     addresses,
     bare,
     cleaned,
+    has_pieces,
     masked,
     without_addresses,
 )
@@ -104,7 +106,7 @@ def _address(text: str) -> str | None:
         raise ConfigurationError(
             "two_urls", f"the e-mail names {len(aeries)} addresses; give the right one as --url"
         )
-    if any(_GLUED.search(one) for one in aeries):
+    if any(_GLUED.search(one) or has_pieces(urlsplit(one).path) for one in aeries):
         raise ConfigurationError(
             "unclear_url",
             "the address in the e-mail runs into other text; give the address as --url, and take "

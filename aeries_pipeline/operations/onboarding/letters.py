@@ -118,9 +118,9 @@ def bare(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-_NUMBERS = r"(?=\w*\d)\w+|[0-9a-fA-F]{2,}"
+_NUMBERS = r"(?=\w*\d)\w+|[0-9a-fA-F]+"
 _CLOCK = re.compile(r"\d{1,2}(?:[ap]m?)?|(?:[01]\d|2[0-4])[0-5]\d", re.IGNORECASE)
-_RUN = re.compile(rf"\b(?:{_NUMBERS})(?:[\s.,;:_-]+(?:{_NUMBERS})\b){{4,}}")
+_RUN = re.compile(rf"\b(?:{_NUMBERS})(?:[^\w]+(?:{_NUMBERS})\b){{4,}}")
 
 
 def masked(text: str) -> str:
@@ -132,6 +132,11 @@ def masked(text: str) -> str:
     text = _INVISIBLE.sub("", text)
     text = _RUN.sub("...", text)
     return re.sub(r"\w+", lambda word: "..." if _may_be_a_piece(word[0]) else word[0], text)
+
+
+def has_pieces(path: str) -> bool:
+    """Tell whether the path of an address holds a row of what may be pieces of a certificate."""
+    return _RUN.search(path.replace("_", "-")) is not None
 
 
 def _may_be_a_piece(word: str) -> bool:

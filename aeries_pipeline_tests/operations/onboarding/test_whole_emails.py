@@ -58,7 +58,9 @@ def emails(draw: st.DrawFn) -> tuple[bytes, str]:
     secret = draw(SECRETS)
     lines = draw(st.lists(st.sampled_from(OTHERS), max_size=4))
     for place in draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=2)):
-        cuts = sorted(draw(st.sets(st.integers(1, len(secret) - 1), max_size=3)))
+        few = st.sets(st.integers(1, len(secret) - 1), max_size=3).map(sorted)
+        many = st.sampled_from([1, 2, 3, 4]).map(lambda n: list(range(n, len(secret), n)))
+        cuts = draw(st.one_of(few, few, many))
         gap = draw(st.sampled_from(GAPS))
         shown = gap.join(secret[a:b] for a, b in zip([0, *cuts], [*cuts, len(secret)], strict=True))
         lines.insert(draw(st.integers(0, len(lines))), place.replace("{}", shown))
