@@ -43,6 +43,8 @@ def sync_roster(
     options = PullOptions(outside_window=outside_window)
     with Session(district, settings, Warehouse(settings.warehouse), options) as session:
         system = session.preflight()
+        for sentence in session.warnings:
+            console.print(sentence)
         year = system.start_year
         rows = session.client.get(
             "schools", params={"DatabaseYear": year}, what=f"{district_id}, schools"

@@ -92,6 +92,7 @@ class District(Settled):
     certificate_file: str | None = None
     ca_file: str | None = Field(None, min_length=1)
     timezone: str = "America/Los_Angeles"
+    server_timezone: str = ""
     pull_window: str | list[dict[str, Any]] = "any time"
     pull_window_accepted: AcceptedReading | None = None
     blackout_dates: list[date] = Field(default_factory=list)
@@ -137,7 +138,7 @@ class District(Settled):
             raise ValueError("use small letters, digits and hyphens, at most 63, such as eagle-usd")
         return value
 
-    @field_validator("timezone")
+    @field_validator("timezone", "server_timezone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
         try:

@@ -192,7 +192,7 @@ class Site:
         return (
             f'{{"AeriesVersion":"{self.version}","DatabaseYear":"{year}-{year + 1}",'
             f'"AvailableDatabaseYears":["{newest}-{newest + 1}"],'
-            '"LocalTimeZoneName":"(UTC-08:00) Pacific Time (US & Canada)",'
+            f'"LocalTimeZoneName":{json.dumps(self.switches.time_zone)},'
             f'"CurrentDateTime":"{stamp}"}}'
         )
 

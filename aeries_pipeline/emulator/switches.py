@@ -26,6 +26,7 @@ class Switches(BaseModel):
         hides_every: One record in so many is numbered and then not shown; 0 for none.
         behind_the_end: What is sent for numbers behind those of a list: no record, an
             answer 404, or the last records again.
+        time_zone: What the server calls its time zone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +42,7 @@ class Switches(BaseModel):
     max_page: int = 0
     hides_every: int = 0
     behind_the_end: Literal["empty", "not_found", "last_again"] = "empty"
+    time_zone: str = "(UTC-08:00) Pacific Time (US & Canada)"
 
     def numbers(self, first: int, last: int, total: int) -> list[int] | None:
         """Return which records of a list come for a page; None where it is answered 404.

@@ -88,6 +88,7 @@ def draft_of(session: Session, resource: Resource, school: int | None) -> PullRo
         server_version=system.version if system else None,
         server_time=system.server_time.isoformat() if system and system.server_time else None,
         run_id=session.options.run_id,
+        server_zone=system.zone if system else None,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from filelock import FileLock, Timeout
 
@@ -22,6 +23,7 @@ from aeries_pipeline.districts.errors import (
     StoppedError,
 )
 from aeries_pipeline.districts.roster import District
+from aeries_pipeline.districts.server_zone import zone_trouble
 from aeries_pipeline.districts.windows import Windows
 from aeries_pipeline.ingest.api.client import AeriesClient, Tally, is_system_info
 from aeries_pipeline.ingest.api.retry import RetryPolicy
@@ -67,11 +69,13 @@ class SystemInfo:
         version: Version of Aeries.
         database_year: The year that answered, such as ``2026-2027``.
         server_time: The server's clock, aware; None where it does not tell.
+        zone: The name of its time zone, as Windows shows it; empty where it does not tell.
     """
 
     version: str
     database_year: str
     server_time: datetime | None = None
+    zone: str = ""
 
     @property
     def start_year(self) -> int:
@@ -168,6 +172,7 @@ class Session:
         started_at: UTC without a zone.
         system: What the server said, after :meth:`preflight`.
         memory: What is known of earlier pulls.
+        warnings: What the preflight noticed, to be told to a person.
     """
 
     def __init__(
@@ -192,6 +197,7 @@ class Session:
         self.pull_id = new_id(self.started_at)
         self.system: SystemInfo | None = None
         self.memory = Memory(warehouse, district.id)
+        self.warnings: list[str] = []
         self._refusal: AeriesError | None = None
         if district.paused:
             raise ConfigurationError("paused", district.why_paused)
@@ -241,6 +247,7 @@ class Session:
             try:
                 self.system = self._ask()
                 self._check_year(self.system)
+                self._check_zone(self.system)
             except AeriesError as error:
                 self._refusal = error
                 raise
@@ -264,7 +271,28 @@ class Session:
                 "check that the url in the roster leads to Aeries",
             )
         clock = server_clock(row.get("CurrentDateTime"))
-        return SystemInfo(str(row.get("AeriesVersion", "")), stated, clock)
+        zone = row.get("LocalTimeZoneName")
+        return SystemInfo(
+            str(row.get("AeriesVersion", "")), stated, clock, zone if isinstance(zone, str) else ""
+        )
+
+    def _check_zone(self, system: SystemInfo) -> None:
+        district = self.district
+        trouble = zone_trouble(
+            system.zone,
+            ZoneInfo(district.server_timezone or district.timezone),
+            self.options.clock(),
+            is_told=self._ledger()[2] == system.zone,
+            is_bound=self.options.outside_window is None and not self._windows.is_always,
+        )
+        if trouble is None:
+            return
+        sentence, is_refused = trouble
+        if is_refused:
+            raise ConfigurationError(
+                "server_zone", f"{district.id}: {sentence}; nothing was loaded"
+            )
+        self.warnings.append(f"{district.id}: {sentence}")
 
     def _check_year(self, system: SystemInfo) -> None:
         wanted = self.district.database_year
@@ -275,7 +303,7 @@ class Session:
                 f"{wanted} was asked for; nothing was loaded; correct database_year in the roster "
                 "or ask the district to open that year for the certificate",
             )
-        last, latest = self._ledger()
+        last, latest, _zone = self._ledger()
         if is_ahead(latest, now()):
             raise ConfigurationError(
                 "clock",
@@ -291,11 +319,15 @@ class Session:
                 f"set database_year: {system.start_year} in the roster",
             )
 
-    def _ledger(self) -> tuple[str | None, datetime | None]:
-        """Return the year of the last complete pull, and the latest end of any district's."""
-        ((year, latest),) = self.warehouse.rows(
+    def _ledger(self) -> tuple[str | None, datetime | None, str | None]:
+        """Return year and zone of the last pull that has them, and the latest end of any.
+
+        The year is that of a complete pull, the end that of any district's.
+        """
+        ((year, latest, zone),) = self.warehouse.rows(
             "SELECT arg_max(database_year, finished_at) "
-            "FILTER (district = ? AND status = 'complete'), max(finished_at) FROM meta.pulls",
-            [self.district.id],
+            "FILTER (district = $district AND status = 'complete'), max(finished_at), "
+            "arg_max(server_zone, finished_at) FILTER (district = $district) FROM meta.pulls",
+            {"district": self.district.id},
         )
-        return year, latest
+        return year, latest, zone

@@ -73,6 +73,7 @@ PULLS_COLUMNS = (
     ("reader", "VARCHAR"),
     ("answers", "VARCHAR[]"),
     ("contradicted", "BIGINT"),
+    ("server_zone", "VARCHAR"),
 )
 """Columns of ``meta.pulls``. Times are UTC; ``school`` is NULL for a district."""
 

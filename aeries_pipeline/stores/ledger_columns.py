@@ -38,4 +38,5 @@ PULLS = {
     "reader": "Version of the code that read the answer",
     "answers": "Digests of the answers, by which an unchanged one is known; not published",
     "contradicted": "Students of whom the answer about one alone says the contrary of this list",
+    "server_zone": "Time zone that the server names for itself",
 }

@@ -44,7 +44,7 @@ class PullRow:
     and its number of elements with a colon between them, and ``reader`` names
     what read them; None where the rows come from more than one list.
     ``contradicted`` counts the students of whom an answer about one alone said the
-    contrary afterwards.
+    contrary afterwards. ``server_zone`` is the time zone that the server names.
     """
 
     pull_id: str
@@ -82,6 +82,7 @@ class PullRow:
     reader: str | None = None
     answers: tuple[str, ...] | None = None
     contradicted: int | None = None
+    server_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

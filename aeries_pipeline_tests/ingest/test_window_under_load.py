@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.emulator.switches import Switches
 from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.stores.judge import Status
 from aeries_pipeline_tests.conftest import World
@@ -25,6 +26,7 @@ def test_no_request_arrives_after_the_window_has_closed(make_world) -> None:
         schools=8,
         students=400,
         roster={"pull_window": window, "timezone": "Etc/UTC", "max_concurrent_requests": 8},
+        switches=Switches(time_zone="(UTC) Coordinated Universal Time"),
     )
     world.faults({"kind": "latency", "seconds": 0.2})
     loaded: dict[Status, int] = {}

@@ -17,6 +17,7 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
 from aeries_pipeline.cli.ui import write_workspace
+from aeries_pipeline.emulator.switches import Switches
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import build_jobs, pull_job
@@ -155,7 +156,10 @@ def test_a_real_daemon_loads_a_district_when_its_window_opens(make_world) -> Non
     minute = opens.replace(second=0, microsecond=0)
     closes = minute + timedelta(hours=2)
     window = [{"opens": f"{minute:%H:%M}", "closes": f"{closes:%H:%M}"}]
-    world = make_world(students=90, roster={"pull_window": window, "timezone": "Etc/UTC"})
+    hosted = Switches(time_zone="(UTC) Coordinated Universal Time")
+    world = make_world(
+        students=90, roster={"pull_window": window, "timezone": "Etc/UTC"}, switches=hosted
+    )
     with a_daemon(world):
         rows = sum(len(world.site.district.rows[school]) for school in world.schools)
         done = False

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import API_SECURITY, Grain, Resource
@@ -18,8 +19,8 @@ from aeries_pipeline.districts.errors import (
     StoppedError,
 )
 from aeries_pipeline.districts.roster import District
+from aeries_pipeline.districts.server_zone import fits, zone_trouble
 from aeries_pipeline.ingest.api.client import AeriesClient, Answer, is_system_info
-from aeries_pipeline.operations.onboarding import server_zone
 from aeries_pipeline.operations.onboarding.findings import Finding, failed, passed, warned
 
 SPELLINGS = ("", "/aeries", "/aeries.net", "/aeriesnet", "/aeries/aeries.net", "/admin")
@@ -124,8 +125,29 @@ def describe(located: Located, district: District, moment: datetime) -> list[Fin
             )
         )
     found.append(_clock(info.get("CurrentDateTime"), moment))
-    found.append(server_zone.judge(info.get("LocalTimeZoneName"), district.zone, moment))
+    found.append(time_zone(info.get("LocalTimeZoneName"), district, moment))
     return found
+
+
+def time_zone(stated: object, district: District, moment: datetime) -> Finding:
+    """Compare the server's time zone with the roster's, in which the pull window is read."""
+    text = stated if isinstance(stated, str) else ""
+    expected = ZoneInfo(district.server_timezone or district.timezone)
+    trouble = zone_trouble(text, expected, moment, is_told=False, is_bound=True)
+    if trouble is None and fits(text, expected, moment) is None:
+        return passed("time zone", f"the server does not tell; {expected.key} is in the roster")
+    if trouble is None:
+        return passed("time zone", f"{expected.key}, as the server's")
+    sentence, is_refused = trouble
+    if not is_refused:
+        return warned("time zone", sentence, "Which time zone is your Aeries server set to?")
+    return failed(
+        "time zone",
+        sentence,
+        f"We read your times for pulls as {district.timezone} time, but your Aeries server is set "
+        "to another time zone. Which one do you mean?",
+        blocks=False,
+    )
 
 
 def _clock(stated: object, moment: datetime) -> Finding:

@@ -90,6 +90,8 @@ def build_raw_asset(
             try:
                 session = aeries.session(district, warehouse.warehouse)
                 results = pull_resource(session, resource, schools, tell)
+                while session.warnings:
+                    context.log.warning(session.warnings.pop())
                 done += sum(one.pull.status is Status.COMPLETE for one in results)
                 yield from pull_events(context, session, resource, results)
             except (
