@@ -94,11 +94,11 @@ def reading_of(
         return Reading(State.ACCEPTED, "", now)
     counts = parse_windows(accepted.windows, zone, holidays=holidays)
     if now is None or not same_times(now, counts):
+        does = "cannot read its pull window" if now is None else "reads its pull window differently"
         return Reading(
             State.DIFFERS,
-            f"{district_id}: this release {'cannot read' if now is None else 'reads otherwise'} "
-            "the words of its pull window, whose reading was accepted before; the accepted times "
-            f"still count; {look}",
+            f"{district_id}: this release {does}, and the reading that was accepted before still "
+            f"counts; {look}",
             now,
         )
     return Reading(State.ACCEPTED, "", now)

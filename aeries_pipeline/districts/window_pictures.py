@@ -42,16 +42,22 @@ class CalendarDay:
 
 def sentence(windows: Windows) -> str:
     """Return a reading as one sentence, with am and pm."""
+    when = times_in_words(windows)
+    return f"The server may {f'be read {when}' if when else 'not be read at any time'}."
+
+
+def times_in_words(windows: Windows) -> str:
+    """Return a reading as the end of a sentence, such as "at any time"; empty where never."""
     if windows.is_always:
-        return "The server may be read at any time."
+        return "at any time"
     parts = [
         f"{_days(sorted(one.days))} {_times(one.opens, one.closes)}" for one in windows.windows
     ]
     parts += [f"also on {one.on} {_times(one.opens, one.closes)}" for one in windows.extra]
     if not parts:
-        return "The server may not be read at any time."
+        return ""
     never = f", but never on {_and([str(rule) for rule in windows.never])}" if windows.never else ""
-    return f"The server may be read {_and(parts)}{never}."
+    return f"{_and(parts)}{never}"
 
 
 def week_picture(windows: Windows) -> str:

@@ -65,7 +65,7 @@ def test_the_accepted_reading_counts_and_a_release_that_reads_otherwise_says_so(
     assert str(one.windows) == "sat 20:00 to 02:00"
     assert one.reading.state is State.DIFFERS
     assert one.reading.needs_a_person
-    assert "reads otherwise the words of its pull window" in one.reading.text
+    assert "reads its pull window differently" in one.reading.text
     assert str(one.reading.now) == "sat, sun 20:00 to 02:00"
 
 

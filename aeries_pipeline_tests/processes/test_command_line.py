@@ -166,7 +166,7 @@ def test_a_reading_is_accepted_and_corrected_by_command(world: World) -> None:
     )
     assert "(mon 00:00 to 00:01) is closed" in call(world, "sync", "eagle-usd").stderr
     assert not world.emulator.log
-    said = "this release reads otherwise the words of its pull window"
+    said = "this release reads its pull window differently"
     assert said in call(world, "status").output
     assert said in call(world, "check", "eagle-usd", "--outside-window", "a test").output
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.roster import District
+from aeries_pipeline.districts.window_pictures import times_in_words
 from aeries_pipeline.operations.document import document
 from aeries_pipeline.operations.onboarding.findings import Finding, Verdict, is_good
 from aeries_pipeline.settings import Settings
@@ -75,8 +76,8 @@ def page_of(district: District, findings: Sequence[Finding]) -> Page:
             closing = f"The rest could not be tested before that. {closing}"
     elif is_good(findings):
         opening = (
-            f"{tested}, and everything works. We read it at the times you gave us: "
-            f"{district.windows}."
+            f"{tested}, and everything works. As you told us, we read it "
+            f"{times_in_words(district.windows)}."
         )
     else:
         opening = (

@@ -169,6 +169,16 @@ def test_what_works_is_said_in_the_words_of_aeries(world: World) -> None:
     assert "Transcripts" not in works
 
 
+def test_the_times_are_told_to_the_district_in_words(world: World) -> None:
+    world.write_roster(pull_window="any time")
+    assert page_of(world.district, run(world.district)).opening.endswith("we read it at any time.")
+    words = "Fri 8pm - Sun 11pm, Mon-Thu 8pm-2am except holidays"
+    world.write_roster(pull_window=words)
+    opening = page_of(world.district, run(world.district, outside_window=True)).opening
+    assert "Monday to Thursday from 8 pm to 2 am the next day, but never on holidays" in opening
+    assert "20:00" not in opening
+
+
 def test_the_command_leaves_the_page_for_its_owner_alone(make_world) -> None:
     world = make_world(areas=XELLO_GRANT - {"Transcripts"})
     result = call(world, "check", "eagle-usd")

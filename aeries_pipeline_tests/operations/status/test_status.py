@@ -125,7 +125,7 @@ def test_the_page_shows_the_months_exceptions_and_a_reading_that_differs(world: 
     assert found.needs_a_person
     for page in (markdown([found], NOW), html([found], NOW)):
         assert "Mon 2026-11-30  closed  (never on the last day of each month)" in page
-        assert "this release reads otherwise the words of its pull window" in page
+        assert "this release reads its pull window differently" in page
 
 
 class Cells(HTMLParser):
