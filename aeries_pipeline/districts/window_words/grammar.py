@@ -189,6 +189,8 @@ def _small_atom(left: list[Token], words: str) -> tuple[Token | None, int]:
 def _across(day: Token, at: Token, to_day: Token, to: Token, words: str, *, forbids: bool) -> Token:
     if len(day.days) != 1 or len(to_day.days) != 1 or at.time is None or to.time is None:
         raise ValueError(f"'{words}' cannot be read: a span across days begins and ends on one day")
+    if any(one.hour == 12 and one.half == "pm" for one in (at.time, to.time)):
+        raise ValueError(f"'{words}' can be read in 2 ways: '12pm' is noon; write noon or midnight")
     if "midnight" in {at.time.word, to.time.word}:
         raise ValueError(f"'{words}' cannot be read: say which day's midnight")
     opens, closes = at.time.minutes(closing=False), to.time.minutes(closing=True)

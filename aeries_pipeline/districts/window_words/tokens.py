@@ -67,7 +67,7 @@ _KINDS = (
     ("next", r"(?:(?:on )?the )?(?:next|following) (?:day|morning)"),
     (
         "after",
-        r"after|start(?:s|ing)?(?: at| from)?|beginning(?: at)?"
+        r"after|start(?:s|ing)?(?: at| from| after)?|beginning(?: at)?"
         r"|(?:no|not) (?:earlier|sooner) than",
     ),
     (
@@ -119,7 +119,7 @@ def _lexer() -> re.Pattern[str]:
     named = [
         kinds.pop(0),
         *(
-            (name, rf"(?:(?:every|each|any) )?(?:{word})(?:s|'s)?\.?")
+            (name, rf"(?:(?:every|each|any|all) )?(?:{word})(?:s|'s)?\.?")
             for name, word in sets + nights + days
         ),
         ("letters", r"(?:th|tu|su|sa|[mtwrf]){2,7}|[mtwf]"),
@@ -222,7 +222,16 @@ def tokens_of(words: str) -> list[Token]:
     kept = [t for t in found if t.kind not in {"filler", "next"}]
     _refuse_doubtful_letters(kept, words)
     kept = _without_mornings(kept, words)
+    kept = [t for n, t in enumerate(kept) if not _is_label_dash(kept, n)]
     return [t for t in kept if t.kind != "from" or kept[-1] is not t]
+
+
+def _is_label_dash(tokens: list[Token], n: int) -> bool:
+    """Tell the dash of "weekends - any time" and "Mon - 10pm-4am" from one that means "to"."""
+    if tokens[n].text != "-" or n == 0 or tokens[n - 1].kind not in {"days", "night"}:
+        return False
+    behind = [t.kind for t in tokens[n + 1 : n + 4]]
+    return behind[:1] == ["always"] or behind == ["time", "to", "time"]
 
 
 def _refuse_doubtful_letters(tokens: list[Token], words: str) -> None:
