@@ -114,6 +114,10 @@ _ANSWERS = [
     "",
     "## Answers that the reference leaves open",
     "",
+    "The tests have a second, small server that was written from the reference alone and can do "
+    "either of each (`aeries_pipeline_tests/otherserver`); what it has and what is stored are "
+    "compared value by value.",
+    "",
     "| what comes | what is made of it |",
     "|---|---|",
     "| 204, or 200 with the body `null` | an empty list. What follows is as for `[]`: a list that "
@@ -122,6 +126,9 @@ _ANSWERS = [
     "| 200 with no body at all | nothing was said; it is asked for again |",
     "| one object where a list is expected | a list of one, judged by the rule of the "
     "shrunken list like any other |",
+    "| a page shorter than was asked for | no end: a server may cap its pages, or number records "
+    "that it does not show. A list ends at an empty page, behind a full one or after short ones "
+    "in mid-list at two or three of them |",
     "| 404 for numbers behind the end of a list | the end, where the page before, asked for again "
     "from its middle on, brings its other half alone, and 404 comes once more: two requests more "
     "for each list. Otherwise, and for the first numbers of a list, it is refused |",
@@ -129,6 +136,36 @@ _ANSWERS = [
     "further on the same comes again, nothing new comes in between, and the last page can be asked "
     "for in parts: four requests more for a list of three pages, five for one of one page. "
     "Otherwise, as where a server counts in pages and the last one is full, it is refused |",
+    "| the whole list, whatever numbers are asked for | the list, as with transcripts of a server "
+    "that knows `StartingRecord` there and not `StartingStudent` |",
+    "| records in any order | their order is not looked at |",
+    "| a student without history: no element, no `CourseGrades`, null or `[]` | no line |",
+    "| a blank text, or one space | as it comes; compared and shown as blank |",
+    "| null in a field of text that the certificate may not see | as it comes; a status code of "
+    "null is a bad value, since nobody can tell it from a blank |",
+    "| `0001-01-01T00:00:00` for no date | null |",
+    "| a number as text, or with four digits | the number |",
+    "| a name of the reference's tables where its payloads have another (`ServiceID`, "
+    "`RecordSource`) | an unknown field, kept in `_extra` |",
+    "| a name of answers of 2020 (`AtRiskPoints`, `CorrespondanceLanguageCode`) | the field of "
+    "today |",
+    "| a name in other letters (`studentID`) | an unknown field; where a key is missing for it, "
+    "the list is refused |",
+    "| a field that is missing, or that nobody has heard of | null, or `_extra`; told once, see "
+    "`aeries-pipeline fields` |",
+    "| an answer about one student: the row of the school that was asked, or every row, also of a "
+    "district that shares the student | the rows of that school; what covers the whole `record` "
+    "is above |",
+    "| `[]`, 204 or 404 for one record that a feed names | gone; after 404, which may also be a "
+    "site that lacks the end point, the whole list is read |",
+    "| a clock of the server with an offset, with `Z`, or with neither | its time; without one "
+    "nobody knows since when to ask for changes, so whole lists are read |",
+    "| a time zone by its long or its short name, `UTC`, or none | compared with the roster's, "
+    "where it is that of a place; see [Adding a district](adding-a-district.md) |",
+    "| another school year than was asked for | refused before anything is read |",
+    "| 401 or 403 for what the certificate may not read | not granted, never an empty list |",
+    "| a byte-order mark, `text/json`, JSON laid out over lines, properties in another order | "
+    "the same rows |",
     "| an answer that ends before what it has opened is closed | it broke off; it is asked for "
     "again |",
     "| a whole answer that is not valid JSON: `NaN`, `Infinity`, half a surrogate pair, a bare "

@@ -413,4 +413,4 @@ class AeriesClient:
             seen = Seen(digest, len(elements))
             return Answer(body, seen=seen, wanted=wanted, elements=elements)
         rows = rows_of(body, headers.get("Content-Type", ""), what)
-        return Answer(body, rows, Seen(digest, len(rows)))
+        return Answer(body, rows, Seen(digest, len(rows)), wanted=wanted)

@@ -1,0 +1,179 @@
+"""What the second server has: the samples, grown to two small schools.
+
+``population`` is the truth; ``dressed`` writes one record of it as a server of certain
+readings does.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from aeries_pipeline_tests.otherserver.readings import Readings
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+SCHOOL, SECOND = 994, 993
+PARTNER = 81
+"""A school of another district, which no list of schools has."""
+BOTH = 99400001
+"""A student of both schools."""
+NAMES = ("Abbott", "Ávila", "O\u2019Neil", "Peña", "Quiñones", "Nguyễn", "van der Meer", "Zhào 🙂")
+
+Row = dict[str, Any]
+Records = dict[tuple[str, int | None], list[Row]]
+
+TABLE_NAMES = {
+    "NCESSchoolID": "NCESSchoolIID",
+    "SchoolWebsite": "School Website",
+    "ServiceIDCode": "ServiceID",
+    "MeetsAlgebraIRequirement": "MeetsAlgebraRequirement",
+    "NCLBCoreCode": "NCLBBoreCode",
+    "RecordSourceCode": "RecordSource",
+    "PreKSchoolTypeCode": "PreKSchoolType",
+    "ProgramEvaluationTypeCode": "ProgramEvaluationCode",
+    "TrackHolidays": "TrackHoliday",
+}
+"""Names of the field tables, where the payloads have others."""
+OLD_NAMES = {
+    "EarlyWarningPoints": "AtRiskPoints",
+    "CorrespondenceLanguageCode": "CorrespondanceLanguageCode",
+}
+"""Names of captures of 2020."""
+HIDDEN = ("ParentEmailAddress", "LockerNumber", "NetworkLoginID")
+"""Fields that the rights of the certificate hide."""
+ABSENT = ("StudentPersonalEmailAddress", "GraduationCohort", "PortalAccountID")
+"""Fields that older versions do not have at all."""
+UNHEARD = {"PronounCode": "they", "HousingDetail": {"Kind": "D", "Since": [2019]}}
+"""Fields that nobody has heard of."""
+
+
+def sample(name: str) -> list[Row]:
+    """Return the records of a sample."""
+    data = json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+    return data if isinstance(data, list) else [data]
+
+
+def population() -> Records:
+    """Return every record that the server has, by resource and school."""
+    found: Records = {
+        ("schools", None): _schools(),
+        ("courses", None): _numbered("courses_one", "ID", ["0001", "A/P 1", "ART+2", "Ñ 12"]),
+        ("staff", None): _numbered("staff_994605", "ID", [994605, 994606, 994607]),
+    }
+    for code, size in ((SCHOOL, 13), (SECOND, 5)):
+        people = [BOTH, *(code * 100_000 + 2 + at for at in range(size - 1))]
+        # A list may come in any order, as by the students' names.
+        people.sort(key=lambda student: NAMES[student % len(NAMES)])
+        for name, file in (
+            ("students", "students"),
+            ("students_extended", "students_extended"),
+            ("gpas", "gpas"),
+            ("classes", "classes"),
+            ("graduation_status", "graduationstatussummary"),
+            ("contacts", "contacts"),
+            ("programs", "programs"),
+            ("enrollment", "enrollment_year_2020"),
+            ("course_requests", "courserequests"),
+            ("alternate_course_requests", "alternatecourserequests"),
+        ):
+            found[name, code] = _people(file, code, people)
+        found["transcripts", code] = _transcripts(code, people)
+        found["terms", code] = sample("terms")
+        found["calendar", code] = _of(code, sample("calendar"))
+        found["graduation_requirements", code] = _of(code, sample("graduationrequirements"))
+        found["sections", code] = _of(code, _numbered("sections_100", "SectionNumber", [100, 101]))
+    # The second school has nobody in a program, and one request for a course.
+    found["programs", SECOND] = []
+    del found["alternate_course_requests", SECOND][1:]
+    return found
+
+
+def _schools() -> list[Row]:
+    school = sample("schools_994")[0]
+    district = {"SchoolCode": 0, "Name": "District", "Terms": [], "DoNotReport": True}
+    return [
+        deepcopy(school) | {"SchoolCode": SCHOOL, "ScheduleType": "Flex"},
+        deepcopy(school) | {"SchoolCode": SECOND, "ScheduleType": "MasterSchedule"},
+        deepcopy(school) | district,
+        deepcopy(school) | {"SchoolCode": 999, "InactiveStatusCode": "I", "Terms": []},
+    ]
+
+
+def _of(code: int, rows: list[Row]) -> list[Row]:
+    return [row | {"SchoolCode": code} for row in rows]
+
+
+def _people(name: str, code: int, people: list[int]) -> list[Row]:
+    """Return the records of a sample once for each student."""
+    rows: list[Row] = []
+    for number, student in enumerate(people, 1):
+        for row in deepcopy(sample(name)):
+            row |= {"StudentID": student, "SchoolCode": code}
+            if "StudentNumber" in row:
+                row["StudentNumber"] = number
+            if "LastName" in row and "FirstNameAlias" in row:
+                row |= {"LastName": NAMES[student % len(NAMES)], "Grade": number % 7 + 6}
+            for alternate in row.get("AlternateCourseRequests") or ():
+                alternate |= {"StudentID": student, "SchoolCode": code}
+            rows.append(row)
+    return rows
+
+
+def _transcripts(code: int, people: list[int]) -> list[Row]:
+    """Return transcripts, of which two are empty; that of a student of both schools is in both."""
+    rows = _people("transcript", code, people)
+    for row in rows:
+        for line in row["CourseGrades"]:
+            line["CreditAttempted"], line["CreditCompleted"] = 5.0, row["StudentID"] % 7 / 4
+    taught = [row for row in rows if row["StudentID"] != BOTH]
+    taught[0]["CourseGrades"] = taught[1]["CourseGrades"] = []
+    return rows
+
+
+def _numbered(name: str, key: str, values: list[Any]) -> list[Row]:
+    return [deepcopy(sample(name)[0]) | {key: value} for value in values]
+
+
+def renamed(readings: Readings) -> dict[str, str]:
+    """Return the names that a server gives to fields of other names."""
+    return {"payload": {}, "table": TABLE_NAMES, "capture of 2020": OLD_NAMES}[readings.names]
+
+
+def dressed(row: Row, readings: Readings) -> Row:
+    """Return a record as a server of these readings writes it."""
+    found = _dressed(row, readings)
+    if readings.newer:
+        found |= UNHEARD
+    if readings.dress != "plain":
+        found = dict(reversed(found.items()))
+    return found
+
+
+def _dressed(row: Row, readings: Readings) -> Row:
+    names = renamed(readings)
+    found: Row = {}
+    for name, value in row.items():
+        if name in ABSENT and readings.older:
+            continue
+        if name == "CourseGrades" and not value and readings.history != "[]":
+            if readings.history == "null":
+                found[name] = None
+            continue
+        found[names.get(name, name)] = _value(name, value, readings)
+    return found
+
+
+def _value(name: str, value: Any, readings: Readings) -> Any:
+    if name in HIDDEN:
+        return readings.hidden
+    if isinstance(value, list):
+        return [_dressed(one, readings) if isinstance(one, dict) else one for one in value]
+    if isinstance(value, float) and readings.numbers == "text":
+        return f"{value:.4f}"
+    if value == "":
+        return readings.blank
+    if value is None and name.endswith("Date"):
+        return readings.no_date
+    return value
