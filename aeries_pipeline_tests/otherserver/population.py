@@ -84,6 +84,9 @@ def population() -> Records:
         found["calendar", code] = _of(code, sample("calendar"))
         found["graduation_requirements", code] = _of(code, sample("graduationrequirements"))
         found["sections", code] = _of(code, _numbered("sections_100", "SectionNumber", [100, 101]))
+    for at, section in enumerate(found["sections", SCHOOL], 1):
+        # A school with a flexible schedule names period and calendar by number, too.
+        section |= {"FlexPeriodSequenceNumber": at, "ClassCalendarSequenceNumber": 7 - at}
     # The second school has nobody in a program, and one request for a course.
     found["programs", SECOND] = []
     del found["alternate_course_requests", SECOND][1:]
