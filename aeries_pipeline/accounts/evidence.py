@@ -133,7 +133,8 @@ def picture_of(pulls: Sequence[SchoolPull], schools: Collection[int], min_accoun
         elif not pull.active_rows and pull.active_accounts >= min_accounts:
             troubles[school] = (
                 f"{NONE_ACTIVE}, with {pull.active_accounts} active accounts; "
-                "compare the status codes with Aeries"
+                "compare the status codes with Aeries, or take the school out of the roster if it "
+                "has closed"
             )
     whole = {school: pull for school, pull in known.items() if school not in troubles}
     return Picture(whole, troubles, year)

@@ -33,11 +33,13 @@ class Wait:
         student_id: StudentID.
         code: Why; ``held`` for a change that waits for a person.
         since: UTC without a zone.
+        school: Where the account is; None where there is none, or nobody asked.
     """
 
     student_id: int
     code: str
     since: datetime
+    school: int | None = None
 
 
 def waits_of(
@@ -100,9 +102,23 @@ def long_waits(
 
 def _known(connection: duckdb.DuckDBPyConnection, district: str) -> list[Wait]:
     rows = connection.execute(
-        "SELECT student_id, code, since FROM core.account_waiting WHERE district = ?", [district]
+        "SELECT w.student_id, w.code, w.since, a.school FROM core.account_waiting w "
+        "LEFT JOIN core.accounts a USING (district, student_id) WHERE w.district = ?",
+        [district],
     ).fetchall()
     return [Wait(*row) for row in rows]
+
+
+def left_out_now(warehouse: Warehouse, district: str) -> list[str]:
+    """Return a sentence for each school that the newest computation left out, with since when."""
+    with warehouse.open() as connection:
+        prepare(connection)
+        row = connection.execute(
+            "SELECT troubles FROM meta.account_batches WHERE district = ? "
+            "ORDER BY computed_at DESC LIMIT 1",
+            [district],
+        ).fetchone()
+    return list(row[0] or ()) if row else []
 
 
 def told_since(

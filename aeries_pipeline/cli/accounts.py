@@ -21,7 +21,7 @@ from aeries_pipeline.accounts.review import (
     students_of,
     waiting,
 )
-from aeries_pipeline.accounts.waits import Wait, long_waits
+from aeries_pipeline.accounts.waits import Wait, left_out_now, long_waits
 from aeries_pipeline.cli.common import item, warn
 from aeries_pipeline.districts.nights import NIGHTS
 from aeries_pipeline.districts.roster import District, load_roster
@@ -70,16 +70,18 @@ def show_waiting(
     """Print what is held, who waits for long, and which ids may be one child."""
     entry = load_roster(settings.roster).get(district)
     warehouse = Warehouse(settings.warehouse)
-    late = long_waits(warehouse, entry)
-    for wait in late:
-        item(console, "", _named(entry, wait))
-    pairs = pairs_of(warehouse, district)
-    for line in _paired(district, pairs):
-        for part in line.splitlines():
-            item(console, "", part)
+    said = [
+        f"{text}; nobody's leaving is believed before it is read again"
+        for text in left_out_now(warehouse, district)
+    ]
+    said += [_named(entry, wait) for wait in long_waits(warehouse, entry)]
+    said += _paired(district, pairs_of(warehouse, district))
+    for text in said:
+        for line in text.splitlines():
+            item(console, "", line)
     open_ones = waiting(warehouse, district)
     if not open_ones:
-        if not (late or pairs):
+        if not said:
             console.print(f"{district}: nothing waits for a person")
         return
     batch = ""
@@ -112,10 +114,9 @@ def show_waiting(
 def _named(district: District, wait: Wait) -> str:
     """Return what is said of a student who waits for long; the review alone names them."""
     why = WAITING.get(wait.code, "with a change that waits for a person")
-    return (
-        f"student {wait.student_id}, waiting since {district.day_of(wait.since)}, longer than "
-        f"stale_after_days: {why}"
-    )
+    place = "" if wait.school is None else f" of school {wait.school}"
+    since = f"waiting since {district.day_of(wait.since)}, longer than stale_after_days"
+    return f"student {wait.student_id}{place}, {since}: {why}"
 
 
 def show_preview(settings: Settings, district: str, console: Console) -> None:

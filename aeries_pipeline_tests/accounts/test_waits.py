@@ -142,7 +142,9 @@ def test_the_review_names_students_with_why_and_since_when(tmp_path: Path) -> No
     console = Console(record=True, width=400)
     show_waiting(settings, "eagle-usd", console)
     said = console.export_text()
-    assert "student 1, waiting since 2026-10-02, longer than stale_after_days" in said
+    assert "school 993: " in said
+    assert "nobody's leaving is believed before it is read again" in said
+    assert "student 1 of school 991, waiting since 2026-10-02, longer than stale_after_days" in said
     assert "gone from their school while another school could not be read" in said
     assert "nothing waits" not in said
 
