@@ -90,11 +90,12 @@ def show_waiting(
             batch = one.batch_id
             since = f", held since {one.held_since:%Y-%m-%d %H:%M} UTC"
             console.print(Text.assemble((f"batch {batch}", "bold"), since))
-        place = "" if one.school is None else f", school {one.school}"
+        place = "" if one.school is None else f" of school {one.school}"
+        whom = f"{one.students} student{'' if one.students == 1 else 's'}"
         item(
             console,
             "  ",
-            f"{one.changes} {one.kind} of {one.students} students{place}: {one.reason}",
+            f"{one.kind}: {whom}{place}: {one.reason}",
         )
     if with_students:
         for of_batch, kind, school, student, code in students_of(warehouse, district):
