@@ -129,6 +129,10 @@ _ANSWERS = [
     "| a page shorter than was asked for | no end: a server may cap its pages, or number records "
     "that it does not show. A list ends at an empty page, behind a full one or after short ones "
     "in mid-list at two or three of them |",
+    "| an empty page before as many numbers as the school has students | no end: who has no "
+    "transcript may have a number and no element. A school of 600 students of whom none has one "
+    "costs three requests in place of one, of whom ten have one five, or some dozens where these "
+    "ten stand far apart |",
     "| 404 for numbers behind the end of a list | the end, where the page before, asked for again "
     "from its middle on, brings its other half alone, and 404 comes once more: two requests more "
     "for each list. Otherwise, and for the first numbers of a list, it is refused |",

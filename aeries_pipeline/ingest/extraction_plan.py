@@ -76,10 +76,14 @@ class Memory:
     Args:
         warehouse: Holds the ledger.
         district: District id.
+
+    Attributes:
+        widest: Records of the fullest page of a paged list that the server is known to send.
     """
 
     def __init__(self, warehouse: Warehouse, district: str) -> None:
         """Nothing is read yet."""
+        self.widest = 0
         self._warehouse = warehouse
         self._district = district
         self._kept: dict[str, dict[int | None, LastRead]] | None = None
@@ -91,8 +95,23 @@ class Memory:
         if self._kept is None or resource in self._used:
             self._kept = last_reads(self._warehouse, self._district)
             self._used.clear()
+            self.widest = max(self.widest, _widest(self._kept))
         self._used.add(resource)
         return self._kept.get(resource, {})
+
+    def students(self) -> dict[int | None, int]:
+        """Return how many students each school had when it was last read completely.
+
+        Lists are numbered by students, also those in which not every student is.
+        """
+        rows = self._warehouse.rows(
+            "SELECT school, max(students) FROM (SELECT school, arg_max(rows + quarantined, "
+            "finished_at) AS students FROM meta.pulls WHERE district = ? AND status = 'complete' "
+            "AND resource IN ('students', 'students_extended', 'gpas') GROUP BY school, resource) "
+            "GROUP BY school",
+            [self._district],
+        )
+        return dict(rows)
 
     def note(self, school: int | None, size: int) -> None:
         """Note the bytes that a school has sent."""
@@ -102,6 +121,21 @@ class Memory:
         """Return how large a school is compared to others, by what it sent or used to send."""
         last = sum(reads[school].bytes for reads in (self._kept or {}).values() if school in reads)
         return self._sizes[school] + last
+
+
+def _widest(kept: Mapping[str, Reads]) -> int:
+    """Return the records of the fullest page among the last answers to paged lists."""
+    return max(
+        (
+            page.records
+            for name, reads in kept.items()
+            if (paging := RESOURCES[name].paging) is not None
+            for read in reads.values()
+            for page in read.pages
+            if page.records <= paging.size
+        ),
+        default=0,
+    )
 
 
 def _last_read(row: Mapping[str, Any], reader: str) -> LastRead:

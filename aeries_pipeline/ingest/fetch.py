@@ -49,6 +49,7 @@ class Target:
         system: What the server said of itself.
         plan: How each partition of the resource is read.
         feeds: Ask each feed once.
+        numbers: Student rows that the school had when its students were last read.
     """
 
     session: Session
@@ -57,6 +58,7 @@ class Target:
     system: SystemInfo
     plan: Plan
     feeds: Feeds
+    numbers: int = 0
 
     @property
     def last(self) -> LastRead | None:
@@ -234,12 +236,17 @@ def _answers(target: Target, tally: Tally, known: Sequence[Seen]) -> Iterator[An
     if paging is None:
         yield ask({})
         return
-    yield from pages(
+    for answer in pages(
         lambda first, last: ask(paging.window(first, last)),
         size=paging.size,
         key=resource.paging_key,
         what=what,
-    )
+        numbers=target.numbers,
+        widest=session.memory.widest,
+    ):
+        if answer.seen.records <= paging.size:
+            session.memory.widest = max(session.memory.widest, answer.seen.records)
+        yield answer
 
 
 def _what(target: Target) -> str:

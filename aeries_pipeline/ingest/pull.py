@@ -74,7 +74,11 @@ def pull_resource(
     plan = _plan(session, resource, system)
     feeds = Feeds(session.client, session.district.id, system.start_year)
     _name_everywhere(session, resource, plan, feeds)
-    jobs = [Target(session, resource, school, system, plan, feeds) for school in targets]
+    numbers = session.memory.students() if resource.paging else {}
+    jobs = [
+        Target(session, resource, school, system, plan, feeds, numbers.get(school, 0))
+        for school in targets
+    ]
     # The largest first, lest one of them is left alone at the end.
     jobs.sort(key=lambda job: session.memory.size_of(job.school), reverse=True)
     results: dict[int | None, Loaded] = {}

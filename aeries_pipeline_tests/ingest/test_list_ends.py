@@ -13,6 +13,7 @@ from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.errors import PermanentError, TransientError
 from aeries_pipeline.emulator.switches import Switches
 from aeries_pipeline.ingest.api.client import Answer
+from aeries_pipeline.ingest.api.paging import pages
 from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.stores.outcomes import PullRow
 from aeries_pipeline_tests.conftest import FAST, World
@@ -175,6 +176,50 @@ def test_a_record_that_vanishes_hides_no_more_than_one_neighbour(
     site = Server(numbers([True] * total), ending=ending, inserts=(since, -many))
     found = suppressed(site, size)
     assert found is None or len(set(range(many + 1, total + 1)) - found) <= many
+
+
+@given(
+    total=st.integers(1, 900),
+    few=st.sets(st.integers(1, 900), max_size=40),
+    ending=st.sampled_from(ENDINGS),
+    widest=st.sampled_from([200, 500]),
+)
+def test_a_list_of_few_students_of_a_large_school_is_whole_or_refused(
+    total: int, few: set[int], ending: Ending, widest: int
+) -> None:
+    """As transcripts of a school of whose students few have any."""
+    wanted = {number for number in few if number <= total}
+    site = Server(numbers([number in wanted for number in range(1, total + 1)]), ending=ending)
+    rows: set[int] | None = None
+    with suppress(TransientError):
+        rows = {
+            row["id"]
+            for page in pages(site, size=200, key=("id",), what="x", numbers=total, widest=widest)
+            for row in page.rows
+        }
+    assert rows == wanted or (rows is None and ending in {"last page", "last records"})
+    assert len(site.asked) <= 90, "and not one request for each student"
+
+
+@pytest.mark.parametrize(("shown", "requests"), [(0, 3), (10, 5), (120, 5), (600, 5)])
+def test_what_the_lists_of_a_school_of_600_students_cost(shown: int, requests: int) -> None:
+    """Where numbers are those of what is shown, as of pages of 200."""
+    site = Server(numbers([True] * shown))
+    assert len(list(pages(site, size=200, key=("id",), what="x", numbers=600, widest=500))) >= 1
+    assert len(site.asked) == requests
+
+
+@given(shown=hidden_somewhere, cap=st.integers(4, 20))
+def test_a_list_that_is_capped_more_than_others_loses_nobody(shown: list[bool], cap: int) -> None:
+    """That other lists have wider pages proves nothing where this one shows otherwise."""
+    assume(any(shown) and longest_gap(shown) < cap // 2)
+    site = Server(numbers(shown), cap=cap)
+    found = {
+        row["id"]
+        for page in pages(site, size=20, key=("id",), what="x", numbers=len(shown), widest=20)
+        for row in page.rows
+    }
+    assert found == {row for row in numbers(shown) if row is not None}
 
 
 def test_one_answer_404_in_mid_list_is_no_end() -> None:

@@ -21,7 +21,7 @@ class Readings:
             not know those that it is sent gives the whole school.
         one: How a list of one is written.
         none: How a list without a record is written.
-        history: How a student without a transcript is written.
+        history: How a student without a transcript is written, if at all.
         blank: How a blank text is written.
         no_date: How an empty date is written.
         numbers: How decimal numbers are written.
@@ -66,7 +66,7 @@ OPTIONS: dict[str, tuple[Any, ...]] = {
     "transcript_pages": ("Student", "Record"),
     "one": ("list", "object"),
     "none": ("[]", "null", "204"),
-    "history": ("[]", "null", "no property", "no element"),
+    "history": ("[]", "null", "no property", "no element", "a number alone"),
     "blank": ("", " "),
     "no_date": (None, "0001-01-01T00:00:00"),
     "numbers": ("number", "text", "four digits"),

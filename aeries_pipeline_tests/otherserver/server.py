@@ -111,13 +111,14 @@ class OtherServer:
             return readings.refused, self._dump({"Message": "Not authorized"})
         if name == "transcripts" and readings.history == "no element":
             rows = [row for row in rows if row["CourseGrades"]]
+        is_alone = name == "transcripts" and readings.history == "a number alone"
         unit = readings.transcript_pages if name == "transcripts" else "Record"
         if name not in PAGED or f"Starting{unit}" not in query:
-            return self._many(rows)
+            return self._many([row for row in rows if not is_alone or row["CourseGrades"]])
         start, end = int(query[f"Starting{unit}"]), int(query[f"Ending{unit}"])
         numbered: list[Row | None] = []
         for at, row in enumerate(rows, 1):
-            numbered.append(row)
+            numbered.append(None if is_alone and not row["CourseGrades"] else row)
             if readings.gap and at % readings.gap == 0 and at < len(rows):
                 numbered.append(None)
         size = min(end - start + 1, readings.cap)

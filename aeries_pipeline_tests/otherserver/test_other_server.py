@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -18,12 +19,13 @@ from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import Mode, PullRow
 from aeries_pipeline_tests.conftest import CERTIFICATE, FAST, QUICK_ROUNDS, write_roster
 from aeries_pipeline_tests.otherserver.compare import lost
-from aeries_pipeline_tests.otherserver.population import BOTH, PARTNER, SCHOOL, SECOND
+from aeries_pipeline_tests.otherserver.population import BOTH, PARTNER, SCHOOL, SECOND, sample
 from aeries_pipeline_tests.otherserver.readings import EACH, OPTIONS, Readings, pairs, servers
 from aeries_pipeline_tests.otherserver.server import OtherServer, serving
 from aeries_pipeline_tests.processes.test_command_line import call
 
 SERVERS = servers()
+LINES = sample("transcript")[0]["CourseGrades"]
 BY_FEED = ("students", "classes", "contacts", "courses")
 BY_CHANGES = {"kilobytes_per_request": 0.01, "whole": []}
 
@@ -159,6 +161,31 @@ def test_the_command_loses_nothing_either(tmp_path: Path) -> None:
         result = call(installed, "sync", "heron-usd")  # type: ignore[arg-type]
     assert result.exit_code == 0, result.output
     assert lost(installed.warehouse, site) == []
+
+
+@pytest.mark.parametrize(
+    "who",
+    [{430}, set(range(1, 451)) - {3, 250, 449}, set(), {201, 202, 449}, set(range(1, 451, 40))],
+    ids=["one", "all but three", "nobody", "a few", "every 40th"],
+)
+def test_who_has_no_history_hides_nobody_who_has(tmp_path: Path, who: set[int]) -> None:
+    """The school has 450 students; those without history have a number and no element."""
+    site = OtherServer(CERTIFICATE, Readings(history="a number alone"))
+    for name in ("students", "transcripts"):
+        one = site.records[name, SCHOOL][0]
+        site.records[name, SCHOOL] = [
+            deepcopy(one) | {"StudentID": number, "StudentNumber": number}
+            if name == "students"
+            else {"StudentID": number, "SchoolCode": SCHOOL, "CourseGrades": LINES}
+            if number in who
+            else {"StudentID": number, "SchoolCode": SCHOOL, "CourseGrades": []}
+            for number in range(1, 451)
+        ]
+    with serving(site) as url:
+        pulls = Installed(tmp_path, url).pulled("students", "transcripts")
+    (found,) = (one for one in pulls if (one.resource, one.school) == ("transcripts", SCHOOL))
+    assert (found.status, found.rows) == ("complete", len(who) * len(LINES))
+    assert found.requests <= 40, "and no request for each student"
 
 
 @pytest.mark.parametrize("refused", [401, 403])

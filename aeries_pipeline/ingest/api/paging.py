@@ -54,7 +54,15 @@ class _Keys:
         return self._found
 
 
-def pages(fetch: Fetch, *, size: int, key: Sequence[str], what: str) -> Iterator[Answer]:
+def pages(
+    fetch: Fetch,
+    *,
+    size: int,
+    key: Sequence[str],
+    what: str,
+    numbers: int = 0,
+    widest: int = 0,
+) -> Iterator[Answer]:
     """Yield the pages of a list, in order.
 
     A server may number records that it then does not show, and may send fewer
@@ -68,6 +76,9 @@ def pages(fetch: Fetch, *, size: int, key: Sequence[str], what: str) -> Iterator
         size: Records asked for in one page.
         key: Fields that tell two records apart; empty where there are none.
         what: What is asked for, in words for messages.
+        numbers: Numbers that the list may have, as students of a school of whom few have a
+            transcript: it is not taken for ended before.
+        widest: Records of the fullest page that the server ever sent, so it caps at no less.
 
     Yields:
         Pages with at least one record that was not in an earlier page; an
@@ -77,12 +88,13 @@ def pages(fetch: Fetch, *, size: int, key: Sequence[str], what: str) -> Iterator
         PermanentError: If the server answers 404 to the first request.
         TransientError: If it cannot be shown that the list was read to its end.
     """
-    reading = _Reading(fetch, size, _Keys(key), what)
+    reading = _Reading(fetch, size, _Keys(key), what, numbers, trusted=min(widest, size))
     answer = fetch(1, size)
     yield answer
-    if answer.seen.records == 0:
-        return
-    reading.take(answer)
+    if answer.seen.records:
+        reading.take(answer)
+    else:
+        reading.has_nothing(answer)
     for _ in range(MAX_PAGES):
         if reading.is_done:
             reading.settle()
@@ -104,6 +116,8 @@ class _Reading:
 
     Attributes:
         size: Numbers asked for at once.
+        numbers: Numbers that the list may have.
+        trusted: Numbers that a page is believed to go through, by what other lists have shown.
         first: Number that the next request starts with.
         last: The last page that held a record not seen before.
         at: Number that it started with.
@@ -115,6 +129,8 @@ class _Reading:
     size: int
     keys: _Keys
     what: str
+    numbers: int
+    trusted: int
     first: int = 1
     last: Answer | None = None
     at: int = 1
@@ -129,7 +145,12 @@ class _Reading:
     @property
     def fullest(self) -> int:
         """Records of the fullest page."""
-        return max(self.counts)
+        return max(self.counts, default=0)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether many more numbers are left than the pages have records."""
+        return self.numbers - self.first > 8 * self.fullest
 
     def ask(self, first: int, size: int) -> Answer | None:
         """Ask for a page behind the first; None where the server answers 404."""
@@ -157,6 +178,24 @@ class _Reading:
         # More than asked for: unpaged, all of it is here.
         self.is_done = count > self.size
         self.first += self.fullest
+        if self.is_sparse and count < self.size:
+            self.first = max(self.first, self._last_number(answer) + 1)
+
+    def _last_number(self, answer: Answer) -> int:
+        """Return the number of the last record of a page, so far as the server tells."""
+        mine = self.keys.of(answer)
+        low, high = self.at, self.at + self.size
+        # Where numbers are those of what is shown, the first question tells.
+        middle = self.at + answer.seen.records
+        while high - low > 1:
+            if self._probe(middle, self.at + self.size - middle) & mine:
+                low = middle
+            elif low == self.at and middle == self.at + answer.seen.records:
+                return middle - 1
+            else:
+                high = middle
+            middle = (low + high) // 2
+        return low
 
     def has_nothing(self, answer: Answer | None) -> None:
         """Count a page without a record, which may be the end.
@@ -166,13 +205,24 @@ class _Reading:
         """
         self._nothing.append(self.first)
         self._was_404 |= answer is None
-        if len(self._nothing) >= _proof(self.counts, self.size):
+        if self.is_sparse or not self.counts:
+            behind = self.first + (max(self.fullest, self.trusted) or self.size)
+        else:
+            behind = self.first + self.fullest
+        if behind > self.numbers and len(self._nothing) >= _proof(self.counts, self.size):
             if self._was_404:
-                self._prove_the_end(set(), _refused(self.what))
-                if self._probe(self._nothing[0], self.size):
-                    raise _refused(self.what)
+                self._prove_a_404()
             self.is_done = True
-        self.first += self.fullest
+        self.first = behind
+
+    def _prove_a_404(self) -> None:
+        if self.counts:
+            self._prove_the_end(set(), _refused(self.what))
+            is_steady = not self._probe(self._nothing[0], self.size)
+        else:
+            is_steady = self.ask(1, self.size) is not None
+        if not is_steady:
+            raise _refused(self.what)
 
     def has_nothing_new(self, answer: Answer) -> None:
         """Tell a page of old records at the end of a list from one in its middle.
@@ -246,14 +296,17 @@ class _Reading:
         high = self._nothing[0] if self._nothing else self.first + self.size
         if repeated and not last & repeated:
             raise doubt
+        heeds: bool | None = None
         while True:
             found = self._probe(middle, self.size)
             if not found <= last and found != repeated:
                 raise doubt
             if found and found < last and (found != repeated or last <= repeated):
                 return
-            if found == last and count < self.size and self._heeds_parts(count // 2, repeated):
-                return
+            if found == last and count < self.size and heeds is None:
+                heeds = self._heeds_parts(count // 2, repeated)
+                if heeds:
+                    return
             if repeated and not last <= repeated:
                 raise doubt
             low, high = (middle, high) if found == last != repeated else (low, middle)
@@ -265,9 +318,13 @@ class _Reading:
         """Tell whether the server heeds from where it is asked for a part of the last page."""
         if half == 0:
             return not repeated or bool(self._probe(self.first + self.size, 1))
+        return self._are_apart(half, 3) or (self._are_apart(max(self.size // 8, 1), 8))
+
+    def _are_apart(self, size: int, parts: int) -> bool:
+        """Tell whether the first two parts that hold anything hold two things."""
         one: Found = set()
-        for part in range(8):
-            other = self._probe(self.at + part * half, half)
+        for part in range(parts):
+            other = self._probe(self.at + part * size, size)
             if one and other:
                 return not one & other
             one = other or one
@@ -282,7 +339,7 @@ def _proof(counts: Sequence[int], size: int) -> int:
     """
     if any(count < size for count in counts[:-1]):
         return 3
-    return 2 if counts[-1] >= size else 1
+    return 2 if counts and counts[-1] >= size else 1
 
 
 def _repeated(what: str) -> TransientError:
