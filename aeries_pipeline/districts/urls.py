@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from urllib.parse import urlsplit, urlunsplit
 
 from aeries_pipeline.districts.errors import ConfigurationError
@@ -20,6 +21,8 @@ _BARE_PAGE = re.compile(
 )
 # ASP.NET keeps a session in the path where the browser takes no cookie.
 _SESSION = re.compile(r"/(?:\(|%28)(?:[a-z](?:\(|%28)[^/()]*(?:\)|%29))+(?:\)|%29)", re.IGNORECASE)
+# A session behind a semicolon, and blanks that were copied along and written as bytes.
+_UNSEEN = re.compile(r";[^/]*|(?:%20|%09|%0A|%0D|%C2%A0|%E2%80%8B)+(?=/|$)", re.IGNORECASE)
 _HOST = re.compile(r"[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*")
 _ENDS = ".,;:!?'\"*`|"
 
@@ -59,7 +62,8 @@ def api_base(url: str) -> str:
 
 def _alone(url: str) -> str:
     """Return the one address in a text that a person has copied."""
-    text = url.replace("\\", "/").strip()
+    seen = (char for char in url.replace("\\", "/") if unicodedata.category(char) != "Cf")
+    text = " ".join("".join(seen).split())
     found = _ADDRESS.findall(text)
     if not found:
         first, _, rest = text.strip("<>\"' \t").partition(" ")
@@ -89,7 +93,7 @@ def _trimmed(address: str) -> str:
 
 def _folder(path: str) -> str:
     """Return the folder of the site, from the path of one of its pages."""
-    path = re.sub(r"/{2,}", "/", _SESSION.sub("", path))
+    path = re.sub(r"/{2,}", "/", _UNSEEN.sub("", _SESSION.sub("", path)))
     before = None
     while path != before:
         before = path
