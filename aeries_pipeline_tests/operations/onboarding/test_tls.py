@@ -20,7 +20,9 @@ from aeries_pipeline.operations.onboarding.findings import Finding, Verdict
 from aeries_pipeline.operations.onboarding.network import look
 
 
-def write_certificate(folder: Path, days: int, address: str = "127.0.0.1") -> tuple[Path, Path]:
+def write_certificate(
+    folder: Path, days: int, address: str = "127.0.0.1", name_of_host: str = ""
+) -> tuple[Path, Path]:
     """Make a certificate that signs itself; return the files of it and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
@@ -34,7 +36,11 @@ def write_certificate(folder: Path, days: int, address: str = "127.0.0.1") -> tu
         .not_valid_before(now - timedelta(days=400))
         .not_valid_after(now + timedelta(days=days, hours=1))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]),
+            x509.SubjectAlternativeName(
+                [x509.DNSName(name_of_host)]
+                if name_of_host
+                else [x509.IPAddress(ipaddress.ip_address(address))]
+            ),
             critical=False,
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
