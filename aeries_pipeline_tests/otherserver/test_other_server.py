@@ -93,6 +93,18 @@ def test_a_pull_loses_nothing_whichever_two_ways_come_together(
     hold(tmp_path, readings)
 
 
+@pytest.mark.parametrize("readings", SERVERS[:EACH], ids=range(EACH))
+def test_the_same_lists_are_known_again_whatever_their_end(
+    tmp_path: Path, readings: Readings
+) -> None:
+    names = ("gpas", "transcripts", "graduation_status")
+    with serving(OtherServer(CERTIFICATE, readings)) as url:
+        installed = Installed(tmp_path, url)
+        installed.pulled(*names)
+        again = installed.pulled(*names)
+    assert {str(one.mode) for one in again} == {"unchanged"}
+
+
 def test_each_two_readings_come_together_in_some_server() -> None:
     have = set().union(*map(pairs, SERVERS))
     sizes = [len(values) for values in OPTIONS.values()]
