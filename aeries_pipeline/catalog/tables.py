@@ -25,6 +25,9 @@ district; ``_pulled_at`` is UTC; ``_extra`` holds the properties that the
 catalogue does not know, as one JSON object, NULL where there are none.
 """
 
+FIRST_DATE, LAST_DATE = "TIMESTAMP '1900-01-01'", "TIMESTAMP '2100-12-31 23:59:59'"
+"""A date before or after these is a typing error; its row goes to quarantine."""
+
 
 def quoted(name: str) -> str:
     """Return a name as an SQL identifier."""
@@ -102,7 +105,13 @@ def suspect_sql(field: Field, text: str) -> str | None:
                 f"TRY_CAST({text} AS DOUBLE) <> {cast})"
             )
         case Kind.TIMESTAMP:
-            wrong = f"TRY_CAST({text} AS TIMESTAMP) IS NULL"
+            cast = f"TRY_CAST({text} AS TIMESTAMP)"
+            # The year 1 stands for no date. Other years no school means, and Python
+            # knows neither a year 0 nor a year 10000.
+            wrong = (
+                f"({cast} IS NULL OR NOT {cast} BETWEEN {FIRST_DATE} AND {LAST_DATE} "
+                f"AND NOT starts_with({text}, '0001-01-01'))"
+            )
         case _:
             wrong = f"TRY_CAST({text} AS {field.sql_type}) IS NULL"
     return f"({text} IS NOT NULL AND {wrong} AND trim({text}) <> '')"
@@ -124,5 +133,5 @@ _ARTICLE = {
     Kind.INTEGER: "a whole number",
     Kind.DECIMAL: "a number",
     Kind.BOOLEAN: "true or false",
-    Kind.TIMESTAMP: "a date",
+    Kind.TIMESTAMP: "a date of 1900 to 2100",
 }

@@ -198,13 +198,26 @@ def test_bad_rows_go_whole_to_quarantine_with_reasons(loader: Loader) -> None:
     assert [row["reason"] for row in found] == [
         "CounselorNumber: not a whole number",
         "Grade: above the largest legal value",
-        "Grade: not a whole number; Birthdate: not a date",
+        "Grade: not a whole number; Birthdate: not a date of 1900 to 2100",
         "StudentID: missing",
     ]
     record = json.loads(found[2]["record"])
     assert record["Grade"] == "ninth"
     assert record["LastName"] == STUDENT["LastName"]
     assert record["New"] == "x"
+
+
+def test_a_date_that_no_school_means_goes_to_quarantine(loader: Loader) -> None:
+    years = ("0000", "1850", "1899", "2101", "9999", "10000")
+    rows = students(200)
+    for row, year in zip(rows, (*years, "0001", "1900", "2100"), strict=False):
+        row["Birthdate"] = f"{year}-01-01T00:00:00"
+    result = loader("students", rows)
+    assert (result.pull.status, result.pull.quarantined) == ("complete", len(years))
+    reasons = loader.warehouse.rows("SELECT DISTINCT reason FROM quarantine.students")
+    assert reasons == [("Birthdate: not a date of 1900 to 2100",)]
+    held = 'SELECT DISTINCT year("Birthdate") FROM raw.students ORDER BY ALL'
+    assert loader.warehouse.rows(held) == [(1900,), (2003,), (2100,), (None,)]
 
 
 def test_a_later_good_pull_empties_the_quarantine(loader: Loader) -> None:
