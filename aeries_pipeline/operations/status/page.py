@@ -59,7 +59,8 @@ def _asks(one: DistrictStatus) -> list[str]:
 def _notes(one: DistrictStatus) -> list[str]:
     """Return what is good to know of a district."""
     missing = f"not granted: {', '.join(one.not_granted)}" if one.not_granted else ""
-    return [line for line in (missing, *one.month, one.reading) if line]
+    times = f"may be read {one.times}" if one.times else ""
+    return [line for line in (missing, times, *one.month, one.reading) if line]
 
 
 def _cells(one: DistrictStatus) -> list[str]:

@@ -12,7 +12,7 @@ from aeries_pipeline.accounts.tables import prepare
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.roster import District, Roster
-from aeries_pipeline.districts.window_pictures import coming_month, exceptions
+from aeries_pipeline.districts.window_pictures import coming_month, exceptions, times_in_words
 from aeries_pipeline.operations.status.nights import count_nights, picture
 from aeries_pipeline.stores.connection import Warehouse
 
@@ -49,6 +49,7 @@ class DistrictStatus:
         is_stale: Whether the oldest is older than the district allows.
         window: When it may be asked next, in words.
         active_accounts: Accounts in use.
+        times: The district's window in words; empty where there is no limit.
         month: Days of the coming month on which the calendar changes its window.
         reading: What a person should know about how its words are read.
         reading_differs: Whether the words say something else than what counts.
@@ -73,6 +74,7 @@ class DistrictStatus:
     is_stale: bool
     window: str
     active_accounts: int
+    times: str = ""
     month: tuple[str, ...] = ()
     reading: str = ""
     reading_differs: bool = False
@@ -222,6 +224,7 @@ def status_of(
         is_stale=age > district.stale_after_days,
         window=_window(district, moment),
         active_accounts=int(counts[1].get(district.id, 0)),
+        times="" if district.windows.is_always else times_in_words(district.windows),
         month=tuple(exceptions(coming_month(district.windows, district.windows.day_of(moment)))),
         reading=district.reading.text,
         reading_differs=district.reading.needs_a_person,

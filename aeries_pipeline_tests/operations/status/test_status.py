@@ -124,6 +124,7 @@ def test_the_page_shows_the_months_exceptions_and_a_reading_that_differs(world: 
     )
     assert found.needs_a_person
     for page in (markdown([found], NOW), html([found], NOW)):
+        assert "may be read every day from 8 pm to 2 am the next day, but never on the last" in page
         assert "Mon 2026-11-30  closed  (never on the last day of each month)" in page
         assert "this release reads its pull window differently" in page
 
