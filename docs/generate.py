@@ -141,8 +141,11 @@ _ANSWERS = [
     "for in parts: four requests more for a list of three pages, five for one of one page. "
     "Otherwise, as where a server counts in pages and the last one is full, it is refused |",
     "| the whole list, whatever numbers are asked for | the list, as with transcripts of a server "
-    "that knows `StartingRecord` there and not `StartingStudent` |",
-    "| records in any order | their order is not looked at |",
+    "that knows `StartingRecord` there and not `StartingStudent`, for one to three requests more |",
+    "| the last number left out, taken for a number of records, or not heeded | every record "
+    "comes: the next page begins behind as many numbers as the fullest page had records |",
+    "| records in any order | their order is not looked at. Where it is another each time a page "
+    "is asked for, the list is refused |",
     "| a student without history: no element, no `CourseGrades`, null or `[]` | no line |",
     "| a blank text, or one space | as it comes; compared and shown as blank |",
     "| null in a field of text that the certificate may not see | as it comes; a status code of "

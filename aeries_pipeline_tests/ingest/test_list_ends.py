@@ -1,6 +1,7 @@
 """Ends of lists: what servers send behind them, and that no record is lost for it."""
 
 import json
+import random
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -249,6 +250,37 @@ def test_what_each_ending_costs(total: int, costs: dict[Ending, int]) -> None:
         site = Server(numbers([True] * total), ending=ending)
         read(site, 500)
         assert len(site.asked) == requests, ending
+
+
+@given(total=st.integers(1, 400), size=st.integers(2, 40), least=st.integers(1, 90))
+def test_whatever_the_last_number_means_every_record_comes(
+    total: int, size: int, least: int
+) -> None:
+    """The last number left out, a number of records in its place, or pages of its own width."""
+    rows: list[int | None] = list(range(1, total + 1))
+    for page in (
+        lambda first, last: rows[first - 1 : last - 1],
+        lambda first, last: rows[first - 1 :][:last],
+        lambda first, last: rows[first - 1 :][: max(least, last - first + 1)],
+    ):
+        found = read_once(lambda first, last, of=page: answer_of(of(first, last)), size)
+        assert set(found) == set(rows)
+
+
+@given(total=st.integers(30, 200), size=st.integers(10, 60), seed=st.integers(0, 99))
+def test_a_list_in_another_order_each_time_is_read_whole_or_refused(
+    total: int, size: int, seed: int
+) -> None:
+    # Of few records the same may come twice by chance.
+    assume(4 < total % size < size - 4)
+    rand = random.Random(seed)
+
+    def fetch(first: int, last: int) -> Answer:
+        rows = rand.sample(range(total), total)
+        return answer_of(list(rows[first - 1 : last]))
+
+    with suppress(TransientError):
+        assert set(read(fetch, size)) == set(range(total))
 
 
 def test_a_server_that_caps_and_counts_in_pages_is_refused() -> None:

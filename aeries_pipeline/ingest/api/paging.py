@@ -105,6 +105,7 @@ def pages(
         elif reading.keys.repeats(page):
             reading.has_nothing_new(page)
         else:
+            reading.compare(page)
             reading.take(page)
             yield page
     raise TransientError("endless_list", f"{what}: the list did not end after {MAX_PAGES} pages")
@@ -161,6 +162,26 @@ class _Reading:
                 raise
             return None
 
+    def compare(self, answer: Answer) -> None:
+        """See that a page with records of earlier ones is the same when it is asked for again.
+
+        Records that were added meanwhile move others to a later page, where they come again.
+        Where the order is another each time, some never come.
+
+        Raises:
+            TransientError: If it is another page.
+        """
+        if answer.is_known or not self.counts or self.counts[-1] < self.size:
+            return
+        found = self.keys.of(answer)
+        if found & self.keys.all() and self.keys.of(self.ask(self.first, self.size)) != found:
+            raise TransientError(
+                "unsteady_order",
+                f"{self.what}: the server sends other records each time it is asked for the same "
+                "page, so the list cannot be read whole; the last good data stays, pull again "
+                "later",
+            )
+
     def take(self, answer: Answer) -> None:
         """Count a page that brought something new, and go on behind it.
 
@@ -175,8 +196,6 @@ class _Reading:
         self.keys.add(answer)
         self.last, self.at = answer, self.first
         self.counts.append(count)
-        # More than asked for: unpaged, all of it is here.
-        self.is_done = count > self.size
         self.first += self.fullest
         if self.is_sparse and count < self.size:
             self.first = max(self.first, self._last_number(answer) + 1)
@@ -238,9 +257,10 @@ class _Reading:
         self._stale += 1
         if self._behind is None:
             is_all = len(self.counts) == 1 and found == self.keys.all()
-            if is_all and self._is_unpaged(found):
+            if is_all and (len(found) > self.size or self._is_unpaged(found)):
                 self.is_done = True
                 return
+            self.compare(answer)
             # Other questions for the same place, in case the answer to the first was an old one.
             half = self.fullest // 2
             self._probe(self.first, self.fullest - half)
