@@ -247,3 +247,22 @@ def test_hours_up_to_twelve_without_am_or_pm_never_open_in_a_day_of_school(
     except ValueError:
         return
     assert not opens_at & meant((EVERY, 9, 5)), shown
+
+
+NIGHTLY = (
+    "10pm-4am", "1am to 5am", "8 at night - 2am", "10pm", "from 9pm", "until 5am", "after 8pm",
+    "before 6am", "after midnight", "after 1am", "Mon-Fri", "weekends", "Sunday", "Tue", "Friday",
+    "weekdays", "weeknights", "nightly", "mornings", "MT", ",", ".", "and", "or", ";", "(", ")",
+    "only", "nights", "start", "please", "12pm-5am", "08:00-02:00", "Mon 10pm - Fri 4am",
+)  # fmt: skip
+"""Words of hours at night. "After 1am, end 10pm" would say hours of the day as well."""
+
+
+@settings(max_examples=600)
+@given(words=st.lists(st.sampled_from(NIGHTLY), min_size=2, max_size=7).map(" ".join))
+def test_words_of_the_night_alone_never_open_in_a_day_of_school(words: str) -> None:
+    try:
+        opens_at = minutes(words)
+    except ValueError:
+        return
+    assert not opens_at & meant((WEEK, 9, 5)), words
