@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long test-ui lint secrets audit types ui emulator notebook notebook-results bench bench-accounts bench-requests docs lock clean
+.PHONY: demo test test-long test-ui lint secrets audit types ui emulator notebook notebook-results bench bench-accounts bench-requests bench-stores docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
@@ -84,6 +84,10 @@ bench-accounts: $(VENV)/.installed
 # Seconds for each course request at four sizes, as ratios to the smallest.
 bench-requests: $(VENV)/.installed
 	$(BIN)/python benchmarks/course_requests.py $(BENCH)
+
+# What a file for each district is worth: writers at once, publications, looks at all of them.
+bench-stores: $(VENV)/.installed
+	$(BIN)/python benchmarks/stores.py $(BENCH)
 
 # The pages that follow from the code; a test fails while they are not current.
 docs: $(VENV)/.installed

@@ -55,11 +55,6 @@ class Settings:
     is_demo: bool = False
 
     @property
-    def warehouse(self) -> Path:
-        """The DuckDB file that the pipeline writes."""
-        return self.data / "warehouse.duckdb"
-
-    @property
     def landing(self) -> Path:
         """Answers as received."""
         return self.data / "landing"
@@ -76,7 +71,7 @@ class Settings:
 
     @property
     def backups(self) -> Path:
-        """Copies of the warehouse to fall back on."""
+        """Copies of the warehouses to fall back on, one folder for each district."""
         return self.data / "backups"
 
     @property

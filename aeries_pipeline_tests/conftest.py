@@ -26,6 +26,7 @@ from aeries_pipeline.ingest.api.transport import Timeouts
 from aeries_pipeline.ingest.session import PullOptions, Session
 from aeries_pipeline.settings import DATA_VARIABLE, ROSTER_VARIABLE, Settings
 from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.store import Store
 
 # A console keeps the width of the environment in which it is made, and the line
 # editor of a worker of the test runner puts that of no terminal there.
@@ -91,8 +92,12 @@ class World:
         }
 
     @property
+    def store(self) -> Store:
+        return Store(self.settings.data)
+
+    @property
     def warehouse(self) -> Warehouse:
-        return Warehouse(self.settings.warehouse)
+        return self.store.warehouse("eagle-usd")
 
     @property
     def district(self) -> District:

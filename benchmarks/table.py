@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -334,7 +334,13 @@ def districts(wanted: Wanted) -> Rows:
     return rows
 
 
+def typical(wanted: Wanted) -> Rows:
+    """Compare every way at the size of a typical district."""
+    return county(replace(wanted, schools=6, students=3_600))
+
+
 PARTS: dict[str, tuple[str, Callable[[Wanted], Rows]]] = {
+    "typical": ("A typical district: 6 schools, 3,600 students", typical),
     "county": ("A county: 50 schools, 50,000 students, 1.2 million transcript lines", county),
     "nights": ("A night after a share of the students changed", nights),
     "latency": ("A slow server", latency),

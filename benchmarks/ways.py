@@ -36,7 +36,7 @@ from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS, pull_job
 from aeries_pipeline.orchestration.partitions import range_tags, school_keys
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.store import Store
 
 NAMES = [name for name, one in RESOURCES.items() if not one.optional]
 Found = dict[str, Any]
@@ -89,7 +89,9 @@ def pull(district: District, settings: Settings, *, full: bool) -> Found:
     found: Found = {"bytes": 0, "rows": 0, "requests": 0}
     by_resource: dict[str, float] = {}
     options = PullOptions(full=full)
-    with Session(district, settings, Warehouse(settings.warehouse), options) as session:
+    with Session(
+        district, settings, Store(settings.data).warehouse(district.id), options
+    ) as session:
         for name in NAMES:
             before = time.perf_counter()
             for one in pull_resource(session, RESOURCES[name], district.schools):

@@ -17,7 +17,7 @@ from aeries_pipeline.analytics.registry import VIEWS
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import columns_of
 from aeries_pipeline.course_requests import tables as requests
-from aeries_pipeline.stores.connection import PULLS_COLUMNS
+from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
 
 STANDS_FOR = {
     "core.account_enrolments": "core.accounts",

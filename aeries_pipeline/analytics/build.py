@@ -32,8 +32,10 @@ def make_views(
             counts, whose rows are part of it.
     """
     found = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'raw'",
-        [catalog],
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = $name "
+        "AND schema_name = 'raw' UNION ALL SELECT view_name FROM duckdb_views() "
+        "WHERE database_name = $name AND schema_name = 'raw'",
+        {"name": catalog},
     ).fetchall()
     present = {name for (name,) in found}
     counts = {one.name for one in COUNTS}

@@ -22,8 +22,7 @@ from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import PROVENANCE
 from aeries_pipeline.course_requests import columns_of_table as request_columns
 from aeries_pipeline.course_requests import tables as requests
-from aeries_pipeline.stores.connection import PULLS_COLUMNS
-from aeries_pipeline.stores.ledger_columns import PULLS
+from aeries_pipeline.stores.ledger_columns import PULLS, PULLS_COLUMNS
 
 DICTIONARY_COLUMNS = (
     ("schema_name", "VARCHAR"),

@@ -34,7 +34,7 @@ from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import ACCOUNTS_AND_FILES
 from aeries_pipeline.orchestration.partitions import DISTRICT_TAG
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.store import Store
 
 _UNASKED = "who are asked for alone first"
 """Of a rehearsal, which asks nobody."""
@@ -69,7 +69,7 @@ def show_waiting(
 ) -> None:
     """Print what is held, who waits for long, and which ids may be one child."""
     entry = load_roster(settings.roster).get(district)
-    warehouse = Warehouse(settings.warehouse)
+    warehouse = Store(settings.data).warehouse(district)
     said = [
         f"{text}; nobody's leaving is believed before it is read again"
         for text in left_out_now(warehouse, district)
@@ -123,7 +123,7 @@ def _named(district: District, wait: Wait) -> str:
 def show_preview(settings: Settings, district: str, console: Console) -> None:
     """Print what the next delivery will change, by school and kind, and a chart of the nights."""
     entry = load_roster(settings.roster).get(district)
-    found = preview(Warehouse(settings.warehouse), entry, settings.out)
+    found = preview(Store(settings.data).warehouse(district), entry, settings.out)
     number = sum(found.coming.values())
     since = "nothing was delivered yet"
     if found.since:
@@ -177,7 +177,7 @@ def speak_of_pair(settings: Settings, district: str, word: Word, console: Consol
         Whether the computation succeeded.
     """
     load_roster(settings.roster).get(district)
-    warehouse = Warehouse(settings.warehouse)
+    warehouse = Store(settings.data).warehouse(district)
     say_of_pair(warehouse, district, word)
     with open_instance(settings) as instance:
         defs = build_defs(settings)
@@ -211,7 +211,7 @@ def decide_held(settings: Settings, district: str, wish: Wish, console: Console)
         Whether the computation succeeded.
     """
     load_roster(settings.roster).get(district)
-    warehouse = Warehouse(settings.warehouse)
+    warehouse = Store(settings.data).warehouse(district)
     covered = say(warehouse, district, wish)
     with open_instance(settings) as instance:
         result = compute_accounts(build_defs(settings), instance, district)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -10,28 +11,54 @@ from rich.table import Table
 
 from aeries_pipeline.cli.common import warn
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.backup import backups, check_backup, restore, take_backup
-from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.backup import BackupError, backups, check_backup
 from aeries_pipeline.stores.deliveries import deliveries
+from aeries_pipeline.stores.restore_many import (
+    Restored,
+    newest_of,
+    rehearse,
+    restore_file,
+    take_backups,
+    taken_of,
+)
+from aeries_pipeline.stores.store import Store
+
+_OF_ALL = "(several)"
 
 
-def backup_now(settings: Settings, to: Path | None, console: Console) -> None:
-    """Take a backup and say where it lies."""
-    made = take_backup(Warehouse(settings.warehouse), to or settings.backups)
-    rows = sum(made.tables.values())
-    console.print(
-        f"{made.path}: {made.bytes / 1e6:.1f} MB, {len(made.tables)} tables, {rows:,} rows, read "
-        "from end to end",
-        soft_wrap=True,
-    )
+def backup_now(
+    settings: Settings, districts: Sequence[str], to: Path | None, console: Console
+) -> None:
+    """Take a backup of each district that is named, or of all, and say where they lie."""
+    store = Store(settings.data)
+    missing = [one for one in districts if not store.has(one)]
+    if missing:
+        raise BackupError(
+            f"{missing[0]}: there is no warehouse of this district; nothing to back up; see "
+            "aeries-pipeline roster show for how it is called"
+        )
+    for _district, made in take_backups(store, to or settings.backups, districts or None):
+        rows = sum(made.tables.values())
+        console.print(
+            f"{made.path}: {made.bytes / 1e6:.1f} MB, {len(made.tables)} tables, {rows:,} rows, "
+            "read from end to end",
+            soft_wrap=True,
+        )
 
 
-def list_backups(settings: Settings, folder: Path | None, console: Console) -> None:
+def list_backups(
+    settings: Settings, districts: Sequence[str], folder: Path | None, console: Console
+) -> None:
     """Show the backups, each held against its manifest."""
-    table = Table("backup", "taken, UTC", "MB", "schema", "rows")
-    for path in backups(folder or settings.backups):
+    root = folder or settings.backups
+    table = Table("district", "backup", "taken, UTC", "MB", "schema", "rows")
+    for path in backups(root):
+        owner = "" if path.parent == root else path.parent.name
+        if districts and owner not in districts:
+            continue
         one = check_backup(path)
         table.add_row(
+            owner or _OF_ALL,
             path.name,
             f"{one.taken_at:%Y-%m-%d %H:%M}",
             f"{one.bytes / 1e6:.1f}",
@@ -41,25 +68,85 @@ def list_backups(settings: Settings, folder: Path | None, console: Console) -> N
     console.print(table)
 
 
-def restore_backup(settings: Settings, path: Path, console: Console) -> None:
-    """Put a backup back and say what to see to."""
-    taken = check_backup(path).taken_at
-    before = restore(Warehouse(settings.warehouse), path)
-    console.print(f"the warehouse is as it was at {taken:%Y-%m-%d %H:%M} UTC", soft_wrap=True)
-    if before is not None:
-        console.print(f"the file that was there until now: {before}", soft_wrap=True)
-    for place, newer in _newer_exports(settings, f"{taken:%Y%m%dT%H%M%SZ}"):
-        warn(
-            console,
-            f"{place.parent.parent.name}, school {place.name}: {newer} exports "
-            "of course requests are newer than this backup, and the numbers that they gave are "
-            "not in it; import them into Aeries and pull course requests before the next export",
-        )
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which backups are put back.
+
+    Attributes:
+        file: The backup; None for the newest of each district.
+        district: The district that is meant; all where empty.
+        folder: Where the backups are; None for those of the data directory.
+    """
+
+    file: Path | None = None
+    district: str = ""
+    folder: Path | None = None
+
+
+def restore_backup(settings: Settings, wish: Wish, console: Console) -> None:
+    """Put backups back and say what to see to."""
+    store = Store(settings.data)
+    for path, district in _meant(settings, wish):
+        for one in restore_file(store, path, district):
+            of = f"{one.district}: the warehouse" if one.district else "the ledger"
+            console.print(f"{of} is as it was at {one.taken_at:%Y-%m-%d %H:%M} UTC", soft_wrap=True)
+            if one.before is not None:
+                console.print(f"the file that was there until now: {one.before}", soft_wrap=True)
+            if one.district:
+                _tell_exports(settings, one, console)
     console.print("Next: aeries-pipeline sync DISTRICT, then aeries-pipeline publish")
 
 
-def _newer_exports(settings: Settings, name: str) -> Iterator[tuple[Path, int]]:
-    for place in sorted(settings.out.glob("*/sss/*")):
+def rehearse_backup(settings: Settings, wish: Wish, console: Console) -> None:
+    """Put backups back in a folder of their own, and show what they would bring back."""
+    store = Store(settings.data)
+    for path, district in _meant(settings, wish):
+        for one in rehearse(store, path, district):
+            table = Table("table", "rows in the backup", "rows now")
+            for name in sorted({*one.tables, *one.present}):
+                numbers = one.tables.get(name, 0), one.present.get(name, 0)
+                if numbers[0] != numbers[1]:
+                    table.add_row(name, *(f"{number:,}" for number in numbers))
+            console.print(
+                f"{one.district}: {path.name} of {one.taken_at:%Y-%m-%d %H:%M} UTC reads as it "
+                f"was taken, {sum(one.tables.values()):,} rows; nothing was changed; "
+                + ("what differs from now:" if table.rows else "no table has more or fewer now"),
+                soft_wrap=True,
+            )
+            if table.rows:
+                console.print(table)
+
+
+def _meant(settings: Settings, wish: Wish) -> list[tuple[Path, str]]:
+    """Return the backups that are meant, each with its district."""
+    if wish.file is not None:
+        return [(wish.file, wish.district)]
+    folder = wish.folder or settings.backups
+    named = [wish.district] if wish.district else _backed_up(folder)
+    if not named:
+        raise BackupError(f"there is no backup in {folder}; aeries-pipeline backup takes one")
+    # All are looked for before the first is put back.
+    return [(newest_of(folder, one), one) for one in named]
+
+
+def _backed_up(folder: Path) -> list[str]:
+    places = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [one.name for one in places if one.is_dir() and taken_of(folder, one.name)]
+
+
+def _tell_exports(settings: Settings, restored: Restored, console: Console) -> None:
+    name = f"{restored.taken_at:%Y%m%dT%H%M%SZ}"
+    for place, newer in _newer_exports(settings, restored.district, name):
+        warn(
+            console,
+            f"{restored.district}, school {place.name}: {newer} exports "
+            "of course requests are newer than this backup, and the numbers that they gave are "
+            "not in it; import them into Aeries and pull course requests before the next export",
+        )
+
+
+def _newer_exports(settings: Settings, district: str, name: str) -> Iterator[tuple[Path, int]]:
+    for place in sorted((settings.out / district).glob("sss/*")):
         if place.is_dir():
             newer = sum(one.name > name for one in deliveries(place))
             if newer:

@@ -17,6 +17,7 @@ from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
 from aeries_pipeline.stores.deliveries import MANIFEST, free_name
 from aeries_pipeline.stores.files import write_atomically
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.store import Store
 from aeries_pipeline.stores.transaction import writing
 
 _STAMP = re.compile(r"(\d{8}T\d{6})Z(.*)")
@@ -27,10 +28,12 @@ def show_clock(settings: Settings, console: Console) -> bool:
     """Say what the clock shows and what was noted last; return whether nothing lies ahead."""
     moment = now()
     console.print(f"this machine's clock: {moment:%Y-%m-%d %H:%M:%S} UTC")
-    if not settings.warehouse.exists():
-        return True
-    with Warehouse(settings.warehouse).open() as connection:
-        latest = furthest(connection)
+    store = Store(settings.data)
+    moments = []
+    for one in _all(store):
+        with one.open() as connection:
+            moments.append(furthest(connection))
+    latest = max((at for at in moments if at is not None), default=None)
     if latest is not None:
         console.print(f"the latest moment noted: {latest:%Y-%m-%d %H:%M:%S} UTC")
     ahead = is_ahead(latest, moment)
@@ -44,32 +47,50 @@ def show_clock(settings: Settings, console: Console) -> bool:
 
 
 def mend_clock(settings: Settings, console: Console) -> None:
-    """Move everything from the future back: moments of the warehouse, names of folders."""
-    if not settings.warehouse.exists():
-        raise WarehouseUnusableError(f"there is no warehouse at {settings.warehouse}")
-    moment = now()
-    with writing(Warehouse(settings.warehouse), "the clock", "give the command again") as open_one:
-        shift = mend(open_one, moment)
-        if shift is None:
-            console.print("nothing lies in the future")
-            return
-        renamed = list(_rename(settings, shift, moment))
-        for old, new in renamed:
-            open_one.execute(
-                "UPDATE core.course_request_exports SET export_id = ? WHERE export_id = ?",
-                [new, old],
-            )
-    console.print(
-        f"moments from the future were moved back by {shift}, {len(renamed)} folders renamed; "
-        "next: aeries-pipeline sync DISTRICT --full for every district",
-        soft_wrap=True,
-    )
+    """Move everything from the future back: moments of the warehouses, names of folders.
+
+    Each district by itself: what counts is the order of its own moments. A
+    command that was interrupted can be given again.
+    """
+    store, moment = Store(settings.data), now()
+    if not store.districts():
+        raise WarehouseUnusableError(f"there is no warehouse in {settings.data}")
+    found = False
+    for district in store.districts():
+        with writing(store.warehouse(district), district, "give the command again") as open_one:
+            shift = mend(open_one, moment)
+            if shift is None:
+                continue
+            renamed = list(_rename(settings, district, shift, moment))
+            for old, new in renamed:
+                open_one.execute(
+                    "UPDATE core.course_request_exports SET export_id = ? WHERE export_id = ?",
+                    [new, old],
+                )
+        found = True
+        console.print(
+            f"{district}: moments from the future were moved back by {shift}, {len(renamed)} "
+            f"folders renamed; next: aeries-pipeline sync {district} --full",
+            soft_wrap=True,
+        )
+    with writing(store.ledger, "the ledger", "give the command again") as open_one:
+        found = mend(open_one, moment) is not None or found
+    if not found:
+        console.print("nothing lies in the future")
 
 
-def _rename(settings: Settings, shift: timedelta, moment: datetime) -> Iterator[tuple[str, str]]:
+def _all(store: Store) -> Iterator[Warehouse]:
+    yield from (one for _district, one in store.warehouses())
+    yield store.ledger
+
+
+def _rename(
+    settings: Settings, district: str, shift: timedelta, moment: datetime
+) -> Iterator[tuple[str, str]]:
     """Rename folders of answers and deliveries that are named by a moment from the future."""
-    places = [*settings.landing.glob("*/*/*"), *settings.out.glob("*/xello")]
-    places += [one for one in settings.out.glob("*/sss/*") if one.is_dir()]
+    landing, out = settings.landing / district, settings.out / district
+    places = [*landing.glob("*/*"), *out.glob("xello")]
+    places += [one for one in out.glob("sss/*") if one.is_dir()]
     for place in places:
         for folder in sorted(one for one in place.iterdir() if one.is_dir()):
             found = _STAMP.fullmatch(folder.name)

@@ -22,8 +22,8 @@ from aeries_pipeline.orchestration.assets.xello_delivery import AGAIN_TAG
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import DELIVER
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def deliver_files(settings: Settings, wish: Wish, console: Console) -> bool:
     parcel = xello_parcel(settings.out, district.id, target.extra_files)
     console.print(_table(district, parcel))
     if wish.dry_run:
-        found = look(Job(Warehouse(settings.warehouse), district, target, parcel))
+        found = look(Job(Store(settings.data).warehouse(district.id), district, target, parcel))
         state = "would be sent" if found.is_new else "would not be sent"
         console.print(
             f"dry run: nothing was sent; {found.target} can be reached; the set {state}, because "
@@ -108,7 +108,7 @@ def tell_delivery(
         console.print(f"files for Xello: {state} {shown['target']}", soft_wrap=True)
     for sentence in dict.fromkeys(failures(result)):
         warn(console, sentence)
-    stands = standing(Warehouse(settings.warehouse), district, settings.out)
+    stands = standing(Store(settings.data).warehouse(district.id), district, settings.out)
     if not result.success or stands is None:
         return False
     moment = now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,8 +21,8 @@ from aeries_pipeline.emulator.planner import next_export, planner_export
 from aeries_pipeline.emulator.serve import demo_emulator, free_port, serving
 from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.settings import DEMO_PORT, Settings
-from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.store import Store
 
 DAYS = 3
 
@@ -128,7 +129,13 @@ def _requests(settings: Settings, emulator: Emulator, console: Console) -> bool:
 
 def _tell_changes(settings: Settings, console: Console) -> None:
     """Say what became of the wishes that changed since the export before."""
-    _answer(settings, console, "What became of the wishes of all exports so far:", _WISHES, PLANNER)
+    _answer(
+        settings,
+        console,
+        "What became of the wishes of all exports so far:",
+        (_WISHES, PLANNER),
+        [PLANNER],
+    )
 
 
 def _days(settings: Settings, emulator: Emulator, console: Console) -> bool:
@@ -146,13 +153,22 @@ def _days(settings: Settings, emulator: Emulator, console: Console) -> bool:
         for district in load_roster(settings.roster).districts:
             request = Request(district.id, resources=("students",))
             good = sync_district(settings, request, console) and good
-    _answer(settings, console, "What became of the accounts since:", _CHANGES, began)
+    districts = [one.id for one in load_roster(settings.roster).districts]
+    _answer(settings, console, "What became of the accounts since:", (_CHANGES, began), districts)
     return good
 
 
-def _answer(settings: Settings, console: Console, title: str, query: str, bound: object) -> None:
-    """Print the rows of one question to the warehouse."""
-    rows = Warehouse(settings.warehouse).dicts(query, [bound])
+def _answer(
+    settings: Settings,
+    console: Console,
+    title: str,
+    question: tuple[str, object],
+    districts: Sequence[str],
+) -> None:
+    """Print the rows of one question to the warehouses of some districts."""
+    query, bound = question
+    found = Store(settings.data).warehouses(districts)
+    rows = [row for _district, one in found for row in one.dicts(query, [bound])]
     console.print(title)
     show(list(rows[0]) if rows else [], [list(row.values()) for row in rows], None, console)
 

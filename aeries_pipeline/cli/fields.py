@@ -7,8 +7,8 @@ from rich.console import Console
 from aeries_pipeline.cli.results import show
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.field_history import State, field_states
+from aeries_pipeline.stores.store import Store
 
 _WORDS = {
     State.NEW: "new since",
@@ -24,11 +24,9 @@ def show_fields(settings: Settings, district_id: str, console: Console) -> None:
         ConfigurationError: If the roster has no such district.
     """
     district = load_roster(settings.roster).get(district_id)
-    found = (
-        field_states(Warehouse(settings.warehouse), district.id)
-        if settings.warehouse.exists()
-        else []
-    )
+    store = Store(settings.data)
+    has_one = store.has(district.id)
+    found = field_states(store.warehouse(district.id), district.id) if has_one else []
     if not found:
         console.print(f"{district.id}: every field is as the catalogue says, as far as was pulled")
         return

@@ -304,7 +304,8 @@ def window(
 
 @main.command()
 @click.argument("query")
-@click.option("--published", is_flag=True, help="Ask the analysts' copy, not the warehouse.")
+@click.option("--published", is_flag=True, help="Ask the analysts' copy, not the warehouses.")
+@click.option("--district", default="", help="Ask this district's alone; all without it.")
 @click.option(
     "--format",
     "shape",
@@ -317,7 +318,7 @@ def window(
 )
 @sentences
 def sql(query: str, **said: Any) -> None:  # noqa: ANN401 - the options above
-    """Run one QUERY on the warehouse, reading only, and print its rows."""
+    """Run one QUERY on the districts' warehouses, reading only, and print its rows."""
     from aeries_pipeline.cli.sql import BadQueryError, Query, run_query
 
     try:

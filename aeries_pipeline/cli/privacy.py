@@ -13,8 +13,8 @@ from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.retention import build_prune_job
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.ledger import last_good
+from aeries_pipeline.stores.store import Store
 
 
 def forget_somebody(settings: Settings, wish: Wish, console: Console) -> bool:
@@ -63,7 +63,7 @@ def prune_old(settings: Settings, console: Console) -> bool:
 
 def _deliver_anew(settings: Settings, district_id: str, console: Console) -> bool:
     """Make the deliveries in which the student is missing."""
-    warehouse = Warehouse(settings.warehouse)
+    warehouse = Store(settings.data).warehouse(district_id)
     district = next(
         (d for d in load_roster(settings.roster).districts if d.id == district_id), None
     )

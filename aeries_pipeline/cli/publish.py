@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from rich.console import Console
 
+from aeries_pipeline.analytics.publishing.copy import NOTE, read_copy
 from aeries_pipeline.analytics.publishing.due import decide, fingerprint, read_state
 from aeries_pipeline.cli.accounts import QUIET
 from aeries_pipeline.cli.common import warn
@@ -17,12 +18,21 @@ from aeries_pipeline.orchestration.assets.published import PUBLISHED
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import PUBLISH
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.store import Store
 
 
-def publish_copy(settings: Settings, console: Console) -> bool:
-    """Make the analysts' copy and say where it is; return whether it was made."""
+def publish_copy(settings: Settings, console: Console, *, again: bool = False) -> bool:
+    """Make the analysts' copy and say where it is; return whether it was made.
+
+    Args:
+        settings: Where things are.
+        console: Where it is said.
+        again: Whether every district is read anew.
+    """
+    if again:
+        # Without the note beside it nothing of the last copy is kept.
+        (settings.published / NOTE).unlink(missing_ok=True)
     with open_instance(settings) as instance:
         return run_publication(build_defs(settings), instance, console)
 
@@ -36,7 +46,7 @@ def publish_if_due(
         False where it was due and could not be made.
     """
     roster = load_roster(settings.roster)
-    state = read_state(Warehouse(settings.warehouse))
+    state = read_state(Store(settings.data), read_copy(settings.published))
     found = decide(state, fingerprint(roster), roster.publish.minutes, now())
     if not found.is_due:
         console.print(f"analysts' copy: {found.reason}", soft_wrap=True)

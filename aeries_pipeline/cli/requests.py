@@ -32,8 +32,8 @@ from aeries_pipeline.orchestration.automation.jobs import (
 )
 from aeries_pipeline.orchestration.partitions import DISTRICT_TAG, range_tags, school_keys
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.store import Store
 
 
 def take_file(
@@ -79,7 +79,9 @@ def answer_file(
     district = load_roster(settings.roster).get(district_id)
     file_id, what, who = said
     try:
-        answer(Warehouse(settings.warehouse), district, file_id, Answer(what), who, now())
+        answer(
+            Store(settings.data).warehouse(district.id), district, file_id, Answer(what), who, now()
+        )
     except NoSuchFileError as error:
         warn(console, str(error))
         return False
@@ -103,7 +105,7 @@ def follow_requests(
 ) -> list[dg.ExecuteInProcessResult]:
     """Do the same after a pull, where the district has any request or file."""
     place = inbox_of(settings.inbox, district.id)
-    warehouse = Warehouse(settings.warehouse)
+    warehouse = Store(settings.data).warehouse(district.id)
     if not waiting_files(place, datetime.now(UTC)) and not (
         warehouse.has_table("core", "course_requests")
         and warehouse.rows(
@@ -187,7 +189,7 @@ def show_reconciled(settings: Settings, district_id: str, console: Console) -> b
         Whether nothing that was given is missing or changed, as far as a pull shows.
     """
     district = load_roster(settings.roster).get(district_id)
-    found = reconcile(Warehouse(settings.warehouse), district.id)
+    found = reconcile(Store(settings.data).warehouse(district.id), district.id)
     if not found:
         console.print(f"{district.id}: nothing was given to any school as yet")
         return True
@@ -211,7 +213,7 @@ def show_reconciled(settings: Settings, district_id: str, console: Console) -> b
 def show_requests(settings: Settings, district_id: str, console: Console) -> None:
     """Print the requests of a district by school, state and reason, and where the files are."""
     district = load_roster(settings.roster).get(district_id)
-    warehouse = Warehouse(settings.warehouse)
+    warehouse = Store(settings.data).warehouse(district.id)
     rows = []
     if warehouse.has_table("core", "course_requests"):
         rows = warehouse.rows(

@@ -17,8 +17,8 @@ from aeries_pipeline.districts.school_codes import is_in
 from aeries_pipeline.ingest.listed_schools import teaching_schools, why_left_out
 from aeries_pipeline.ingest.session import PullOptions, Session
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.files import write_atomically
+from aeries_pipeline.stores.store import Store
 
 
 def sync_roster(
@@ -41,7 +41,8 @@ def sync_roster(
     district = load_roster(settings.roster).get(district_id)
     is_first = not district.schools
     options = PullOptions(outside_window=outside_window)
-    with Session(district, settings, Warehouse(settings.warehouse), options) as session:
+    warehouse = Store(settings.data).warehouse(district.id)
+    with Session(district, settings, warehouse, options) as session:
         system = session.preflight()
         for sentence in session.warnings:
             console.print(sentence)

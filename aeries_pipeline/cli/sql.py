@@ -1,4 +1,4 @@
-"""``aeries-pipeline sql``: one query on the warehouse or on the analysts' copy, reading only."""
+"""``aeries-pipeline sql``: one query on the warehouses or on the analysts' copy, reading only."""
 
 from __future__ import annotations
 
@@ -11,12 +11,33 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
+from aeries_pipeline.accounts import tables as accounts
+from aeries_pipeline.analytics.build import make_views
+from aeries_pipeline.analytics.publishing.contents import RAW
+from aeries_pipeline.analytics.publishing.publish import DISTRICTS
 from aeries_pipeline.cli.common import errors
 from aeries_pipeline.cli.results import Format, as_text, show
+from aeries_pipeline.course_requests import tables as requests
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.stores.connection import WarehouseUnusableError
 from aeries_pipeline.stores.diagnose import diagnose
 from aeries_pipeline.stores.files import write_atomically
+from aeries_pipeline.stores.store import Store
+from aeries_pipeline.stores.union import MEMORY, in_one
+
+_CHANGES = {
+    duckdb.StatementType.INSERT,
+    duckdb.StatementType.UPDATE,
+    duckdb.StatementType.DELETE,
+    duckdb.StatementType.MERGE_INTO,
+    duckdb.StatementType.CREATE,
+    duckdb.StatementType.DROP,
+    duckdb.StatementType.ALTER,
+    duckdb.StatementType.TRANSACTION,
+    duckdb.StatementType.ATTACH,
+    duckdb.StatementType.DETACH,
+    duckdb.StatementType.VACUUM,
+}
 
 SHOWN = 200
 """Rows that a terminal shows where nothing else is asked for."""
@@ -32,7 +53,8 @@ class Query:
 
     Attributes:
         text: The SQL.
-        published: Whether the analysts' copy is asked, and not the warehouse.
+        published: Whether the analysts' copy is asked, and not the warehouses.
+        district: Whose warehouse is asked, or whose part of the copy; all where empty.
         shape: A format; None for what suits the terminal, and for CSV where there is none.
         limit: How many rows at most; 0 for all; None for ``SHOWN`` on a terminal, else for all.
         output: A file to write to; None for standard output.
@@ -40,6 +62,7 @@ class Query:
 
     text: str
     published: bool = False
+    district: str = ""
     shape: Format | None = None
     limit: int | None = None
     output: Path | None = None
@@ -58,9 +81,10 @@ def run_query(settings: Settings, query: Query, console: Console) -> None:
     shape = query.shape or (None if for_eyes else "csv")
     # Nothing said is some rows for a person and all of them for a program; 0 is all.
     limit = (query.limit or None) if query.limit is not None else (SHOWN if for_eyes else None)
-    with _connection(settings, published=query.published) as connection:
+    with _connection(settings, query.district, published=query.published) as connection:
         connection.execute("BEGIN TRANSACTION READ ONLY")
         try:
+            _check_reads(connection, query.text)
             columns, rows = _answer(connection, query, limit)
         except duckdb.Error as error:
             raise BadQueryError(str(error).splitlines()[0]) from None
@@ -79,6 +103,20 @@ def run_query(settings: Settings, query: Query, console: Console) -> None:
     if more:
         note = f"the first {limit} rows; --limit N shows more, --limit 0 all"
         (console if for_eyes else errors).print(note, soft_wrap=True)
+
+
+def _check_reads(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Refuse what is no question; the database would say something else of a view.
+
+    Raises:
+        BadQueryError: If a statement would change anything.
+    """
+    for one in connection.extract_statements(text):
+        if one.type in _CHANGES:
+            raise BadQueryError(
+                f"{one.type.name.replace('_', ' ')} changes something, and this command is "
+                "read-only"
+            )
 
 
 def _answer(
@@ -101,9 +139,13 @@ def _answer(
 
 
 @contextmanager
-def _connection(settings: Settings, *, published: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+def _connection(
+    settings: Settings, district: str, *, published: bool
+) -> Iterator[duckdb.DuckDBPyConnection]:
     if published:
-        path = settings.published / "aeries.duckdb"
+        path = settings.published / (
+            f"{DISTRICTS}/{district}.duckdb" if district else "aeries.duckdb"
+        )
         if not path.exists():
             raise WarehouseUnusableError(
                 f"there is no copy for analysts at {path} yet; run: aeries-pipeline publish"
@@ -118,9 +160,20 @@ def _connection(settings: Settings, *, published: bool) -> Iterator[duckdb.DuckD
         with connection:
             yield connection
         return
-    if not settings.warehouse.exists():
+    store = Store(settings.data)
+    if district and not store.has(district):
         raise WarehouseUnusableError(
-            f"there is no warehouse at {settings.warehouse} yet; pull a district first"
+            f"{district}: there is no warehouse of this district yet; pull it first, or see "
+            "aeries-pipeline roster show for how it is called"
         )
-    with Warehouse(settings.warehouse).open() as connection:
+    if not store.districts():
+        raise WarehouseUnusableError(
+            f"there is no warehouse in {settings.data} yet; pull a district first"
+        )
+    expected = {**RAW, **accounts.TABLES, **requests.TABLES}
+    names = [district] if district else store.districts()
+    with in_one(store, names, expected) as connection:
+        accounts.prepare(connection)
+        requests.prepare(connection)
+        make_views(connection, MEMORY)
         yield connection

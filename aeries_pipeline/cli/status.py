@@ -15,7 +15,7 @@ from aeries_pipeline.operations.status.nights import plain
 from aeries_pipeline.operations.status.page import ordered, summary
 from aeries_pipeline.operations.status.read import DistrictStatus, read_status
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.store import Store
 
 _MARGIN = " " * 5
 
@@ -23,7 +23,7 @@ _MARGIN = " " * 5
 def show_status(settings: Settings, console: Console) -> None:
     """Print a few lines for each district, those that need a person first."""
     roster = load_roster(settings.roster)
-    statuses = read_status(Warehouse(settings.warehouse), roster, datetime.now(UTC))
+    statuses = read_status(Store(settings.data), roster, datetime.now(UTC))
     console.print(summary(statuses))
     for one in ordered(statuses):
         mark = ("look", "red") if one.needs_a_person else ("ok  ", "green")

@@ -44,8 +44,8 @@ from aeries_pipeline.orchestration.partitions import (
     school_keys,
 )
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.ledger import last_good
+from aeries_pipeline.stores.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,10 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
         delivers = district.delivery is not None and follow is not None and follow.success
         sent = [run_delivery(puller.defs, instance, district)] if delivers else []
     ids = [run.run_id for run in runs]
-    rows = Warehouse(settings.warehouse).dicts(
-        "SELECT * FROM meta.pulls WHERE list_contains(?, run_id)", [ids]
+    rows = (
+        Store(settings.data)
+        .warehouse(district.id)
+        .dicts("SELECT * FROM meta.pulls WHERE list_contains(?, run_id)", [ids])
     )
     console.print(_table(district, rows))
     for reason in _reasons(rows, runs):
@@ -183,7 +185,9 @@ class _Puller:
 
     def follow_up(self) -> dg.ExecuteInProcessResult | None:
         """Compute accounts and files, once any school's students were ever pulled."""
-        found = last_good(Warehouse(self.settings.warehouse), self.district.id, "students")
+        found = last_good(
+            Store(self.settings.data).warehouse(self.district.id), self.district.id, "students"
+        )
         if not found:
             return None
         missing = [school for school in self.district.schools if school not in found]

@@ -13,24 +13,42 @@ from aeries_pipeline.settings import load_settings
 
 
 @click.command()
+@click.argument("districts", nargs=-1, metavar="[DISTRICTS]")
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Another folder.")
 @click.option("--list", "shows", is_flag=True, help="Show the backups instead of taking one.")
 @sentences
-def backup(to: Path | None, shows: bool) -> None:  # noqa: FBT001
-    """Copy the warehouse to backups/ of the data directory, and read the copy from end to end."""
+def backup(districts: tuple[str, ...], to: Path | None, shows: bool) -> None:  # noqa: FBT001
+    """Copy the warehouses of DISTRICTS, or of all, to backups/, and read the copies to the end."""
     from aeries_pipeline.cli.backup import backup_now, list_backups
 
-    (list_backups if shows else backup_now)(load_settings(), to, console)
+    (list_backups if shows else backup_now)(load_settings(), districts, to, console)
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--district", default="", help="This one's; all that the backup holds without it.")
+@click.option("--newest", is_flag=True, help="The newest backup of the district, or of each.")
+@click.option(
+    "--from", "folder", type=click.Path(file_okay=False, path_type=Path), help="Another folder."
+)
+@click.option(
+    "--rehearse", "rehearses", is_flag=True, help="Read it back and compare; change nothing."
+)
 @sentences
-def restore(file: Path) -> None:
-    """Put the backup FILE in the place of the warehouse; the present one becomes a backup."""
-    from aeries_pipeline.cli.backup import restore_backup
+def restore(
+    file: Path | None,
+    district: str,
+    newest: bool,  # noqa: FBT001
+    folder: Path | None,
+    rehearses: bool,  # noqa: FBT001
+) -> None:
+    """Put the backup FILE in the place of a warehouse; the present one becomes a backup."""
+    from aeries_pipeline.cli.backup import Wish, rehearse_backup, restore_backup
 
-    restore_backup(load_settings(), file, console)
+    if (file is None) == (not newest):
+        raise click.UsageError("name a backup FILE, or give --newest")
+    act = rehearse_backup if rehearses else restore_backup
+    act(load_settings(), Wish(file, district, folder), console)
 
 
 @click.command("prune")
@@ -72,12 +90,13 @@ def forget(
 
 
 @click.command("publish")
+@click.option("--again", is_flag=True, help="Read every district anew, changed or not.")
 @sentences
-def publish_now() -> None:
+def publish_now(again: bool) -> None:  # noqa: FBT001
     """Make the analysts' copy now, whatever the time since the last one."""
     from aeries_pipeline.cli.publish import publish_copy
 
-    if not publish_copy(load_settings(), console):
+    if not publish_copy(load_settings(), console, again=again):
         sys.exit(1)
 
 

@@ -17,8 +17,9 @@ from aeries_pipeline.operations.notices.notice import Line
 from aeries_pipeline.operations.status.metrics import metrics
 from aeries_pipeline.operations.status.read import DistrictStatus, read_status
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse, private_directory
+from aeries_pipeline.stores.connection import private_directory
 from aeries_pipeline.stores.files import write_atomically
+from aeries_pipeline.stores.store import Store
 
 _TOLD = "watch.json"
 
@@ -80,7 +81,7 @@ def show_metrics(settings: Settings, textfile: Path | None, console: Console) ->
 
 def _read(settings: Settings) -> tuple[Roster, list[DistrictStatus], datetime]:
     roster, moment = load_roster(settings.roster), datetime.now(UTC)
-    return roster, read_status(Warehouse(settings.warehouse), roster, moment), moment
+    return roster, read_status(Store(settings.data), roster, moment), moment
 
 
 def _tell(roster: Roster, lines: list[Line], title: str, console: Console) -> bool:

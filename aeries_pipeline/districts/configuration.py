@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -121,6 +122,18 @@ class PublishSettings(Settled):
 
     minutes: float = Field(default=30.0, ge=0, le=10080)
     readable_by_group: bool = False
+
+
+class BackupSettings(Settled):
+    """Whether every warehouse is backed up each day, see ``docs/operating.md``."""
+
+    daily: bool = False
+    folder: str = ""
+    oldest_days: float = Field(default=2.0, ge=0.1, le=3650)
+
+    def place(self, default: Path) -> Path:
+        """Return the folder of the backups: the one that is named, or the default."""
+        return Path(self.folder) if self.folder else default
 
 
 class RetentionSettings(Settled):

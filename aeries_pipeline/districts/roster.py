@@ -35,6 +35,7 @@ from aeries_pipeline.districts.configuration import (
     AcceptedReading,
     AccountSettings,
     AnalystSettings,
+    BackupSettings,
     CourseRequestSettings,
     IncrementalSettings,
     PublishSettings,
@@ -54,10 +55,7 @@ from aeries_pipeline.districts.yaml_reader import read_yaml
 from aeries_pipeline.stores.judge import Safeguards
 
 _CHANNELS = TypeAdapter(list[Channel])
-_TOGETHER: dict[str, type[Settled]] = {
-    "publish": PublishSettings,
-    "retention": RetentionSettings,
-}
+_TOGETHER = ("backups", "publish", "retention")
 """What is settled for all districts together, beside the notifications."""
 DISTRICT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -339,6 +337,7 @@ class Roster(Settled):
     notifications: list[Channel] = Field(default_factory=list)
     publish: PublishSettings = Field(default_factory=PublishSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    backups: BackupSettings = Field(default_factory=BackupSettings)
 
     def get(self, district_id: str) -> District:
         """Return one district.
@@ -432,7 +431,8 @@ def _checked(data: dict[str, Any], path: Path) -> Roster:
     together: dict[str, Any] = {}
     for name in set(_TOGETHER) & set(data):
         try:
-            together[name] = _TOGETHER[name].model_validate(data[name] or {})
+            of = TypeAdapter[Any](Roster.model_fields[name].annotation or dict)
+            together[name] = of.validate_python(data[name] or {})
         except ValidationError as error:
             mistakes += [f"{name}: {mistake_of(one)}" for one in error.errors()]
     if mistakes:

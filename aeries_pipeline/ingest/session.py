@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -205,6 +205,8 @@ class Session:
         authorities = district.authorities()
         self._windows = district.windows
         self._lock = take_district(district.id, settings)
+        self._open = ExitStack()
+        self._open.enter_context(warehouse.staying_open())
         self.client = AeriesClient(
             district.url,
             certificate,
@@ -219,7 +221,10 @@ class Session:
     def close(self) -> None:
         """Close connections and release the district."""
         self.client.close()
-        self._lock.release()
+        try:
+            self._open.close()
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> Session:
         return self
@@ -322,12 +327,10 @@ class Session:
     def _ledger(self) -> tuple[str | None, datetime | None, str | None]:
         """Return year and zone of the last pull that has them, and the latest end of any.
 
-        The year is that of a complete pull, the end that of any district's.
+        The year is that of a complete pull.
         """
         ((year, latest, zone),) = self.warehouse.rows(
-            "SELECT arg_max(database_year, finished_at) "
-            "FILTER (district = $district AND status = 'complete'), max(finished_at), "
-            "arg_max(server_zone, finished_at) FILTER (district = $district) FROM meta.pulls",
-            {"district": self.district.id},
+            "SELECT arg_max(database_year, finished_at) FILTER (status = 'complete'), "
+            "max(finished_at), arg_max(server_zone, finished_at) FROM meta.pulls"
         )
         return year, latest, zone

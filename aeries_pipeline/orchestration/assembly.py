@@ -11,6 +11,7 @@ import dagster as dg
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.orchestration.assets.accounts import AFTER_PULLS, build_account_assets
+from aeries_pipeline.orchestration.assets.backups import build_backups_asset
 from aeries_pipeline.orchestration.assets.confirmations import build_confirmations_asset
 from aeries_pipeline.orchestration.assets.course_requests import (
     build_requests_asset,
@@ -47,7 +48,8 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
         RosterError: With one line for each mistake in the roster.
     """
     settings = settings or load_settings(or_demo=True)
-    partitions = build_partitions(load_roster(settings.roster))
+    roster = load_roster(settings.roster)
+    partitions = build_partitions(roster)
     jobs = build_jobs()
     prune_job, nightly = build_prune_job(settings)
     return dg.Definitions(
@@ -62,6 +64,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
             build_sss_delivery_asset(partitions),
             build_published_asset(),
             build_operator_page(),
+            build_backups_asset(roster),
             build_onboarding_asset(partitions),
         ],
         jobs=[*jobs, prune_job],
@@ -77,7 +80,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
         ],
         resources={
             "aeries": AeriesResource(roster_path=str(settings.roster), data_dir=str(settings.data)),
-            "warehouse": WarehouseResource(database=str(settings.warehouse)),
+            "warehouse": WarehouseResource(database=str(settings.data)),
         },
         # A step costs 0.03 s here and about 4 s in a process of its own; the
         # waiting for servers is done by threads inside a step.

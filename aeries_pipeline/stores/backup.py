@@ -1,14 +1,16 @@
-"""Backups of the warehouse: taking one, proving that it can be read, and putting one back.
+"""Backups of a warehouse: taking one, proving that it can be read, and putting one back.
 
 A backup is a plain copy of the file between two writes, with a manifest that
 has its digest and its counts. It holds students' data like the warehouse does.
+Each district's lie in a folder of its name. What takes in several districts is
+in ``restore_many``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +25,9 @@ from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.versions import SCHEMA_VERSION, version_of
 
 PREFIX = "warehouse-"
+"""Of every backup of a warehouse, that of all districts before 0.2 included."""
+
+LEDGER_PREFIX = "ledger-"
 
 
 class BackupError(RuntimeError):
@@ -39,6 +44,7 @@ class Backup:
         bytes: Its size.
         schema_version: Of its tables.
         tables: Rows by table, with its schema.
+        mark: Of the file that was copied, see ``files.mark_of``; empty where not known.
     """
 
     path: Path
@@ -46,15 +52,23 @@ class Backup:
     bytes: int
     schema_version: int
     tables: Mapping[str, int]
+    mark: str = ""
 
 
-def take_backup(warehouse: Warehouse, folder: Path, *, moment: datetime | None = None) -> Backup:
+def take_backup(
+    warehouse: Warehouse,
+    folder: Path,
+    *,
+    moment: datetime | None = None,
+    prefix: str = PREFIX,
+) -> Backup:
     """Copy the warehouse and prove that the copy can be read.
 
     Args:
         warehouse: Locked for the time of a plain copy.
         folder: Where the backup goes; best on another disk.
         moment: The present, UTC without a zone; tests give another.
+        prefix: Of the file's name.
 
     Raises:
         BackupError: If there is nothing to copy, or no room.
@@ -63,13 +77,13 @@ def take_backup(warehouse: Warehouse, folder: Path, *, moment: datetime | None =
     if not warehouse.path.exists():
         raise BackupError(f"there is no warehouse at {warehouse.path}; nothing to back up")
     moment = moment or now()
-    path = private_directory(folder) / f"{PREFIX}{moment:%Y%m%dT%H%M%SZ}.duckdb"
+    path = private_directory(folder) / f"{prefix}{moment:%Y%m%dT%H%M%SZ}.duckdb"
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
-    warehouse.copy_to(partial)
+    mark = warehouse.copy_to(partial)
     try:
         version, tables = inspect(partial)
-        backup = Backup(path, moment, partial.stat().st_size, version, tables)
+        backup = Backup(path, moment, partial.stat().st_size, version, tables, mark)
         _write_manifest(backup, partial)
         partial.replace(path)
     finally:
@@ -110,8 +124,22 @@ def inspect(path: Path) -> tuple[int, dict[str, int]]:
 
 
 def backups(folder: Path) -> list[Path]:
-    """Return the backups in a folder, oldest first; copies from before upgrades included."""
-    return sorted(folder.glob(f"{PREFIX}*.duckdb")) if folder.exists() else []
+    """Return the backups below a folder, of each owner the oldest first.
+
+    Copies from before upgrades are among them, and those of the ledger.
+    """
+    if not folder.exists():
+        return []
+    found = [*folder.glob(f"{PREFIX}*.duckdb"), *folder.glob(f"*/{PREFIX}*.duckdb")]
+    return sorted([*found, *folder.glob(f"{LEDGER_PREFIX}*.duckdb")])
+
+
+def by_owner(paths: Iterable[Path]) -> dict[tuple[Path, str], list[Path]]:
+    """Return backups by what they are of, in the same order: folder and kind."""
+    found: dict[tuple[Path, str], list[Path]] = {}
+    for path in paths:
+        found.setdefault((path.parent, path.name.partition("-")[0]), []).append(path)
+    return found
 
 
 def check_backup(path: Path) -> Backup:
@@ -153,7 +181,11 @@ def restore(warehouse: Warehouse, path: Path, *, moment: datetime | None = None)
         BackupError: If the backup is not to be trusted; nothing was changed.
     """
     check_backup(path)
-    moment = moment or now()
+    return put_in_place(warehouse, path, moment or now())
+
+
+def put_in_place(warehouse: Warehouse, path: Path, moment: datetime) -> Path | None:
+    """Let a file that was looked at take the place of a warehouse, see :func:`restore`."""
     place = private_directory(warehouse.path.parent)
     incoming = place / f".{warehouse.path.name}.incoming"
     incoming.unlink(missing_ok=True)
@@ -161,7 +193,7 @@ def restore(warehouse: Warehouse, path: Path, *, moment: datetime | None = None)
         copy_file(path, incoming)
         before = None
         if warehouse.path.exists():
-            folder = private_directory(place / "backups")
+            folder = private_directory(warehouse.backups)
             before = folder / f"{PREFIX}replaced-{moment:%Y%m%dT%H%M%SZ}.duckdb"
             warehouse.path.replace(before)
         # What was not checkpointed belongs to the file that it stands beside.
@@ -170,6 +202,15 @@ def restore(warehouse: Warehouse, path: Path, *, moment: datetime | None = None)
             log.replace(before.with_name(before.name + ".wal") if before else log)
         incoming.replace(warehouse.path)
     return before
+
+
+def stated_of(path: Path) -> tuple[datetime, str]:
+    """Return when a backup was taken, UTC, and the mark of what was copied; nothing is proved."""
+    manifest = _manifest(path)
+    if not manifest.exists():
+        return _changed(path), ""
+    stated = json.loads(manifest.read_text(encoding="utf-8"))
+    return datetime.fromisoformat(stated["taken_at"]), stated.get("mark", "")
 
 
 def rewrite_manifest(path: Path) -> None:
@@ -195,6 +236,7 @@ def _write_manifest(backup: Backup, content: Path) -> None:
             "bytes": backup.bytes,
             "schema_version": backup.schema_version,
             "tables": dict(backup.tables),
+            "mark": backup.mark,
         },
         indent=2,
     )

@@ -1,14 +1,16 @@
-"""Opening the warehouse file: one process at a time, and never for long.
+"""Opening a warehouse file: one process at a time, and never for long.
 
 DuckDB lets one process write a file. Every use therefore takes a lock file
 first, does its few milliseconds of work and closes. Fetching and parsing
-happen elsewhere, without the lock. Analysts read a published copy.
+happen elsewhere, without the lock. Analysts read a published copy. Which file
+belongs to which district is in ``store``.
 """
 
 from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +20,10 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from aeries_pipeline.stores.diagnose import Diagnosis, Trouble, diagnose
+from aeries_pipeline.stores.files import mark_of
+from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
 from aeries_pipeline.stores.memory import open_duckdb
+from aeries_pipeline.stores.stay_open import StayOpen
 from aeries_pipeline.stores.versions import (
     SCHEMA_VERSION,
     NewerSchemaError,
@@ -34,50 +39,6 @@ CATALOG = "warehouse"
 
 SCHEMAS = ("raw", "quarantine", "core", "meta", "analytics")
 
-BACKUPS = "backups"
-"""Folder beside the file, for copies to fall back on."""
-
-PULLS_COLUMNS = (
-    ("pull_id", "VARCHAR"),
-    ("district", "VARCHAR"),
-    ("school", "INTEGER"),
-    ("resource", "VARCHAR"),
-    ("status", "VARCHAR"),
-    ("code", "VARCHAR"),
-    ("transient", "BOOLEAN"),
-    ("reason", "VARCHAR"),
-    ("started_at", "TIMESTAMP"),
-    ("finished_at", "TIMESTAMP"),
-    ("pull_window", "VARCHAR"),
-    ("outside_window_reason", "VARCHAR"),
-    ("accept_shrunken_reason", "VARCHAR"),
-    ("rows", "BIGINT"),
-    ("quarantined", "BIGINT"),
-    ("duplicates", "BIGINT"),
-    ("conflicts", "BIGINT"),
-    ("bytes", "BIGINT"),
-    ("pages", "BIGINT"),
-    ("requests", "BIGINT"),
-    ("retries", "BIGINT"),
-    ("seconds", "DOUBLE"),
-    ("database_year", "VARCHAR"),
-    ("server_version", "VARCHAR"),
-    ("schema_hash", "VARCHAR"),
-    ("drift", "JSON"),
-    ("run_id", "VARCHAR"),
-    ("mode", "VARCHAR"),
-    ("server_time", "VARCHAR"),
-    ("changed", "BIGINT"),
-    ("removed", "BIGINT"),
-    ("missed", "BIGINT"),
-    ("reader", "VARCHAR"),
-    ("answers", "VARCHAR[]"),
-    ("contradicted", "BIGINT"),
-    ("server_zone", "VARCHAR"),
-)
-"""Columns of ``meta.pulls``. Times are UTC; ``school`` is NULL for a district."""
-
-
 _LOOK = "see docs/operating.md"
 _REMEDIES = {
     Trouble.HELD: "close it there and try again; analysts should open the published copy",
@@ -90,6 +51,10 @@ _REMEDIES = {
 }
 
 
+_LOCK, _DOOR = ".lock", ".wanted.lock"
+"""Endings of the lock itself, and of that which is held by whoever waits for it."""
+
+
 class WarehouseBusyError(RuntimeError):
     """Another process kept the warehouse for longer than a write ever takes."""
 
@@ -98,27 +63,40 @@ class WarehouseUnusableError(RuntimeError):
     """The warehouse file cannot be opened or written."""
 
 
+class NoRoomError(WarehouseUnusableError):
+    """There is no room for a copy of the file."""
+
+
 class Warehouse:
-    """The one DuckDB file that the pipeline writes.
+    """One DuckDB file that the pipeline writes: a district's warehouse.
 
     Args:
         path: The file; made with its directory on first use.
         wait_seconds: How long to queue for the lock.
+        backups: Where a copy is put before an upgrade; a folder beside the file
+            where None.
     """
 
-    def __init__(self, path: Path, *, wait_seconds: float = 300.0) -> None:
+    def __init__(
+        self, path: Path, *, wait_seconds: float = 300.0, backups: Path | None = None
+    ) -> None:
         """Remember where it is; nothing is opened yet."""
         self.path = path
+        self.backups = backups or path.parent / "backups"
         self._wait = wait_seconds
         self._memory: duckdb.DuckDBPyConnection | None = None
         self._memory_lock = threading.Lock()
+        self._stay: StayOpen | None = None
+        self._kept_lock: FileLock | None = None
+        self._own: set[int] = set()
 
     @contextmanager
-    def attached(self, connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    def attached(self, connection: duckdb.DuckDBPyConnection, name: str = CATALOG) -> Iterator[str]:
         """Attach the file to an open connection while the lock is held.
 
         Args:
             connection: An in-memory DuckDB that holds what is to be written.
+            name: Under which it is attached.
 
         Yields:
             The name of the attached catalog.
@@ -128,24 +106,89 @@ class Warehouse:
             WarehouseUnusableError: If DuckDB cannot open the file, or finds it damaged
                 while it is read or written.
         """
-        with self.locked():
-            try:
-                self._attach(connection)
-            except BaseException:
-                self._let_go()
-                raise
-            try:
-                yield CATALOG
-            except duckdb.Error as error:
-                found = diagnose(error)
-                if found.trouble is Trouble.DAMAGED:
-                    raise self._unusable(found) from None
-                raise
-            finally:
-                # Whatever the body left open is undone; what it committed stays.
-                with suppress(duckdb.Error):
-                    connection.execute("ROLLBACK")
-                self._detach(connection)
+        if self._stay is not None and id(connection) in self._own and name == CATALOG:
+            with self._stay.use(), self._saying_what_is_damaged(connection):
+                yield name
+            return
+        with self.locked(), self.attached_while_locked(connection, name) as catalog:
+            yield catalog
+
+    @contextmanager
+    def staying_open(self) -> Iterator[None]:
+        """Keep the file open between the uses of the body, until another process wants it."""
+        if self._stay is not None:
+            yield
+            return
+        self._stay = StayOpen(self)
+        try:
+            yield
+        finally:
+            stay, self._stay = self._stay, None
+            stay.end()
+
+    def open_file(self) -> None:
+        """Take the lock and attach the file to the DuckDB that is kept, see ``stay_open``."""
+        self._kept_lock = self._acquire()
+        try:
+            with self._cursor() as connection:
+                self._attach(connection, CATALOG)
+        except BaseException:
+            self._let_go()
+            self._release_kept()
+            raise
+
+    def close_file(self) -> None:
+        """Detach the file and give the lock back."""
+        try:
+            with self._cursor() as connection:
+                self._detach(connection, CATALOG)
+        finally:
+            self._release_kept()
+
+    def is_wanted(self) -> bool:
+        """Tell whether another process waits for the lock."""
+        door = FileLock(self._beside(_DOOR))
+        try:
+            door.acquire(timeout=0)
+        except Timeout:
+            return True
+        door.release()
+        return False
+
+    def _release_kept(self) -> None:
+        if self._kept_lock is not None:
+            self._kept_lock.release()
+            self._kept_lock = None
+
+    @contextmanager
+    def attached_while_locked(
+        self, connection: duckdb.DuckDBPyConnection, name: str = CATALOG
+    ) -> Iterator[str]:
+        """Attach the file for whoever has the lock already, see :meth:`attached`."""
+        try:
+            self._attach(connection, name)
+        except BaseException:
+            self._let_go()
+            raise
+        try:
+            with self._saying_what_is_damaged(connection):
+                yield name
+        finally:
+            self._detach(connection, name)
+
+    @contextmanager
+    def _saying_what_is_damaged(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            found = diagnose(error)
+            if found.trouble is Trouble.DAMAGED:
+                raise self._unusable(found) from None
+            raise
+        finally:
+            # Whatever the body left open is undone; what it committed stays.
+            with suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -154,22 +197,34 @@ class Warehouse:
         Raises:
             WarehouseBusyError: If the lock does not come free in time.
         """
-        private_directory(self.path.parent)
-        lock = FileLock(self.path.with_name(self.path.name + ".lock"), timeout=self._wait)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise WarehouseBusyError(
-                f"the warehouse {self.path.name} is in use by another process for more than "
-                f"{self._wait:.0f} s; close the program that has it open and try again"
-            ) from None
+        if self._stay is not None:
+            self._stay.give_back()
+        lock = self._acquire()
         try:
             yield
         finally:
             lock.release()
 
-    def copy_to(self, target: Path) -> None:
-        """Copy the whole file as it stands between two writes.
+    def _acquire(self) -> FileLock:
+        """Wait at the door, where whoever has the file sees it, then take the lock."""
+        private_directory(self.path.parent)
+        until = time.monotonic() + self._wait
+        door, lock = (FileLock(self._beside(name), thread_local=False) for name in (_DOOR, _LOCK))
+        try:
+            with door.acquire(timeout=self._wait):
+                lock.acquire(timeout=max(until - time.monotonic(), 0.0))
+        except Timeout:
+            raise WarehouseBusyError(
+                f"the warehouse {self.path.name} is in use by another process for more than "
+                f"{self._wait:.0f} s; close the program that has it open and try again"
+            ) from None
+        return lock
+
+    def _beside(self, name: str) -> Path:
+        return self.path.with_name(self.path.name + name)
+
+    def copy_to(self, target: Path) -> str:
+        """Copy the whole file as it stands between two writes, and return its mark.
 
         The lock is held for the time of a plain copy of the file.
 
@@ -182,27 +237,26 @@ class Warehouse:
         """
         with self.locked():
             with self.connect() as connection:
-                self._attach(connection)
+                self._attach(connection, CATALOG)
                 connection.execute(f"CHECKPOINT {CATALOG}")
                 connection.execute(f"DETACH {CATALOG}")
             copy_file(self.path, target)
+            return mark_of(self.path)
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _attach(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         fresh = not self.path.exists()
         try:
-            connection.execute(
-                f"ATTACH '{str(self.path).replace(chr(39), chr(39) * 2)}' AS {CATALOG}"
-            )
+            connection.execute(f"ATTACH '{str(self.path).replace(chr(39), chr(39) * 2)}' AS {name}")
         except duckdb.Error as error:
             raise self._unusable(diagnose(error)) from None
         if fresh:
             self.path.chmod(0o600)
-        self._prepare(connection)
+        self._prepare(connection, name)
 
-    def _detach(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _detach(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         try:
             connection.execute("USE memory")
-            connection.execute(f"DETACH {CATALOG}")
+            connection.execute(f"DETACH {name}")
         except duckdb.Error as error:
             self._let_go()
             found = diagnose(error)
@@ -227,26 +281,26 @@ class Warehouse:
                 self._memory.close()
                 self._memory = None
 
-    def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _prepare(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         """Make the schemas and the ledger where missing; upgrade a file of an older release."""
-        found = version_of(connection, CATALOG)
+        found = version_of(connection, name)
         if found == SCHEMA_VERSION:
             return
         try:
             if 0 < found < SCHEMA_VERSION:
-                self._keep_older(connection, found)
-            bring_up_to_date(connection, CATALOG, found, SCHEMAS, {"meta.pulls": PULLS_COLUMNS})
+                self._keep_older(connection, name, found)
+            bring_up_to_date(connection, name, found, SCHEMAS, {"meta.pulls": PULLS_COLUMNS})
         except NewerSchemaError as error:
-            connection.execute(f"DETACH {CATALOG}")
+            connection.execute(f"DETACH {name}")
             raise WarehouseUnusableError(
                 f"the warehouse {self.path.name} was written by a newer release ({error}); install "
                 "that release, or restore a backup of this one"
             ) from None
 
-    def _keep_older(self, connection: duckdb.DuckDBPyConnection, found: int) -> None:
+    def _keep_older(self, connection: duckdb.DuckDBPyConnection, name: str, found: int) -> None:
         """Put a copy of the file among the backups before it is upgraded."""
-        connection.execute(f"CHECKPOINT {CATALOG}")
-        folder = private_directory(self.path.parent / BACKUPS)
+        connection.execute(f"CHECKPOINT {name}")
+        folder = private_directory(self.backups)
         target = folder / f"warehouse-schema-{found}.duckdb"
         copy_file(self.path, target.with_suffix(".partial"))
         target.with_suffix(".partial").replace(target)
@@ -261,9 +315,41 @@ class Warehouse:
 
         Meant for short reads and writes; the lock is held all the while.
         """
-        with self._cursor() as connection, self.attached(connection) as catalog:
+        with self._own_cursor() as connection, self.attached(connection) as catalog:
             connection.execute(f"USE {catalog}")
             yield connection
+
+    @contextmanager
+    def staging(self, *, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection in whose memory a batch is prepared, to be written by ``attached``.
+
+        Args:
+            threads: How many; as many as there are cores otherwise.
+        """
+        if self._stay is None or threads is not None:
+            if self._stay is not None:
+                # The file can be attached to one DuckDB only.
+                self._stay.give_back()
+            with self.connect(threads=threads) as connection:
+                connection.execute("SET preserve_insertion_order = false")
+                yield connection
+            return
+        with self._own_cursor() as connection:
+            # Rows of a table have no order; without one both cores write.
+            connection.execute("SET preserve_insertion_order = false")
+            try:
+                yield connection
+            finally:
+                connection.execute("SET preserve_insertion_order = true")
+
+    @contextmanager
+    def _own_cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._cursor() as connection:
+            self._own.add(id(connection))
+            try:
+                yield connection
+            finally:
+                self._own.discard(id(connection))
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection to the one DuckDB that is kept for short reads and writes.
@@ -305,18 +391,34 @@ def table_exists(
     return connection.execute(query, [catalog, schema, name]).fetchone() is not None
 
 
+def tables_of(
+    connection: duckdb.DuckDBPyConnection, catalog: str
+) -> dict[tuple[str, str], list[str]]:
+    """Return the columns of each table of an attached database, by schema and name."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for schema, table, column in connection.execute(
+        "SELECT c.schema_name, c.table_name, c.column_name FROM duckdb_columns() AS c "
+        "SEMI JOIN duckdb_tables() AS t ON t.table_oid = c.table_oid "
+        "AND t.database_name = c.database_name AND t.schema_name = c.schema_name "
+        "WHERE c.database_name = ? ORDER BY c.schema_name, c.table_name, c.column_index",
+        [catalog],
+    ).fetchall():
+        found.setdefault((schema, table), []).append(column)
+    return found
+
+
 def copy_file(source: Path, target: Path) -> None:
     """Copy a database file that nobody writes.
 
     Raises:
-        WarehouseUnusableError: If there is no room for it; nothing of it is left.
+        NoRoomError: If there is no room for it; nothing of it is left.
     """
     try:
         target.touch(mode=0o600)
         shutil.copyfile(source, target)
     except OSError as error:
         target.unlink(missing_ok=True)
-        raise WarehouseUnusableError(
+        raise NoRoomError(
             f"the warehouse {source.name} cannot be copied to {target.parent} "
             f"({error.strerror}); free some disk space and try again"
         ) from None

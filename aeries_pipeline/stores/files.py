@@ -1,9 +1,10 @@
-"""Writing a file whole or not at all, and having it reach the disk."""
+"""Writing a file whole or not at all, having it reach the disk, and telling whether it changed."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -36,3 +37,13 @@ def write_atomically(path: Path, text: str, *, newline: str | None = None) -> No
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def mark_of(path: Path) -> str:
+    """Return what tells a file from every other state of it, its log included."""
+    marks = []
+    for one in (path, path.with_name(path.name + ".wal")):
+        with suppress(FileNotFoundError):
+            state = one.stat()
+            marks.append(f"{state.st_ino}/{state.st_mtime_ns}/{state.st_size}")
+    return " ".join(marks)

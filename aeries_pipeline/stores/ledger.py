@@ -1,12 +1,18 @@
-"""Questions to the ledger ``meta.pulls``."""
+"""Questions to the ledger ``meta.pulls``: of one district, and of all."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import duckdb
+
+from aeries_pipeline.stores.across import Question, ask_each, moment
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.infer_schema import Drift
+from aeries_pipeline.stores.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +72,80 @@ def last_good(warehouse: Warehouse, district: str, resource: str) -> dict[int | 
     }
 
 
-def last_complete(warehouse: Warehouse) -> dict[tuple[str, int | None, str], datetime | None]:
-    """Return when each district, school and resource was last completely pulled.
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """How one partition stands.
 
-    None for what was tried and never complete; what is not granted is left out.
+    Attributes:
+        resource: Resource name.
+        school: School code; None for a resource of the whole district.
+        status: Of its newest attempt, see ``meta.pulls``.
+        reason: Of the same.
+        complete_at: When it was last completely pulled, UTC without a zone; None
+            for never.
     """
-    rows = warehouse.rows(
-        "SELECT district, school, resource, max(finished_at) FILTER (status = 'complete') "
-        "FROM meta.pulls GROUP BY ALL "
-        "HAVING count(*) FILTER (status = 'complete') > 0 "
-        "OR arg_max(status, finished_at) <> 'not_granted'"
-    )
-    return {(district, school, resource): when for district, school, resource, when in rows}
+
+    resource: str
+    school: int | None
+    status: str
+    reason: str
+    complete_at: datetime | None
+
+
+def _ask_partitions(connection: duckdb.DuckDBPyConnection, _district: str) -> list[list[Any]]:
+    found = connection.execute(
+        "SELECT resource, school, status, reason, max(finished_at) FILTER (status = 'complete') "
+        "OVER (PARTITION BY resource, school) FROM meta.pulls "
+        "QUALIFY row_number() OVER (PARTITION BY resource, school "
+        "ORDER BY finished_at DESC, started_at DESC) = 1 ORDER BY resource, school"
+    ).fetchall()
+    return [list(row) for row in found]
+
+
+_PARTITIONS = Question("partitions of 0.2", _ask_partitions)
+
+
+def partitions(
+    store: Store, districts: Iterable[str] | None = None
+) -> tuple[dict[str, list[Partition]], Mapping[str, str]]:
+    """Return how the partitions of each district stand, one for each that was ever tried.
+
+    Args:
+        store: The warehouses.
+        districts: Of whom; of all where None.
+
+    Returns:
+        By district; and why a warehouse could not be asked, by district.
+    """
+    answers = ask_each(store, _PARTITIONS, districts)
+    found = {
+        district: [Partition(row[0], row[1], row[2], row[3], moment(row[4])) for row in rows]
+        for district, rows in answers.by_district.items()
+    }
+    return found, answers.unusable
+
+
+_RECENT_DAYS = 8
+"""Runs of an opening are asked for while it lasts, and none lasts as long."""
+
+
+def _ask_troubles(connection: duckdb.DuckDBPyConnection, _district: str) -> list[list[Any]]:
+    found = connection.execute(
+        "SELECT run_id, school, bool_or(transient) FROM meta.pulls "
+        "WHERE status IN ('failed', 'refused', 'skipped') AND run_id IS NOT NULL "
+        "AND finished_at > (SELECT max(finished_at) FROM meta.pulls) "
+        f"- INTERVAL {_RECENT_DAYS} DAY GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    return [list(row) for row in found]
+
+
+_TROUBLES = Question("troubles of 0.2", _ask_troubles)
+
+
+def troubles(store: Store, districts: Iterable[str]) -> dict[str, list[tuple[int | None, bool]]]:
+    """Return, for each recent run, the schools that did not come and whether it may pass."""
+    found: dict[str, list[tuple[int | None, bool]]] = {}
+    for rows in ask_each(store, _TROUBLES, districts).by_district.values():
+        for run_id, school, transient in rows:
+            found.setdefault(run_id, []).append((school, bool(transient)))
+    return found

@@ -1,6 +1,46 @@
-"""What each column of the ledger ``meta.pulls`` means, for analysts and the data dictionary."""
+"""The columns of the ledger ``meta.pulls``, and what each means for analysts."""
 
 from __future__ import annotations
+
+PULLS_COLUMNS = (
+    ("pull_id", "VARCHAR"),
+    ("district", "VARCHAR"),
+    ("school", "INTEGER"),
+    ("resource", "VARCHAR"),
+    ("status", "VARCHAR"),
+    ("code", "VARCHAR"),
+    ("transient", "BOOLEAN"),
+    ("reason", "VARCHAR"),
+    ("started_at", "TIMESTAMP"),
+    ("finished_at", "TIMESTAMP"),
+    ("pull_window", "VARCHAR"),
+    ("outside_window_reason", "VARCHAR"),
+    ("accept_shrunken_reason", "VARCHAR"),
+    ("rows", "BIGINT"),
+    ("quarantined", "BIGINT"),
+    ("duplicates", "BIGINT"),
+    ("conflicts", "BIGINT"),
+    ("bytes", "BIGINT"),
+    ("pages", "BIGINT"),
+    ("requests", "BIGINT"),
+    ("retries", "BIGINT"),
+    ("seconds", "DOUBLE"),
+    ("database_year", "VARCHAR"),
+    ("server_version", "VARCHAR"),
+    ("schema_hash", "VARCHAR"),
+    ("drift", "JSON"),
+    ("run_id", "VARCHAR"),
+    ("mode", "VARCHAR"),
+    ("server_time", "VARCHAR"),
+    ("changed", "BIGINT"),
+    ("removed", "BIGINT"),
+    ("missed", "BIGINT"),
+    ("reader", "VARCHAR"),
+    ("answers", "VARCHAR[]"),
+    ("contradicted", "BIGINT"),
+    ("server_zone", "VARCHAR"),
+)
+"""Columns of ``meta.pulls``. Times are UTC; ``school`` is NULL for a district."""
 
 PULLS = {
     "pull_id": "The pull of one partition; rows in raw carry it as _pull_id",

@@ -75,9 +75,7 @@ def _load(
     Raises:
         duckdb.Error: If it does not fit; the warehouse is as it was.
     """
-    with warehouse.connect(threads=threads) as connection:
-        # Rows of a table have no order; without one both cores write.
-        connection.execute("SET preserve_insertion_order = false")
+    with warehouse.staging(threads=threads) as connection:
         try:
             staged = stage(connection, resource, [one.landed for one in fetched])
         except duckdb.Error as error:

@@ -22,9 +22,10 @@ from aeries_pipeline.catalog.tables import (
     schema_hash,
 )
 from aeries_pipeline.stores.compare_lists import compare
-from aeries_pipeline.stores.connection import PULLS_COLUMNS, Warehouse, WarehouseUnusableError
+from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
 from aeries_pipeline.stores.diagnose import Trouble, diagnose
 from aeries_pipeline.stores.judge import Compared, Facts, Safeguards, Status, Verdict, judge
+from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
 from aeries_pipeline.stores.outcomes import Fetched, Loaded, PullRow, now, place_of
 from aeries_pipeline.stores.tables import Staged, bad_table, good_table, make_table
 from aeries_pipeline.stores.transaction import insert_rows

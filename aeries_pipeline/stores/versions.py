@@ -14,7 +14,7 @@ import duckdb
 
 from aeries_pipeline.catalog.tables import quoted
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Of this release. 1 is release 0.1, which did not say so."""
 
 _REPEATED = r" \(''.*''\)"

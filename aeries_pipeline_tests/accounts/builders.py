@@ -18,10 +18,10 @@ from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import create_quarantine, create_raw
 from aeries_pipeline.districts.roster import District
-from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.judge import Status
 from aeries_pipeline.stores.load import record
 from aeries_pipeline.stores.outcomes import PullRow
+from aeries_pipeline.stores.store import Store
 
 FIRST = datetime(2026, 10, 1, 20, 0)
 DAY = timedelta(days=1)
@@ -82,7 +82,7 @@ class Ward:
     """A real warehouse whose ``raw.students`` a test fills by hand, night by night."""
 
     def __init__(self, folder: Path, **roster: Any) -> None:
-        self.warehouse = Warehouse(folder / "warehouse.duckdb")
+        self.warehouse = Store(folder).warehouse("eagle-usd")
         self.roster = {"schools": list(SCHOOLS), **roster}
         self.moment = night(0)
         self.says: dict[tuple[int, int], Any] = {}

@@ -75,7 +75,7 @@ def everything(world: World) -> tuple[list[str], dict[str, int]]:
     for school in world.schools:
         export(world.warehouse, world.district, school, world.settings.out)
     roster = load_roster(world.settings.roster)
-    done = publish(world.warehouse, world.settings, roster)
+    done = publish(world.settings, roster)
     return [line.split("|")[0] for line in file], shown(done.database)
 
 

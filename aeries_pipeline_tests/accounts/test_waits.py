@@ -17,6 +17,7 @@ from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.operations.status.page import markdown
 from aeries_pipeline.operations.status.read import read_status
 from aeries_pipeline.settings import Settings
+from aeries_pipeline.stores.store import Store
 from aeries_pipeline.stores.versions import SCHEMA_VERSION
 from aeries_pipeline_tests.accounts.builders import Ward, night
 from aeries_pipeline_tests.accounts.test_compute import everyone, many
@@ -116,7 +117,7 @@ def test_a_school_left_out_says_so_everywhere_with_the_day(tmp_path: Path) -> No
         )
     settings = Settings(tmp_path / "districts.yaml", tmp_path)
     write_roster(settings.roster, [roster_entry("http://127.0.0.1:9/aeries", [991, 992, 993])])
-    one = read_status(ward.warehouse, load_roster(settings.roster), datetime.now(UTC))[0]
+    one = read_status(Store(tmp_path), load_roster(settings.roster), datetime.now(UTC))[0]
     (said,) = one.left_out
     assert "school 993: none of its rows is active" in said
     assert "left out since 2026-10-02" in said
@@ -124,7 +125,7 @@ def test_a_school_left_out_says_so_everywhere_with_the_day(tmp_path: Path) -> No
     assert "left out since 2026-10-02" in markdown([one], datetime.now(UTC))
     computed = ward.night(4, everyone())
     assert verdict(computed, "every_school_was_read").passed
-    assert not read_status(ward.warehouse, load_roster(settings.roster), datetime.now(UTC))[
+    assert not read_status(Store(tmp_path), load_roster(settings.roster), datetime.now(UTC))[
         0
     ].left_out
     computed = ward.night(5, everyone(), failed=[993])

@@ -9,8 +9,8 @@ from typing import Any
 from aeries_pipeline.deliveries.deliver import Job
 from aeries_pipeline.deliveries.parcels import xello_parcel
 from aeries_pipeline.districts.roster import District, load_roster
-from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.deliveries import checksums, publish, scratch_folder
+from aeries_pipeline.stores.store import Store
 from aeries_pipeline_tests.conftest import roster_entry, write_roster
 
 NAMES = ("School.txt", "Student.txt", "StudentCourses.txt")
@@ -26,7 +26,7 @@ class Outgoing:
         self.data = root / "data"
         self.out = self.data / "out"
         self.roster = root / "districts.yaml"
-        self.warehouse = Warehouse(self.data / "warehouse.duckdb")
+        self.warehouse = Store(self.data).warehouse("eagle-usd")
         self.settle(target, **entry)
 
     def settle(self, target: dict[str, Any], **entry: Any) -> None:

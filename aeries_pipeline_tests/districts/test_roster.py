@@ -155,7 +155,7 @@ def test_without_any_roster_the_demo_loads_for_who_wants_it(
     monkeypatch.setenv("AERIES_DATA_DIR", "/var/aeries")
     assert load_settings().roster == Path("/elsewhere.yaml")
     assert not load_settings().is_demo
-    assert load_settings().warehouse == Path("/var/aeries/warehouse.duckdb")
+    assert load_settings().published == Path("/var/aeries/published")
     # The command that opens the UI names the roster to the processes that it starts.
     monkeypatch.setenv("AERIES_DISTRICTS", str(DEMO_ROSTER))
     assert load_settings().is_demo

@@ -25,6 +25,7 @@ from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.judge import Status
 from aeries_pipeline.stores.ledger import last_good
 from aeries_pipeline.stores.outcomes import Loaded, Mode
+from aeries_pipeline.stores.store import Store
 from aeries_pipeline_tests.conftest import CERTIFICATE, FAST, World
 
 EAGER = {"whole": [], "kilobytes_per_request": 0.001, "full_every_days": 30.0}
@@ -77,7 +78,7 @@ def as_if_new(world: World, *names: str) -> dict[str, list[tuple[Any, ...]]]:
     """Return what a whole pull into an empty warehouse gives at the same moment."""
     with tempfile.TemporaryDirectory() as folder:
         night(world, *names, data=Path(folder))
-        return contents(Warehouse(Path(folder) / "warehouse.duckdb"), *_tables(*names))
+        return contents(Store(Path(folder)).warehouse("eagle-usd"), *_tables(*names))
 
 
 def how(found: list[Loaded], name: str) -> set[Mode]:

@@ -465,10 +465,12 @@ def test_schools_lead_to_their_district(world: World) -> None:
 
 
 def test_the_warehouse_resource_lets_go_of_the_file_when_its_user_fails(world: World) -> None:
-    resource = WarehouseResource(database=str(world.settings.warehouse))
-    with pytest.raises(duckdb.Error), resource.get_connection() as connection:
+    resource = WarehouseResource(database=str(world.settings.data))
+    with pytest.raises(ValueError, match="name the district"), resource.get_connection():
+        pass
+    with pytest.raises(duckdb.Error), resource.get_connection("eagle-usd") as connection:
         connection.execute("SELECT nonsense")
-    with resource.get_connection() as connection:
+    with resource.get_connection("eagle-usd") as connection:
         assert connection.execute("SELECT count(*) FROM meta.pulls").fetchone() == (0,)
 
 

@@ -15,8 +15,8 @@ from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.ingest.session import Session
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import Mode, PullRow
+from aeries_pipeline.stores.store import Store
 from aeries_pipeline_tests.conftest import CERTIFICATE, FAST, QUICK_ROUNDS, write_roster
 from aeries_pipeline_tests.otherserver.compare import lost
 from aeries_pipeline_tests.otherserver.population import BOTH, PARTNER, SCHOOL, SECOND, sample
@@ -47,7 +47,7 @@ class Installed:
             **settings,
         }
         write_roster(self.settings.roster, [entry])
-        self.warehouse = Warehouse(self.settings.warehouse)
+        self.warehouse = Store(self.settings.data).warehouse("heron-usd")
 
     @property
     def variables(self) -> dict[str, str]:

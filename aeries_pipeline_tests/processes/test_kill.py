@@ -12,6 +12,7 @@ import pytest
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.store import Store
 from aeries_pipeline_tests.conftest import World, roster_entry, write_roster
 
 
@@ -111,12 +112,12 @@ def test_two_districts_at_the_same_time_both_succeed(make_world) -> None:
     for process in both:
         out, err = process.communicate(timeout=240)
         assert process.returncode == 0, out + err
-    assert_whole(world.warehouse)
-    counts = world.warehouse.rows(
-        "SELECT district, count(*) FROM raw.students GROUP BY ALL ORDER BY ALL"
-    )
     rows = sum(len(world.site.district.rows[school]) for school in world.schools)
-    assert counts == [("eagle-usd", rows), ("falcon-usd", rows)]
+    query = "SELECT district, count(*) FROM raw.students GROUP BY ALL"
+    for name, warehouse in world.store.warehouses():
+        assert_whole(warehouse)
+        assert warehouse.rows(query) == [(name, rows)]
+    assert world.store.districts() == ["eagle-usd", "falcon-usd"]
 
 
 @pytest.mark.long
@@ -150,4 +151,6 @@ def test_the_demo_ends_well(tmp_path: Path) -> None:
         "make ui",
     ):
         assert words in done.stdout
-    assert assert_whole(Warehouse(tmp_path / "data" / "warehouse.duckdb")) > 100
+    store = Store(tmp_path / "data")
+    assert len(store.districts()) == 3
+    assert sum(assert_whole(one) for _district, one in store.warehouses()) > 100

@@ -9,7 +9,7 @@ from aeries_pipeline_tests.course_requests.test_pipeline import put
 from aeries_pipeline_tests.processes.test_command_line import call
 
 NAME = "Zzyzxmarker"
-MAY_HOLD_STUDENTS = {"warehouse.duckdb", "landing", "out", "inbox", "published", "backups"}
+MAY_HOLD_STUDENTS = {"warehouses", "landing", "out", "inbox", "published", "backups"}
 
 
 def files_that_hold(root: Path, text: str) -> set[str]:

@@ -16,10 +16,12 @@ from aeries_pipeline.stores.backup import (
     take_backup,
 )
 from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.stores.restore_many import newest_of
 from aeries_pipeline.stores.versions import SCHEMA_VERSION
 from aeries_pipeline_tests.analytics.publishing.test_publish import pull_all
 from aeries_pipeline_tests.conftest import World
 from aeries_pipeline_tests.processes.test_command_line import call
+from aeries_pipeline_tests.stores.several import copy_district
 
 RELEASE = Path(__file__).with_name("release-0.1.0.duckdb.gz")
 """A district of two schools after two nights and a file of requests, by release 0.1."""
@@ -41,13 +43,13 @@ def test_a_backup_is_the_warehouse_and_can_be_put_back(world: World) -> None:
     pull_all(world)
     made = take_backup(world.warehouse, world.settings.backups)
     assert made.schema_version == SCHEMA_VERSION
-    assert made.tables == everything(world.settings.warehouse)
+    assert made.tables == everything(world.warehouse.path)
     assert made.path.stat().st_mode & 0o777 == 0o600
     assert made.path.parent.stat().st_mode & 0o777 == 0o700
     with world.warehouse.open() as connection:
         connection.execute("DELETE FROM raw.students")
     before = restore(world.warehouse, made.path)
-    assert everything(world.settings.warehouse) == made.tables
+    assert everything(world.warehouse.path) == made.tables
     assert everything(before)["raw.students"] == 0, "what was there is a backup now"
     assert before in backups(world.settings.backups)
     world.site.advance(1)
@@ -59,7 +61,7 @@ def test_a_backup_that_was_changed_or_damaged_is_not_restored(world: World) -> N
     made = take_backup(world.warehouse, world.settings.backups)
     whole = made.path.read_bytes()
     made.path.write_bytes(whole[: len(whole) // 2])
-    now = everything(world.settings.warehouse)
+    now = everything(world.warehouse.path)
     with pytest.raises(BackupError, match="is not what its manifest says"):
         restore(world.warehouse, made.path)
     made.path.with_suffix(".json").unlink()
@@ -67,7 +69,7 @@ def test_a_backup_that_was_changed_or_damaged_is_not_restored(world: World) -> N
         restore(world.warehouse, made.path)
     with pytest.raises(BackupError, match="there is no backup"):
         restore(world.warehouse, made.path.with_name("lost.duckdb"))
-    assert everything(world.settings.warehouse) == now
+    assert everything(world.warehouse.path) == now
 
 
 def test_the_commands_back_up_list_and_restore(world: World) -> None:
@@ -78,16 +80,56 @@ def test_the_commands_back_up_list_and_restore(world: World) -> None:
     taken = call(world, "backup")
     assert taken.exit_code == 0
     assert "read from end to end" in taken.output
-    (path,) = backups(world.settings.backups)
-    assert path.name in call(world, "backup", "--list").output
+    path = newest_of(world.settings.backups, "eagle-usd")
+    shown = call(world, "backup", "--list").output
+    assert "eagle-usd" in shown
+    assert path.name in shown
+    assert call(world, "backup", "falcon-usd").exit_code == 1
+    assert call(world, "backup", "eagle-usd", "--to", "elsewhere").exit_code == 0
+    assert newest_of(Path("elsewhere"), "eagle-usd").exists()
+    with world.warehouse.open() as connection:
+        connection.execute("DELETE FROM raw.students")
+    seen = call(world, "restore", "--newest", "--rehearse")
+    assert seen.exit_code == 0, seen.output
+    assert "nothing was changed" in seen.output
+    assert "raw.students" in seen.output
+    assert world.warehouse.rows("SELECT count(*) FROM raw.students") == [(0,)]
     export = world.settings.out / "eagle-usd" / "sss" / "994" / "29990101T000000Z"
     export.mkdir(parents=True)
     (export / "manifest.json").write_text("{}", encoding="utf-8")
     back = call(world, "restore", str(path))
     assert back.exit_code == 0, back.output
-    assert "the warehouse is as it was" in back.output
+    assert "eagle-usd: the warehouse is as it was" in back.output
+    assert world.warehouse.rows("SELECT count(*) > 0 FROM raw.students") == [(True,)]
     assert "eagle-usd, school 994: 1 exports of course requests are newer" in back.output
     assert call(world, "restore", "lost.duckdb").exit_code == 1
+    assert call(world, "restore", str(path), "--district", "falcon-usd").exit_code == 1
+    assert call(world, "restore").exit_code == 2
+    newest = call(world, "restore", "--newest", "--district", "eagle-usd", "--from", "elsewhere")
+    assert newest.exit_code == 0, newest.output
+
+
+def test_a_query_asks_one_district_or_all(world: World) -> None:
+    nothing = call(world, "sql", "SELECT 1")
+    assert nothing.exit_code == 1
+    assert "pull a district first" in nothing.output
+    pull_all(world)
+    copy_district(world.store, "eagle-usd", "falcon-usd")
+    query = "SELECT district, count(*) FROM raw.schools GROUP BY ALL ORDER BY ALL"
+    assert call(world, "sql", query).output.split()[1:] == ["eagle-usd,8", "falcon-usd,8"]
+    one = call(world, "sql", "--district", "falcon-usd", query)
+    assert one.output.split()[1:] == ["falcon-usd,8"]
+    views = "SELECT DISTINCT district FROM analytics.students_now ORDER BY 1"
+    assert call(world, "sql", views).output.split()[1:] == ["eagle-usd", "falcon-usd"]
+    wrong = call(world, "sql", "--district", "eagle", "SELECT 1")
+    assert wrong.exit_code == 1
+    assert "eagle: there is no warehouse of this district yet" in wrong.output
+    call(world, "sql", "DROP TABLE raw.students")
+    call(world, "sql", "DELETE FROM district_0.raw.students")
+    assert world.warehouse.rows("SELECT count(*) > 0 FROM raw.students") == [(True,)]
+    call(world, "publish")
+    own = call(world, "sql", "--published", "--district", "eagle-usd", views)
+    assert own.output.split()[1:] == ["eagle-usd"]
 
 
 def test_the_previous_releases_warehouse_is_upgraded_and_nothing_is_lost(
@@ -108,29 +150,32 @@ def test_the_previous_releases_warehouse_is_upgraded_and_nothing_is_lost(
 def test_an_upgraded_warehouse_is_pulled_computed_and_published(
     older: Warehouse, world: World
 ) -> None:
-    assert older.path == world.settings.warehouse
+    assert older.path == world.settings.data / "warehouse.duckdb"
+    own = world.warehouse
+    assert not older.path.exists(), "it was split into a file for each district"
+    assert world.store.districts() == ["eagle-usd"]
     world.write_roster(schools=[993, 994])
-    changes = older.rows("SELECT count(*) FROM core.account_changes")[0][0]
+    changes = own.rows("SELECT count(*) FROM core.account_changes")[0][0]
     # Columns that a newer release adds are no change of what was there.
     names = ", ".join(
         f'"{name}"'
-        for (name,) in older.rows(
+        for (name,) in own.rows(
             "SELECT column_name FROM duckdb_columns() WHERE schema_name = 'core' "
             "AND table_name = 'course_requests' ORDER BY column_index"
         )
     )
     held = f"SELECT count(*), sum(hash({names})::HUGEINT) FROM core.course_requests"
-    requests = older.rows(held)
-    done = publish(older, world.settings, load_roster(world.settings.roster))
+    requests = own.rows(held)
+    done = publish(world.settings, load_roster(world.settings.roster))
     assert done.rows["core.account_changes"] == changes
     assert done.rows["analytics.students_now"] > 0
-    computed = compute(older, world.district)
+    computed = compute(own, world.district)
     assert not computed.applied, "the same evidence changes nothing after an upgrade"
-    assert older.rows("SELECT count(*) FROM core.account_changes") == [(changes,)]
-    assert older.rows("SELECT sum(students) FROM core.enrollment_counts")[0][0] > 0
-    assert older.rows(held) == requests
+    assert own.rows("SELECT count(*) FROM core.account_changes") == [(changes,)]
+    assert own.rows("SELECT sum(students) FROM core.enrollment_counts")[0][0] > 0
+    assert own.rows(held) == requests
     columns = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'pulls' AND schema_name"
-    assert ("answers",) in older.rows(f"{columns} = 'meta'")
+    assert ("answers",) in own.rows(f"{columns} = 'meta'")
 
 
 def test_a_warehouse_without_the_ledgers_newer_columns_gets_them(world: World) -> None:
@@ -152,23 +197,25 @@ def test_a_raw_table_without_the_catalogues_newer_fields_is_published_with_them_
     with world.warehouse.open() as connection:
         for column in ('"NextGrade"', '"LanguageFluencyCode"'):
             connection.execute(f"ALTER TABLE raw.students DROP COLUMN {column}")
-    done = publish(world.warehouse, world.settings, load_roster(world.settings.roster))
+    done = publish(world.settings, load_roster(world.settings.roster))
     assert done.rows["analytics.students_now"] > 0
-    assert world.warehouse.rows("SELECT count(next_grade) FROM analytics.students_now") == [(0,)]
+    query = "SELECT count(next_grade) FROM analytics.students_now"
+    shown = call(world, "sql", "--district", "eagle-usd", query)
+    assert int(shown.output.split()[-1]) == 0
     session_again = call(world, "sync", "eagle-usd", "--full")
     assert session_again.exit_code == 0
-    filled = world.warehouse.rows("SELECT count(next_grade) > 0 FROM analytics.students_now")
-    assert filled == [(True,)]
+    shown = call(world, "sql", "--district", "eagle-usd", query)
+    assert int(shown.output.split()[-1]) > 0
 
 
 def test_a_newer_releases_warehouse_is_left_alone(world: World) -> None:
     pull_all(world)
     with world.warehouse.open() as connection:
         connection.execute("INSERT INTO meta.schema_version VALUES (99, now()::TIMESTAMP)")
-    before = world.settings.warehouse.read_bytes()
+    before = world.warehouse.path.read_bytes()
     with pytest.raises(WarehouseUnusableError, match="was written by a newer release"):
         world.warehouse.rows("SELECT 1")
-    assert world.settings.warehouse.read_bytes() == before
+    assert world.warehouse.path.read_bytes() == before
     shown = call(world, "sql", "SELECT 1")
     assert shown.exit_code == 1
     assert "install that release, or restore a backup" in shown.output
@@ -176,8 +223,8 @@ def test_a_newer_releases_warehouse_is_left_alone(world: World) -> None:
 
 def test_a_damaged_file_is_a_sentence(world: World) -> None:
     pull_all(world)
-    content = bytearray(world.settings.warehouse.read_bytes())
+    content = bytearray(world.warehouse.path.read_bytes())
     content[:4096] = b"x" * 4096
-    world.settings.warehouse.write_bytes(content)
+    world.warehouse.path.write_bytes(content)
     with pytest.raises(WarehouseUnusableError, match="it is damaged"):
         world.warehouse.rows("SELECT 1")

@@ -1,14 +1,15 @@
-"""Fills the analysts' database from a private copy of the warehouse.
+"""What a copy for analysts holds: its empty tables and views, and one district's rows.
 
-What is in it is a list, not everything: the raw tables, accounts, changes and
-course requests of the districts that let analysts see rows; counts of those
-that do not; the ledger; the views. Quarantine, free texts of decisions and the
-digests of answers stay behind.
+A district's rows come from a private copy of its warehouse. What is in it is a
+list, not everything: the raw tables, accounts, changes and course requests of
+the districts that let analysts see rows; counts of those that do not; the
+ledger; the views. Quarantine, free texts of decisions and the digests of
+answers stay behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +26,8 @@ from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import columns_of, create_raw, quoted
 from aeries_pipeline.course_requests import tables as requests
 from aeries_pipeline.districts.roster import District
-from aeries_pipeline.stores.connection import PULLS_COLUMNS
+from aeries_pipeline.stores.connection import tables_of
+from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
 from aeries_pipeline.stores.transaction import insert_rows
 from aeries_pipeline.stores.versions import make_tables
 
@@ -47,8 +49,15 @@ LEDGER = tuple((name, kind) for name, kind in PULLS_COLUMNS if name != "answers"
 _SIZES = ("rows", "quarantined", "duplicates", "conflicts", "changed", "removed", "missed")
 
 
-def prepare_source(connection: duckdb.DuckDBPyConnection, catalog: str) -> datetime | None:
+def prepare_source(
+    connection: duckdb.DuckDBPyConnection, catalog: str, *, with_views: bool
+) -> datetime | None:
     """Make everything in a private copy of the warehouse that queries may ask for.
+
+    Args:
+        connection: Has it attached.
+        catalog: Under this name.
+        with_views: Whether views are asked for, and not tables alone.
 
     Returns:
         When the newest of it changed.
@@ -57,61 +66,21 @@ def prepare_source(connection: duckdb.DuckDBPyConnection, catalog: str) -> datet
     make_tables(connection, catalog, RAW)
     accounts.prepare(connection)
     requests.prepare(connection)
-    make_views(connection, catalog)
+    if with_views:
+        make_views(connection, catalog)
     return changed_at(connection, catalog)
 
 
-def fill(
-    connection: duckdb.DuckDBPyConnection,
-    source: str,
-    districts: Sequence[District],
-    publication: Mapping[str, Any],
-) -> datetime | None:
-    """Fill an attached, empty database named ``aeries``, and tell until when it tells.
-
-    Args:
-        connection: Has both databases attached.
-        source: Name of the private copy of the warehouse.
-        districts: The roster's.
-        publication: The row for ``meta.published``; what is not known yet is None.
-    """
-    until = prepare_source(connection, source)
+def make_empty(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make every table and view of the copy in an attached, empty database named ``aeries``."""
     connection.execute(f"USE {NAME}")
     for schema in ("raw", "core", "meta", "analytics", COUNTED):
         connection.execute(f"CREATE SCHEMA {schema}")
-    whole = [one.id for one in districts if one.analysts.access == "rows"]
-    counted = [one for one in districts if one.analysts.access == "counts"]
-    _copy_raw(connection, source, whole)
-    _copy_ledger(connection, source, whole, counted)
-    _copy_core(connection, source, whole)
-    _count(connection, source, counted)
-    make_views(connection, NAME, counted=True)
-    _describe(connection)
-    insert_rows(
-        connection,
-        "meta.published",
-        PUBLISHED_COLUMNS,
-        [[{**publication, "data_until": until}[name] for name, _kind in PUBLISHED_COLUMNS]],
-    )
-    return until
-
-
-def _copy_raw(connection: duckdb.DuckDBPyConnection, source: str, districts: Sequence[str]) -> None:
     for resource in RESOURCES.values():
         for table in resource.tables:
-            name = quoted(table.name)
-            columns = ", ".join(quoted(column) for column, _kind in columns_of(table))
             connection.execute(create_raw(table, NAME))
-            connection.execute(
-                f"INSERT INTO raw.{name} BY NAME SELECT {columns} FROM {source}.raw.{name} "
-                "WHERE list_contains(?, district) ORDER BY district, school",
-                [list(districts)],
-            )
-
-
-def _copy_core(
-    connection: duckdb.DuckDBPyConnection, source: str, districts: Sequence[str]
-) -> None:
+    body = ", ".join(f"{name} {kind}" for name, kind in LEDGER)
+    connection.execute(f"CREATE TABLE meta.pulls ({body})")
     accounts.prepare(connection)
     requests.prepare(connection)
     for name in accounts.PRIVATE_VIEWS:
@@ -119,54 +88,98 @@ def _copy_core(
     for name in (*accounts.TABLES, *requests.TABLES):
         if name not in CORE:
             connection.execute(f"DROP TABLE {name}")
-            continue
+    for view in COUNTS:
+        columns = ", ".join(f"{quoted(column.name)} {column.kind}" for column in view.columns)
+        connection.execute(f"CREATE TABLE {COUNTED}.{quoted(view.name)} ({columns})")
+    make_views(connection, NAME, counted=True)
+    _describe(connection)
+
+
+def fill(connection: duckdb.DuckDBPyConnection, source: str, district: District) -> datetime | None:
+    """Copy a district into an attached database that :func:`make_empty` has made.
+
+    Args:
+        connection: Has both databases attached.
+        source: Name of the private copy of the district's warehouse.
+        district: Says what analysts may see of it.
+
+    Returns:
+        Until when it tells.
+    """
+    until = prepare_source(connection, source, with_views=district.analysts.access == "counts")
+    connection.execute(f"USE {NAME}")
+    if district.analysts.access == "rows":
+        _copy_raw(connection, source, district.id)
+        _copy_core(connection, source, district.id)
+        _copy_ledger(connection, source, district.id, None)
+    elif district.analysts.access == "counts":
+        _copy_ledger(connection, source, district.id, district.analysts.smallest_count)
+        _count(connection, source, district)
+    return until
+
+
+def note_publication(connection: duckdb.DuckDBPyConnection, publication: Mapping[str, Any]) -> None:
+    """Say in an attached copy which publication it is."""
+    connection.execute(f"DELETE FROM {NAME}.meta.published")
+    values = [[publication[name] for name, _kind in PUBLISHED_COLUMNS]]
+    insert_rows(connection, f"{NAME}.meta.published", PUBLISHED_COLUMNS, values)
+
+
+def _copy_raw(connection: duckdb.DuckDBPyConnection, source: str, district: str) -> None:
+    for resource in RESOURCES.values():
+        for table in resource.tables:
+            name = quoted(table.name)
+            columns = ", ".join(quoted(column) for column, _kind in columns_of(table))
+            connection.execute(
+                f"INSERT INTO raw.{name} BY NAME SELECT {columns} FROM {source}.raw.{name} "
+                "WHERE district = ? ORDER BY school",
+                [district],
+            )
+
+
+def _copy_core(connection: duckdb.DuckDBPyConnection, source: str, district: str) -> None:
+    for name in CORE:
         connection.execute(
-            f"INSERT INTO {name} BY NAME SELECT * FROM {source}.{name} "
-            "WHERE list_contains(?, district) ORDER BY district",
-            [list(districts)],
+            f"INSERT INTO {name} BY NAME SELECT * FROM {source}.{name} WHERE district = ?",
+            [district],
         )
 
 
 def _copy_ledger(
-    connection: duckdb.DuckDBPyConnection,
-    source: str,
-    districts: Sequence[str],
-    counted: Sequence[District],
+    connection: duckdb.DuckDBPyConnection, source: str, district: str, least: int | None
 ) -> None:
-    body = ", ".join(f"{name} {kind}" for name, kind in LEDGER)
-    names = ", ".join(name for name, _kind in LEDGER)
-    connection.execute(f"CREATE OR REPLACE TABLE meta.pulls ({body})")
-    query = f"INSERT INTO meta.pulls BY NAME SELECT {{}} FROM {source}.meta.pulls "
-    order = " ORDER BY finished_at"
+    """Copy the ledger; how many rows a list has is a count of students as well.
+
+    Args:
+        connection: Has both databases attached.
+        source: Name of the private copy.
+        district: District id.
+        least: Counts below this one are hidden; None hides none.
+    """
+    columns = [
+        f"CASE WHEN {name} BETWEEN 1 AND {least - 1} THEN NULL ELSE {name} END AS {name}"
+        if least is not None and name in _SIZES
+        else name
+        for name, _kind in LEDGER
+    ]
     connection.execute(
-        query.format(names) + "WHERE list_contains(?, district)" + order, [list(districts)]
+        f"INSERT INTO meta.pulls BY NAME SELECT {', '.join(columns)} FROM {source}.meta.pulls "
+        "WHERE district = ? ORDER BY finished_at",
+        [district],
     )
-    for district in counted:
-        # How many rows a list has is a count of students as well.
-        least = district.analysts.smallest_count
-        hidden = [
-            f"CASE WHEN {name} BETWEEN 1 AND {least - 1} THEN NULL ELSE {name} END AS {name}"
-            if name in _SIZES
-            else name
-            for name, _kind in LEDGER
-        ]
-        connection.execute(
-            query.format(", ".join(hidden)) + "WHERE district = ?" + order, [district.id]
-        )
 
 
-def _count(connection: duckdb.DuckDBPyConnection, source: str, counted: Sequence[District]) -> None:
+def _count(connection: duckdb.DuckDBPyConnection, source: str, district: District) -> None:
     for view in COUNTS:
-        body = ", ".join(f"{quoted(column.name)} {column.kind}" for column in view.columns)
-        name = f"{NAME}.{COUNTED}.{quoted(view.name)}"
-        connection.execute(f"CREATE TABLE {name} ({body})")
-        for district in counted:
-            # The views of the copy are bound in the copy.
-            connection.execute(f"USE {source}")
-            rows = f"(SELECT * FROM {view.full_name} WHERE district = $district)"
-            query = suppressed(view, rows, district.analysts.smallest_count)
-            connection.execute(f"INSERT INTO {name} BY NAME {query}", {"district": district.id})
-            connection.execute(f"USE {NAME}")
+        # The views of the copy are bound in the copy.
+        connection.execute(f"USE {source}")
+        rows = f"(SELECT * FROM {view.full_name} WHERE district = $district)"
+        query = suppressed(view, rows, district.analysts.smallest_count)
+        connection.execute(
+            f"INSERT INTO {NAME}.{COUNTED}.{quoted(view.name)} BY NAME {query}",
+            {"district": district.id},
+        )
+        connection.execute(f"USE {NAME}")
 
 
 def _describe(connection: duckdb.DuckDBPyConnection) -> None:
@@ -186,6 +199,15 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
             }
             kind = "VIEW" if name in accounts.VIEWS or name in requests.VIEWS else "TABLE"
             comment(connection, kind, f"{schema}.{quoted(table)}", words[name], meanings)
+
+
+def tables_with_rows(connection: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
+    """Return the tables of a copy whose rows are of districts, with their schemas, quoted."""
+    return [
+        f"{schema}.{quoted(table)}"
+        for (schema, table), columns in tables_of(connection, catalog).items()
+        if "district" in columns
+    ]
 
 
 def names(connection: duckdb.DuckDBPyConnection) -> list[str]:

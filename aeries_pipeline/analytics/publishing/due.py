@@ -1,17 +1,24 @@
-"""When the analysts' copy is made anew: a decision about four values, and where they come from."""
+"""When the analysts' copy is made anew: a decision about four values, and where they come from.
+
+Each district's newest change is asked of its warehouse, and what the copy holds
+of each is noted beside it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import duckdb
 
-from aeries_pipeline.analytics.publishing.tables import prepare
+from aeries_pipeline.analytics.publishing.copy import Copy, is_same
 from aeries_pipeline.districts.roster import Roster
-from aeries_pipeline.stores.connection import CATALOG, Warehouse, table_exists
+from aeries_pipeline.stores.across import Question, ask_each, moment
+from aeries_pipeline.stores.connection import CATALOG, table_exists
+from aeries_pipeline.stores.store import Store
 
 _MOMENTS = {
     "meta.pulls": "finished_at",
@@ -19,8 +26,8 @@ _MOMENTS = {
     "core.account_changes": "recorded_at",
     "core.course_requests": "decided_at",
     "core.course_request_exports": "exported_at",
-    "meta.forgotten": "forgotten_at",
 }
+_FORGOTTEN = "SELECT district, max(forgotten_at) FROM meta.forgotten GROUP BY district"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +35,10 @@ class State:
     """What the decision rests on.
 
     Attributes:
-        changed_at: When anything in the warehouse last changed; None before that.
+        changed_at: When anything that analysts may see last changed; None before that.
         published_at: When the newest copy was taken; None before the first.
-        data_until: What ``changed_at`` was then.
+        data_until: Until when the copy tells of that district whose changes it lacks,
+            and ``changed_at`` where it lacks none.
         settings: Fingerprint of the settings that the newest copy was made with.
     """
 
@@ -80,6 +88,7 @@ def decide(state: State, settings: str, minutes: float, now: datetime) -> Due:
     return Due(is_due=True, reason="the warehouse has changed since the last copy")
 
 
+_TICK = timedelta(microseconds=1)
 GRACE = timedelta(hours=1)
 """A copy that is due and does not come within this is called old."""
 
@@ -116,23 +125,72 @@ def changed_at(connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) ->
     return max((one for one in moments if one is not None), default=None)
 
 
-def read_state(warehouse: Warehouse) -> State:
-    """Read what the decision rests on."""
-    if not warehouse.path.exists():
-        return State(None)
-    with warehouse.open() as connection:
-        prepare(connection)
-        changed = changed_at(connection)
-        last = connection.execute(
-            "SELECT published_at, data_until, settings FROM meta.published "
-            "ORDER BY published_at DESC, publication_id DESC LIMIT 1"
-        ).fetchone()
-        if last is None and not was_anything_loaded(connection):
-            return State(None)
-    return State(changed, *last) if last else State(changed)
+def _ask_changes(connection: duckdb.DuckDBPyConnection, _district: str) -> dict[str, object]:
+    query = "SELECT count(*) > 0 FROM meta.pulls WHERE status = 'complete'"
+    ((loaded,),) = connection.execute(query).fetchall()
+    return {"changed_at": changed_at(connection), "loaded": loaded}
 
 
-def was_anything_loaded(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Tell whether the warehouse ever had a complete pull; failures alone are nothing to read."""
-    query = "SELECT 1 FROM meta.pulls WHERE status = 'complete' LIMIT 1"
-    return connection.execute(query).fetchone() is not None
+_CHANGES = Question("changes of 0.2", _ask_changes)
+
+
+def read_changes(store: Store) -> tuple[dict[str, datetime | None], Mapping[str, str]]:
+    """Return when each district that has a warehouse last changed, forgetting included.
+
+    Returns:
+        By district, empty where none was ever completely pulled: failures alone
+        are nothing to read. And why a warehouse cannot be read, by district.
+    """
+    answers = ask_each(store, _CHANGES)
+    if not any(one["loaded"] for one in answers.by_district.values()):
+        return {}, answers.unusable
+    forgotten = _forgotten(store)
+    found: dict[str, datetime | None] = {}
+    for district, one in answers.by_district.items():
+        moments = [moment(one["changed_at"]), forgotten.get(district)]
+        found[district] = max((at for at in moments if at is not None), default=None)
+    return found, answers.unusable
+
+
+def _forgotten(store: Store) -> dict[str, datetime]:
+    """Return when anybody of a district was last forgotten."""
+    with store.ledger.open() as connection:
+        if not table_exists(connection, "meta", "forgotten"):
+            return {}
+        return dict(connection.execute(_FORGOTTEN).fetchall())
+
+
+def read_state(store: Store, copy: Copy) -> State:
+    """Read what the decision rests on.
+
+    Args:
+        store: The warehouses.
+        copy: What the present copy holds.
+    """
+    changed, _unusable = read_changes(store)
+    if copy.published_at is None:
+        newest = max((at for at in changed.values() if at is not None), default=None)
+        return State(newest)
+    lacks: list[tuple[datetime, datetime]] = []
+    seen: list[datetime] = []
+    for district in (*copy.districts, *copy.awaited):
+        held = copy.districts.get(district)
+        until = (held and held.until) or datetime.min  # noqa: DTZ901 - UTC without a zone
+        if held is not None and held.rows and district not in changed:
+            # Its warehouse is gone, and the copy still tells of it.
+            lacks.append((copy.published_at, until))
+        at = changed.get(district)
+        if at is not None:
+            seen.append(at)
+            if not is_same(at, held.until if held else None):
+                # A backup that was put back is older, and other than the copy all the same.
+                lacks.append((at, min(until, at - _TICK)))
+    if not lacks:
+        newest = max(seen, default=None)
+        return State(newest, copy.published_at, newest, copy.settings)
+    return State(
+        max(at for at, _until in lacks),
+        copy.published_at,
+        min(until for _at, until in lacks),
+        copy.settings,
+    )

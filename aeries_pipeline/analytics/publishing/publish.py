@@ -1,9 +1,13 @@
 """Makes the analysts' copy and lets it take the place of the last one, whole.
 
-Analysts open ``published/aeries.duckdb``, or the Parquet files below
-``published/parquet``. Both are made in a hidden folder and put in place by a
-rename: whoever has the old ones open keeps reading them, whoever opens them
-now gets the new ones, and nobody ever waits for a lock of the pipeline.
+Analysts open ``published/aeries.duckdb``, the Parquet files below
+``published/parquet``, or one district's own file in ``published/districts``.
+Only the districts that have changed are read: their own files are made anew,
+and the rest is taken from the last copy. Everything is made in a hidden folder
+and put in place by a rename: whoever has the old ones open keeps reading them,
+whoever opens them now gets the new ones, and nobody ever waits for a lock of the
+pipeline. How one district's part is made is in ``part``, and how parts become
+the one database in ``assemble``.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,34 +24,40 @@ from typing import Any
 import duckdb
 from filelock import FileLock
 
-from aeries_pipeline.accounts import tables as accounts
-from aeries_pipeline.analytics.build import make_views
-from aeries_pipeline.analytics.dictionary import titles
-from aeries_pipeline.analytics.publishing.contents import NAME, RAW, fill, names
-from aeries_pipeline.analytics.publishing.due import fingerprint, read_state
+from aeries_pipeline.analytics.publishing.assemble import assemble, link_parquet
+from aeries_pipeline.analytics.publishing.contents import NAME
+from aeries_pipeline.analytics.publishing.copy import (
+    Copy,
+    Held,
+    Plan,
+    is_as_put,
+    plan_of,
+    read_copy,
+    settings_of,
+    write_copy,
+)
+from aeries_pipeline.analytics.publishing.due import fingerprint, read_changes
+from aeries_pipeline.analytics.publishing.part import make_part, make_template, shape_of
 from aeries_pipeline.analytics.publishing.tables import PUBLISHED_COLUMNS, prepare
-from aeries_pipeline.catalog.tables import literal, quoted
-from aeries_pipeline.course_requests import tables as requests
 from aeries_pipeline.districts.roster import Roster
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import (
-    CATALOG,
+    NoRoomError,
     Warehouse,
+    WarehouseBusyError,
+    WarehouseUnusableError,
     private_directory,
-    table_exists,
 )
 from aeries_pipeline.stores.deliveries import clear, scratch_folder
 from aeries_pipeline.stores.diagnose import diagnose
-from aeries_pipeline.stores.files import sync
+from aeries_pipeline.stores.files import mark_of, sync
 from aeries_pipeline.stores.outcomes import new_id, now
+from aeries_pipeline.stores.store import Store
 from aeries_pipeline.stores.transaction import insert_rows, writing
-from aeries_pipeline.stores.versions import make_tables
-
-STORAGE_VERSION = "v1.4.0"
-"""The oldest DuckDB that can read the copy."""
 
 DATABASE = f"{NAME}.duckdb"
 PARQUET = "parquet"
+DISTRICTS = "districts"
 _VERSION = ".parquet-"
 
 
@@ -67,82 +77,185 @@ class Published:
         row: Its row in ``meta.published``.
         rows: Rows by table or view, with its schema.
         database: The file that analysts open.
-        parquet: The folder with one file for each table and view.
+        parquet: The folder with a folder of files for each table and view.
+        read: Districts that were read anew.
+        charts: Numbers for the charts, by view.
+        left: Why a district's newest rows are not in it, by district.
     """
 
     row: Mapping[str, Any]
     rows: Mapping[str, int]
     database: Path
     parquet: Path
+    read: tuple[str, ...] = ()
+    charts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    left: Mapping[str, str] = field(default_factory=dict)
 
 
 def publish(
-    warehouse: Warehouse,
     settings: Settings,
     roster: Roster,
     *,
     moment: datetime | None = None,
     run_id: str | None = None,
     versions: int = 2,
+    whole: bool = False,
 ) -> Published:
-    """Publish what the warehouse holds now.
+    """Publish what the warehouses hold now.
 
-    The warehouse is locked for the time of a plain copy of its file; the rest
-    is made from that copy.
+    A warehouse is locked for the time of a plain copy of its file; the rest is
+    made from that copy. One that cannot be read keeps nobody else's rows back:
+    what the last copy told of that district stays.
 
     Args:
-        warehouse: What is published.
-        settings: Says where the copy goes.
+        settings: Says where warehouses and copies are.
         roster: Says which districts analysts may see, and how.
         moment: The present, UTC without a zone; tests give another.
         run_id: The Dagster run, for the record.
         versions: How many Parquet folders stay, the new one included.
+        whole: Whether the database is put together anew whatever has changed, so
+            that nothing of what is gone stays in its pages.
 
     Raises:
         NothingToPublishError: If nothing was ever loaded.
         NotPublishedError: If the disk is full or the copy cannot be made.
-        WarehouseBusyError: If the warehouse does not come free.
+        WarehouseBusyError: If the ledger does not come free.
     """
-    if not warehouse.path.exists():
+    store = Store(settings.data)
+    place = private_directory(settings.published)
+    if not store.districts() and read_copy(place).published_at is None:
         raise NothingToPublishError(
-            f"there is no warehouse at {warehouse.path} yet; pull a district first"
+            f"there is no warehouse in {settings.data} yet; pull a district first"
         )
-    if read_state(warehouse).changed_at is None:
+    changes = read_changes(store)
+    if not changes[0] and changes[1]:
+        why = "; ".join(changes[1].values())
+        raise NotPublishedError(f"no warehouse can be read, so there is nothing to publish: {why}")
+    if not changes[0] and read_copy(place).published_at is None:
         raise NothingToPublishError(
             "nothing was loaded yet, so there is nothing to publish; pull a district first "
             "(aeries-pipeline status says what did not come)"
         )
     began = time.monotonic()
-    place = private_directory(settings.published)
     with ExitStack() as stack:
         stack.enter_context(FileLock(private_directory(settings.locks) / "publish.lock"))
         clear(place)
         folder = stack.enter_context(scratch_folder(place))
-        moment = moment or now()
-        row: dict[str, Any] = dict.fromkeys(name for name, _kind in PUBLISHED_COLUMNS)
-        row |= {
-            "publication_id": new_id(moment),
-            "published_at": moment,
-            "districts": [one.id for one in roster.districts if one.analysts.access == "rows"],
-            "counted_districts": [
-                one.id for one in roster.districts if one.analysts.access == "counts"
-            ],
-            "settings": fingerprint(roster),
-            "run_id": run_id,
-        }
+        before = read_copy(place)
+        row = _new_row(roster, moment or now(), run_id)
         with _saying_what_failed():
-            row["data_until"], rows = _make(warehouse, folder, roster, row)
-            row |= {
-                "tables": len(rows),
-                "rows": sum(rows.values()),
-                "bytes": (folder / DATABASE).stat().st_size,
-            }
-            before = _linked(place)
+            made = _make(store, (place, folder), roster, (before, changes), row, whole=whole)
+            linked = _linked(place)
             _put_in_place(folder, place, str(row["publication_id"]), roster)
-            _keep(place, versions, before)
+            _keep(place, versions, linked)
+            copy = _noted(place, roster, made, row)
         row["seconds"] = round(time.monotonic() - began, 3)
-        _record(warehouse, row)
-    return Published(row, rows, place / DATABASE, place / PARQUET)
+        _record(store.ledger, row)
+    return Published(
+        row, made.rows, place / DATABASE, place / PARQUET, made.plan.make, _charts(copy), made.left
+    )
+
+
+def _new_row(roster: Roster, moment: datetime, run_id: str | None) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(name for name, _kind in PUBLISHED_COLUMNS)
+    return row | {
+        "publication_id": new_id(moment),
+        "published_at": moment,
+        "districts": [one.id for one in roster.districts if one.analysts.access == "rows"],
+        "counted_districts": [
+            one.id for one in roster.districts if one.analysts.access == "counts"
+        ],
+        "settings": fingerprint(roster),
+        "run_id": run_id,
+    }
+
+
+@dataclass(slots=True)
+class _Made:
+    """What was made in the hidden folder.
+
+    Attributes:
+        plan: What had to be done.
+        shape: Of the tables, views and words.
+        held: What the copy holds of each district.
+        rows: Rows by table or view.
+        left: Why a district's newest rows are not in it.
+    """
+
+    plan: Plan
+    shape: str
+    held: dict[str, Held]
+    rows: dict[str, int]
+    left: dict[str, str]
+
+
+def _make(
+    store: Store,
+    places: tuple[Path, Path],
+    roster: Roster,
+    known: tuple[Copy, tuple[Mapping[str, datetime | None], Mapping[str, str]]],
+    row: dict[str, Any],
+    *,
+    whole: bool,
+) -> _Made:
+    """Make the parts of the districts that changed, the database, and the Parquet files."""
+    (place, folder), (before, (changed, unusable)) = places, known
+    template = folder / "empty.duckdb"
+    constant = make_template(template)
+    shape = shape_of()
+    wanted = {one.id: one for one in roster.districts if store.has(one.id)}
+    plan = plan_of(
+        before,
+        {name: settings_of(one) for name, one in wanted.items()},
+        changed,
+        is_intact=not whole and before.shape == shape and is_as_put(place / DATABASE, before.mark),
+        sound=_sound(place, before, shape),
+    )
+    held = {one: before.districts[one] for one in plan.keep}
+    left = {name: why for name, why in unusable.items() if name in held}
+    parts = {one: place / DISTRICTS / f"{one}.duckdb" for one in plan.keep}
+    (folder / DISTRICTS).mkdir(mode=0o700)
+    (folder / PARQUET).mkdir(mode=0o700)
+    for name in plan.make:
+        try:
+            held[name] = make_part(
+                store, wanted[name], folder, template, {**row, "data_until": changed.get(name)}
+            )
+            parts[name] = folder / DISTRICTS / f"{name}.duckdb"
+        except NoRoomError:
+            raise
+        except (WarehouseBusyError, WarehouseUnusableError) as error:
+            left[name] = f"{name}: {error}"
+            if name in before.districts and before.districts[name].settings == settings_of(
+                wanted[name]
+            ):
+                # Old rows are better than none; what may no longer be seen is not.
+                held[name] = before.districts[name]
+                parts[name] = place / DISTRICTS / f"{name}.duckdb"
+    rows = dict(constant)
+    for one in held.values():
+        for table, number in one.rows.items():
+            rows[table] = rows.get(table, 0) + number
+    rows["meta.published"] = 1
+    row["data_until"] = max((one.until for one in held.values() if one.until), default=None)
+    row |= {"tables": len(rows), "rows": sum(rows.values())}
+    assemble(folder, template, place / DATABASE, plan, parts, row)
+    kept = [one for one in held if one not in plan.make or one in left]
+    link_parquet(place / PARQUET, folder / PARQUET, kept)
+    row["bytes"] = (folder / DATABASE).stat().st_size
+    template.unlink()
+    return _Made(plan, shape, held, rows, left)
+
+
+def _sound(place: Path, before: Copy, shape: str) -> frozenset[str]:
+    """Return the districts whose own files, and Parquet files, are as they were put there."""
+    if before.shape != shape or not (place / PARQUET).is_dir():
+        return frozenset()
+    return frozenset(
+        name
+        for name, held in before.districts.items()
+        if not held.rows or is_as_put(place / DISTRICTS / f"{name}.duckdb", held.mark)
+    )
 
 
 def _linked(place: Path) -> str | None:
@@ -182,51 +295,20 @@ def _saying_what_failed() -> Iterator[None]:
     ) from None
 
 
-def _make(
-    warehouse: Warehouse, folder: Path, roster: Roster, row: Mapping[str, Any]
-) -> tuple[datetime | None, dict[str, int]]:
-    """Make database and Parquet files; return until when they tell, and rows by table."""
-    source = folder / "source.duckdb"
-    warehouse.copy_to(source)
-    target = folder / DATABASE
-    with warehouse.connect() as connection:
-        connection.execute(f"ATTACH {literal(str(source))} AS source")
-        connection.execute(
-            f"ATTACH {literal(str(target))} AS {NAME} (STORAGE_VERSION {literal(STORAGE_VERSION)})"
-        )
-        until = fill(connection, "source", roster.districts, row)
-        rows = _write_parquet(connection, folder / PARQUET)
-        connection.execute("USE memory")
-        connection.execute("DETACH source")
-        connection.execute(f"CHECKPOINT {NAME}")
-        connection.execute(f"DETACH {NAME}")
-    source.unlink()
-    return until, rows
-
-
-def _write_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
-    folder.mkdir(mode=0o700)
-    words = titles()
-    rows = {}
-    for name in names(connection):
-        schema, _, table = name.partition(".")
-        path = literal(str(folder / f"{name}.parquet"))
-        written = connection.execute(
-            f"COPY (SELECT * FROM {schema}.{quoted(table)}) TO {path} (FORMAT parquet, "
-            f"COMPRESSION zstd, KV_METADATA {{description: {literal(words[name])}}})"
-        ).fetchone()
-        rows[name] = int(written[0]) if written else 0
-    return rows
-
-
 def _put_in_place(folder: Path, place: Path, name: str, roster: Roster) -> None:
     """Make everything private and durable, then rename it to where analysts look."""
     shared = roster.publish.readable_by_group
     file_mode, folder_mode = (0o640, 0o750) if shared else (0o600, 0o700)
-    place.chmod(folder_mode)
+    districts = private_directory(place / DISTRICTS)
+    for one in (place, districts):
+        one.chmod(folder_mode)
+    for one in districts.glob("*.duckdb"):
+        one.chmod(file_mode)
     for one in (*folder.rglob("*"), folder):
         one.chmod(folder_mode if one.is_dir() else file_mode)
-        sync(one)
+        # What is linked from the last copy has long reached the disk.
+        if one.is_dir() or one.stat().st_nlink == 1:
+            sync(one)
     version = place / f"{_VERSION}{name}"
     link = folder / "link"
     link.symlink_to(version.name, target_is_directory=True)
@@ -235,11 +317,55 @@ def _put_in_place(folder: Path, place: Path, name: str, roster: Roster) -> None:
     (place / f"{DATABASE}.wal").unlink(missing_ok=True)
     (folder / DATABASE).replace(place / DATABASE)
     link.replace(place / PARQUET)
+    for one in (folder / DISTRICTS).glob("*.duckdb"):
+        (districts / f"{one.name}.wal").unlink(missing_ok=True)
+        one.replace(districts / one.name)
+    sync(districts)
     sync(place)
 
 
-def _record(warehouse: Warehouse, row: Mapping[str, Any]) -> None:
-    with writing(warehouse, "the record of publications", "publish again") as connection:
+def _noted(place: Path, roster: Roster, made: _Made, row: Mapping[str, Any]) -> Copy:
+    """Note what the copy in place holds, and remove the files of districts that it has not."""
+    for path in (place / DISTRICTS).glob("*.duckdb*"):
+        name = path.name.partition(".")[0]
+        if name not in made.held or not made.held[name].rows:
+            path.unlink()
+    held = {
+        name: Held(
+            one.until,
+            one.settings,
+            one.rows,
+            mark_of(place / DISTRICTS / f"{name}.duckdb") if one.rows else "",
+            one.chart,
+        )
+        for name, one in made.held.items()
+    }
+    copy = Copy(
+        str(row["publication_id"]),
+        row["published_at"],
+        str(row["settings"]),
+        made.shape,
+        mark_of(place / DATABASE),
+        held,
+        [one.id for one in roster.districts if one.id not in held],
+    )
+    write_copy(place, copy)
+    return copy
+
+
+def _charts(copy: Copy) -> dict[str, dict[str, int]]:
+    """Return the numbers of all districts together, by view and label."""
+    found: dict[str, dict[str, int]] = {}
+    for held in copy.districts.values():
+        for view, numbers in held.chart.items():
+            of = found.setdefault(view, {})
+            for label, number in numbers.items():
+                of[label] = of.get(label, 0) + number
+    return found
+
+
+def _record(ledger: Warehouse, row: Mapping[str, Any]) -> None:
+    with writing(ledger, "the record of publications", "publish again") as connection:
         prepare(connection)
         insert_rows(
             connection,
@@ -247,9 +373,3 @@ def _record(warehouse: Warehouse, row: Mapping[str, Any]) -> None:
             PUBLISHED_COLUMNS,
             [[row[name] for name, _kind in PUBLISHED_COLUMNS]],
         )
-        # The same views for whoever queries the warehouse by the command line.
-        present = {name: RAW[name] for name in RAW if table_exists(connection, *name.split("."))}
-        make_tables(connection, CATALOG, present)
-        accounts.prepare(connection)
-        requests.prepare(connection)
-        make_views(connection, CATALOG)

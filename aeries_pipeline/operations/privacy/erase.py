@@ -7,7 +7,7 @@ place of the old one in one step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import duckdb
 
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.operations.privacy.person import Person
+from aeries_pipeline.stores.connection import tables_of
 from aeries_pipeline.stores.diagnose import Trouble, diagnose
 from aeries_pipeline.stores.memory import open_beside
 
@@ -166,20 +167,16 @@ def _copy(
     return int(counted[0]) if counted else 0
 
 
-def tables_of(
-    connection: duckdb.DuckDBPyConnection, catalog: str
-) -> Mapping[tuple[str, str], list[str]]:
-    """Return the columns of each table of an attached database."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for schema, table, column in connection.execute(
-        "SELECT c.schema_name, c.table_name, c.column_name FROM duckdb_columns() AS c "
-        "SEMI JOIN duckdb_tables() AS t ON t.table_oid = c.table_oid "
-        "AND t.database_name = c.database_name AND t.schema_name = c.schema_name "
-        "WHERE c.database_name = ? ORDER BY c.schema_name, c.table_name, c.column_index",
-        [catalog],
-    ).fetchall():
-        found.setdefault((schema, table), []).append(column)
-    return found
+def count_district(path: Path, district: str) -> int:
+    """Return how many rows a database file has of a district."""
+    with looking_at(path) as connection:
+        return sum(
+            connection.execute(
+                f"SELECT count(*) FROM old.{schema}.{quoted(table)} WHERE district = ?", [district]
+            ).fetchall()[0][0]
+            for (schema, table), columns in tables_of(connection, "old").items()
+            if "district" in columns
+        )
 
 
 @contextmanager

@@ -7,26 +7,30 @@ again.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from aeries_pipeline.accounts import tables as accounts
-from aeries_pipeline.analytics.publishing.publish import publish
+from aeries_pipeline.analytics.publishing.publish import NothingToPublishError, publish
 from aeries_pipeline.course_requests import tables as requests
 from aeries_pipeline.districts.roster import Roster
 from aeries_pipeline.ingest.session import take_district
-from aeries_pipeline.operations.privacy.erase import erase_district, erase_student
+from aeries_pipeline.operations.privacy.erase import count_district, erase_district, erase_student
 from aeries_pipeline.operations.privacy.folders import forget_folders, forget_in_files, waiting_for
 from aeries_pipeline.operations.privacy.person import Person, find_person
 from aeries_pipeline.operations.privacy.search import Found, search_district, search_student
 from aeries_pipeline.operations.privacy.tables import FORGOTTEN_COLUMNS, prepare
 from aeries_pipeline.settings import Settings
+from aeries_pipeline.stores.across import forget_answers
 from aeries_pipeline.stores.backup import backups, rewrite_manifest
 from aeries_pipeline.stores.connection import CATALOG, Warehouse
 from aeries_pipeline.stores.outcomes import new_id, now
+from aeries_pipeline.stores.store import Store
 from aeries_pipeline.stores.transaction import insert_rows, writing
 
 REMOVED, PROVED, REMAINS = "removed", "proved", "remains"
@@ -91,31 +95,47 @@ def forget(
         NotErasedError: If a file cannot be written; the command can be given again.
         DistrictBusyError: If the district is being pulled.
     """
-    warehouse = Warehouse(settings.warehouse)
-    if not settings.warehouse.exists():
-        raise NotForgottenError(f"there is no warehouse at {settings.warehouse}")
+    store = Store(settings.data)
+    _check_known(store, settings, roster, wish)
     lock = take_district(wish.district, settings)
     try:
         if wish.student is None:
-            return _forget_district(settings, roster, warehouse, wish, moment or now())
-        return _forget_student(settings, roster, warehouse, wish, moment or now())
+            return _forget_district(settings, roster, store, wish, moment or now())
+        return _forget_student(settings, roster, store, wish, moment or now())
     finally:
         lock.release()
 
 
+def _check_known(store: Store, settings: Settings, roster: Roster, wish: Wish) -> None:
+    """Refuse a name that nothing is known of, such as one that was mistyped."""
+    if store.has(wish.district):
+        return
+    folders = (settings.landing, settings.out, settings.inbox, settings.backups)
+    is_known = any((one / wish.district).exists() for one in folders)
+    is_known = is_known or wish.district in {one.id for one in roster.districts}
+    if wish.student is not None or not is_known:
+        raise NotForgottenError(
+            f"{wish.district}: there is no warehouse of this district in {settings.data}; see "
+            "aeries-pipeline roster show for how it is called"
+        )
+
+
 def _forget_student(
-    settings: Settings, roster: Roster, warehouse: Warehouse, wish: Wish, moment: datetime
+    settings: Settings, roster: Roster, store: Store, wish: Wish, moment: datetime
 ) -> Forgotten:
     if wish.student is None:
         raise TypeError("a student is meant")
+    warehouse = store.warehouse(wish.district)
     with warehouse.open() as connection:
         person = find_person(connection, wish.district, wish.student)
     _check_student(settings, wish, person)
     files = forget_in_files(settings, person)
-    files += _in_backups(settings, lambda path: erase_student(path, person))
+    places = {store.backups, roster.backups.place(store.backups)}
+    for place in places:
+        files += _in_backups(place, wish.district, lambda path: erase_student(path, person))
     rows = _rewrite(warehouse, lambda path: erase_student(path, person))
     return _prove(
-        settings, roster, warehouse, (wish, moment, rows, files),
+        settings, roster, store, (wish, moment, rows, files),
         lambda: search_student(settings, person),
     )  # fmt: skip
 
@@ -141,7 +161,7 @@ def _check_student(settings: Settings, wish: Wish, person: Person) -> None:
 
 
 def _forget_district(
-    settings: Settings, roster: Roster, warehouse: Warehouse, wish: Wish, moment: datetime
+    settings: Settings, roster: Roster, store: Store, wish: Wish, moment: datetime
 ) -> Forgotten:
     known = {one.id: one for one in roster.districts}
     if wish.district in known and not known[wish.district].paused and not wish.although_listed:
@@ -150,18 +170,29 @@ def _forget_district(
             "or take it out, or give --although-listed"
         )
     files = forget_folders(settings, wish.district)
-    files += _in_backups(settings, lambda path: erase_district(path, wish.district))
-    rows = _rewrite(warehouse, lambda path: erase_district(path, wish.district))
+    for place in {store.backups, roster.backups.place(store.backups)}:
+        files += _in_backups(place, wish.district, lambda path: erase_district(path, wish.district))
+        own = place / wish.district
+        if own.exists():
+            files += sum(1 for one in own.rglob("*") if one.is_file())
+            shutil.rmtree(own)
+    rows = 0
+    if store.has(wish.district):
+        with store.warehouse(wish.district).locked():
+            rows = count_district(store.path(wish.district), wish.district)
+        store.remove(wish.district)
+    forget_answers(store, wish.district)
     return _prove(
-        settings, roster, warehouse, (wish, moment, rows, files),
+        settings, roster, store, (wish, moment, rows, files),
         lambda: search_district(settings, wish.district),
     )  # fmt: skip
 
 
-def _in_backups(settings: Settings, erase: Callable[[Path], int]) -> int:
+def _in_backups(place: Path, district: str, erase: Callable[[Path], int]) -> int:
+    """Take somebody out of the district's own backups, and of those that are of several."""
     changed = 0
-    for path in backups(settings.backups):
-        if erase(path):
+    for path in backups(place):
+        if path.parent in {place, place / district} and erase(path):
             rewrite_manifest(path)
             changed += 1
     return changed
@@ -180,7 +211,7 @@ def _rewrite(warehouse: Warehouse, erase: Callable[[Path], int]) -> int:
 def _prove(
     settings: Settings,
     roster: Roster,
-    warehouse: Warehouse,
+    store: Store,
     done: tuple[Wish, datetime, int, int],
     search: Callable[[], Found],
 ) -> Forgotten:
@@ -199,12 +230,12 @@ def _prove(
         "searched_files": None,
         "still_found_in": None,
     }
-    _record(warehouse, row)
-    publish(warehouse, settings, roster, versions=1)
+    _record(store.ledger, row)
+    _publish_without(settings, roster)
     found = search()
     outcome = Forgotten(rows, files, found.files, found.places)
     _record(
-        warehouse,
+        store.ledger,
         row
         | {
             "status": REMAINS if found.places else PROVED,
@@ -215,8 +246,15 @@ def _prove(
     return outcome
 
 
-def _record(warehouse: Warehouse, row: dict[str, Any]) -> None:
-    with writing(warehouse, "the record of what was forgotten", "forget again") as connection:
+def _publish_without(settings: Settings, roster: Roster) -> None:
+    """Make the copy anew, so that nothing of what is gone stays in its pages."""
+    # Without any district left there is nothing to publish, and no copy that could tell.
+    with suppress(NothingToPublishError):
+        publish(settings, roster, versions=1, whole=True)
+
+
+def _record(ledger: Warehouse, row: dict[str, Any]) -> None:
+    with writing(ledger, "the record of what was forgotten", "forget again") as connection:
         prepare(connection, CATALOG)
         values = [[row[name] for name, _kind in FORGOTTEN_COLUMNS]]
         insert_rows(connection, "meta.forgotten", FORGOTTEN_COLUMNS, values)

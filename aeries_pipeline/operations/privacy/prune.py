@@ -19,10 +19,16 @@ from aeries_pipeline.catalog.tables import quoted
 from aeries_pipeline.course_requests.inbox import FAILED, PROCESSED
 from aeries_pipeline.districts.configuration import RetentionSettings
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.backup import backups, remove
-from aeries_pipeline.stores.connection import CATALOG, Warehouse
+from aeries_pipeline.stores.backup import backups, by_owner, remove
+from aeries_pipeline.stores.connection import (
+    CATALOG,
+    Warehouse,
+    WarehouseBusyError,
+    WarehouseUnusableError,
+)
 from aeries_pipeline.stores.deliveries import deliveries
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.store import Store
 from aeries_pipeline.stores.transaction import writing
 
 _MOMENT = re.compile(r"(\d{8}T\d{6})Z")
@@ -54,10 +60,12 @@ def prune(
     removed["landing"] = _landing(settings.landing, before(retention.landing_days))
     removed["deliveries"] = _deliveries(settings.out, before(retention.deliveries_days))
     removed["inbox"] = _inbox(settings.inbox, before(retention.inbox_days))
+    for kept in by_owner(backups(settings.backups)).values():
+        for old in kept[: -retention.backups_keep]:
+            remove(old)
+            removed["backups"] += 1
+    # Last, since a warehouse that cannot be written keeps nothing else from going.
     removed["quarantine"] = _quarantine(settings, before(retention.quarantine_days))
-    for old in backups(settings.backups)[: -retention.backups_keep]:
-        remove(old)
-        removed["backups"] += 1
     return dict(removed)
 
 
@@ -119,10 +127,20 @@ def _inbox(root: Path, before: datetime) -> int:
 
 def _quarantine(settings: Settings, before: datetime) -> int:
     """Remove old rows of quarantine; what the ledger counted of them stays."""
-    if not settings.warehouse.exists():
-        return 0
+    removed, troubles = 0, []
+    for district, warehouse in Store(settings.data).warehouses():
+        try:
+            removed += _quarantine_of(warehouse, district, before)
+        except (WarehouseBusyError, WarehouseUnusableError) as error:
+            troubles.append(f"{district}: {error}")
+    if troubles:
+        raise WarehouseUnusableError("; ".join(troubles))
+    return removed
+
+
+def _quarantine_of(warehouse: Warehouse, district: str, before: datetime) -> int:
     removed = 0
-    with writing(Warehouse(settings.warehouse), "quarantine", "prune again") as connection:
+    with writing(warehouse, f"{district}, quarantine", "prune again") as connection:
         names = connection.execute(
             "SELECT table_name FROM duckdb_tables() WHERE database_name = ? "
             "AND schema_name = 'quarantine'",

@@ -14,10 +14,11 @@ from pathlib import Path
 import duckdb
 
 from aeries_pipeline.catalog.tables import literal, quoted
-from aeries_pipeline.operations.privacy.erase import OTHER_KEYS, STUDENT_KEYS, looking_at, tables_of
+from aeries_pipeline.operations.privacy.erase import OTHER_KEYS, STUDENT_KEYS, looking_at
 from aeries_pipeline.operations.privacy.folders import text_of
 from aeries_pipeline.operations.privacy.person import Person
 from aeries_pipeline.settings import Settings
+from aeries_pipeline.stores.connection import tables_of
 from aeries_pipeline.stores.memory import open_beside
 
 _BINARY = {".duckdb", ".parquet", ".db", ".db-wal", ".db-shm", ".wal"}
@@ -76,7 +77,7 @@ def search_district(settings: Settings, district: str) -> Found:
                     ).fetchone()
                     if found:
                         places.append(f"{where}: {schema}.{table}")
-        elif where.parts[0] in {"landing", "out", "inbox"} and where.parts[1] == district:
+        if district in {*where.parts, path.name.partition(".")[0]}:
             places.append(str(where))
     return Found(files, tuple(places))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 import duckdb
@@ -17,36 +17,28 @@ LEGEND = (
 )
 _PLAIN = str.maketrans({WHOLE: "#", PART: "+", QUIET: "."})
 
+_KEPT = 3 * NIGHTS
+"""Nights before the newest pull that are counted; more than are ever shown."""
+
 _COUNTS = f"""
-WITH zones AS (SELECT unnest(?) AS district, unnest(?) AS zone),
-newest AS (
-    SELECT district, resource, school, arg_max(status, finished_at) AS status,
-           CAST(timezone(zone, timezone('UTC', finished_at)) - INTERVAL 12 HOUR AS DATE) AS night
-    FROM meta.pulls JOIN zones USING (district)
-    WHERE finished_at > CAST(? AS TIMESTAMP) - INTERVAL {NIGHTS + 2} DAY
+WITH newest AS (
+    SELECT resource, school, arg_max(status, finished_at) AS status,
+           CAST(timezone($zone, timezone('UTC', finished_at)) - INTERVAL 12 HOUR AS DATE) AS night
+    FROM meta.pulls
+    WHERE finished_at > (SELECT max(finished_at) FROM meta.pulls) - INTERVAL {_KEPT} DAY
     GROUP BY ALL)
-SELECT district, night, count(*) FILTER (status = 'complete'),
+SELECT night, count(*) FILTER (status = 'complete'),
        count(*) FILTER (status IN ('failed', 'refused', 'skipped'))
-FROM newest GROUP BY ALL
+FROM newest GROUP BY ALL ORDER BY ALL
 """
 
 Counts = Mapping[date, tuple[int, int]]
 """How many partitions came and did not come, by night."""
 
 
-def count_nights(
-    connection: duckdb.DuckDBPyConnection, districts: Sequence[District], moment: datetime
-) -> dict[str, Counts]:
-    """Return what the ledger says of every district's nights, in one query."""
-    ids = [one.id for one in districts]
-    zones = [one.timezone for one in districts]
-    bound = moment.astimezone(UTC).replace(tzinfo=None)
-    found: dict[str, dict[date, tuple[int, int]]] = {}
-    for district, night, came, missing in connection.execute(
-        _COUNTS, [ids, zones, bound]
-    ).fetchall():
-        found.setdefault(district, {})[night] = (came, missing)
-    return dict(found)
+def count_nights(connection: duckdb.DuckDBPyConnection, zone: str) -> list[tuple[date, int, int]]:
+    """Return how many partitions came and did not come in each of a district's nights."""
+    return connection.execute(_COUNTS, {"zone": zone}).fetchall()
 
 
 def picture(counts: Counts, district: District, moment: datetime) -> str:

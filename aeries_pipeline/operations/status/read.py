@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+import duckdb
 
 from aeries_pipeline.accounts.evidence import NONE_ACTIVE
 from aeries_pipeline.accounts.tables import prepare
@@ -14,7 +17,10 @@ from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.roster import District, Roster
 from aeries_pipeline.districts.window_pictures import coming_month, exceptions, times_in_words
 from aeries_pipeline.operations.status.nights import count_nights, picture
-from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.across import Question, ask_each
+from aeries_pipeline.stores.across import moment as as_moment
+from aeries_pipeline.stores.ledger import Partition, partitions
+from aeries_pipeline.stores.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,88 +105,112 @@ class DistrictStatus:
         )
 
 
-_NEWEST = """
-SELECT district, resource, school, status, reason,
-       max(finished_at) FILTER (status = 'complete')
-         OVER (PARTITION BY district, resource, school) AS complete_at
-FROM meta.pulls
-QUALIFY row_number() OVER (PARTITION BY district, resource, school
-                           ORDER BY finished_at DESC, started_at DESC) = 1
-"""
+_RECENT_DAYS = 3
+"""Changes of an account are counted for the last day; older ones are of no interest here."""
 
 
-def read_status(warehouse: Warehouse, roster: Roster, moment: datetime) -> list[DistrictStatus]:
+def _question(roster: Roster) -> Question:
+    """Return what is asked of each district; its nights begin and end by its own clock."""
+    zones = {one.id: one.timezone for one in roster.districts}
+
+    def ask(connection: duckdb.DuckDBPyConnection, district: str) -> dict[str, Any]:
+        prepare(connection)
+        ((tried,),) = connection.execute("SELECT max(finished_at) FROM meta.pulls").fetchall()
+        ((holds,),) = connection.execute("SELECT sum(changes) FROM core.account_holds").fetchall()
+        ((active,),) = connection.execute(
+            "SELECT count(*) FROM core.accounts WHERE state = 'active'"
+        ).fetchall()
+        ((left_out,),) = connection.execute(
+            "SELECT arg_max(troubles, computed_at) FROM meta.account_batches"
+        ).fetchall()
+        changed = connection.execute(
+            "SELECT recorded_at, kind, count(DISTINCT student_id) FROM core.account_changes_now "
+            "WHERE status = 'applied' AND recorded_at > (SELECT max(recorded_at) FROM "
+            f"core.account_changes_now) - INTERVAL {_RECENT_DAYS} DAY GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        return {
+            "tried": tried,
+            "holds": int(holds or 0),
+            "active": int(active),
+            "left_out": left_out or [],
+            "changed": [list(row) for row in changed],
+            "nights": [list(row) for row in count_nights(connection, zones[district])],
+        }
+
+    return Question("status of 0.2", ask, zones)
+
+
+def read_status(store: Store, roster: Roster, moment: datetime) -> list[DistrictStatus]:
     """Return how every district of the roster stands, in its order.
 
+    A district whose warehouse cannot be used says so among its troubles.
+
     Args:
-        warehouse: Holds the ledger.
+        store: The warehouses.
         roster: The districts.
         moment: The present, aware.
     """
-    with warehouse.open() as connection:
-        prepare(connection)
-        newest = connection.execute(_NEWEST).fetchall()
-        holds = dict(
-            connection.execute(
-                "SELECT district, sum(changes) FROM core.account_holds GROUP BY district"
-            ).fetchall()
-        )
-        active = dict(
-            connection.execute(
-                "SELECT district, count(*) FROM core.accounts WHERE state = 'active' GROUP BY ALL"
-            ).fetchall()
-        )
-        nights = count_nights(connection, roster.districts, moment)
-        left_out = dict(
-            connection.execute(
-                "SELECT district, arg_max(troubles, computed_at) FROM meta.account_batches "
-                "GROUP BY district"
-            ).fetchall()
-        )
-        tried = dict(
-            connection.execute(
-                "SELECT district, max(finished_at) FROM meta.pulls GROUP BY district"
-            ).fetchall()
-        )
-        changed: dict[str, dict[str, int]] = {}
-        yesterday = moment.astimezone(UTC).replace(tzinfo=None) - timedelta(days=1)
-        for district, kind, students in connection.execute(
-            "SELECT district, kind, count(DISTINCT student_id) FROM core.account_changes_now "
-            "WHERE status = 'applied' AND recorded_at > ? GROUP BY ALL ORDER BY ALL",
-            [yesterday],
-        ).fetchall():
-            changed.setdefault(district, {})[kind] = students
-    by_district: dict[str, list[tuple[Any, ...]]] = {}
-    for row in newest:
-        by_district.setdefault(row[0], []).append(row[1:])
+    known, unusable = partitions(store, (one.id for one in roster.districts))
+    answers = ask_each(store, _question(roster), (one.id for one in roster.districts))
+    unusable = {**unusable, **answers.unusable}
     return [
-        replace(
-            status_of(one, by_district.get(one.id, ()), moment, (holds, active)),
-            nights=picture(nights.get(one.id, {}), one, moment),
-            left_out=tuple(text for text in left_out.get(one.id) or () if NONE_ACTIVE in text),
-            last_tried=tried.get(one.id),
-            changed=changed.get(one.id, {}),
+        _status(
+            one,
+            known.get(one.id, ()),
+            answers.by_district.get(one.id, {}),
+            unusable.get(one.id, ""),
+            moment,
         )
         for one in roster.districts
     ]
 
 
+def _status(
+    district: District,
+    known: Sequence[Partition],
+    answer: Mapping[str, Any],
+    unusable: str,
+    moment: datetime,
+) -> DistrictStatus:
+    counts = (int(answer.get("holds", 0)), int(answer.get("active", 0)))
+    found = status_of(district, known, moment, counts)
+    yesterday = moment.astimezone(UTC).replace(tzinfo=None) - timedelta(days=1)
+    changed: Counter[str] = Counter()
+    for at, kind, students in answer.get("changed", ()):
+        if datetime.fromisoformat(at) > yesterday:
+            changed[kind] += students
+    nights = {
+        date.fromisoformat(night): (came, missing)
+        for night, came, missing in answer.get("nights", ())
+    }
+    trouble = (Trouble("warehouse", None, unusable),) if unusable else ()
+    return replace(
+        found,
+        troubles=(*trouble, *found.troubles),
+        nights=picture(nights, district, moment),
+        left_out=tuple(text for text in answer.get("left_out", ()) if NONE_ACTIVE in text),
+        last_tried=as_moment(answer.get("tried")),
+        changed=dict(changed),
+    )
+
+
 def status_of(
     district: District,
-    newest: Sequence[tuple[Any, ...]],
+    newest: Sequence[Partition],
     moment: datetime,
-    counts: tuple[Mapping[str, int], Mapping[str, int]],
+    counts: tuple[int, int],
 ) -> DistrictStatus:
     """Return how one district stands.
 
     Args:
         district: The roster's entry.
-        newest: Resource, school, status, reason and time of the last complete
-            pull of the newest attempt of each partition.
+        newest: How each partition stands that was ever tried.
         moment: The present, aware.
-        counts: Held changes and active accounts, by district.
+        counts: Held changes and active accounts.
     """
-    known = {(resource, school): rest for resource, school, *rest in newest}
+    known = {
+        (one.resource, one.school): (one.status, one.reason, one.complete_at) for one in newest
+    }
     wanted = [
         (resource.name, school)
         for resource in RESOURCES.values()
@@ -220,10 +250,10 @@ def status_of(
         waits_for=waits_for,
         troubles=tuple(troubles),
         not_granted=tuple(sorted(refused)),
-        holds=int(counts[0].get(district.id, 0)),
+        holds=counts[0],
         is_stale=age > district.stale_after_days,
         window=_window(district, moment),
-        active_accounts=int(counts[1].get(district.id, 0)),
+        active_accounts=counts[1],
         times="" if district.windows.is_always else times_in_words(district.windows),
         month=tuple(exceptions(coming_month(district.windows, district.windows.day_of(moment)))),
         reading=district.reading.text,

@@ -104,10 +104,12 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult]:
         district = aeries.roster.get(context.partition_key)
+        own = warehouse.of(district.id)
         try:
-            computed = compute(warehouse.warehouse, district, run_id=context.run.run_id)
-            pairs = pairs_of(warehouse.warehouse, district.id)
-            coming = left_to_deliver(warehouse.warehouse, district, aeries.settings.out, computed)
+            with own.staying_open():
+                computed = compute(own, district, run_id=context.run.run_id)
+                pairs = pairs_of(own, district.id)
+                coming = left_to_deliver(own, district, aeries.settings.out, computed)
         except (WarehouseBusyError, WarehouseUnusableError) as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         if not computed.picture.pulls and not computed.active_before:

@@ -66,11 +66,12 @@ def build_confirmations_asset(
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
     ) -> dg.MaterializeResult:
         district = aeries.roster.get(context.partition_key)
+        own = warehouse.of(district.id)
         try:
             confirmed = confirm(
-                warehouse.warehouse,
+                own,
                 district,
-                lambda: asking(aeries.session(district.id, warehouse.warehouse)),
+                lambda: asking(aeries.session(district.id, own)),
                 run_id=context.run.run_id,
             )
         except (WarehouseBusyError, WarehouseUnusableError) as error:

@@ -102,15 +102,13 @@ def build_requests_asset(partitions: Partitions) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         district = aeries.roster.get(context.partition_key)
         place = inbox_of(aeries.settings.inbox, district.id)
+        own = warehouse.of(district.id)
         try:
-            taken = list(
-                take_all(
-                    warehouse.warehouse, district, place, datetime.now(UTC), context.run.run_id
-                )
-            )
-            computed = compute(warehouse.warehouse, district)
-            refresh_reports(warehouse.warehouse, district, place, taken)
-            unplaced = write_unplaced(warehouse.warehouse, district, aeries.settings.out)
+            with own.staying_open():
+                taken = list(take_all(own, district, place, datetime.now(UTC), context.run.run_id))
+                computed = compute(own, district)
+                refresh_reports(own, district, place, taken)
+                unplaced = write_unplaced(own, district, aeries.settings.out)
         except (WarehouseBusyError, WarehouseUnusableError) as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         except OSError as error:
@@ -199,7 +197,7 @@ def build_sss_asset(partitions: Partitions) -> dg.AssetsDefinition:
                 continue
             try:
                 found = export(
-                    warehouse.warehouse, aeries.roster.get(name), school, aeries.settings.out
+                    warehouse.of(name), aeries.roster.get(name), school, aeries.settings.out
                 )
             except (NotExportedError, WarehouseBusyError, WarehouseUnusableError) as error:
                 troubles.append(str(error))

@@ -11,9 +11,10 @@ from aeries_pipeline.operations.status.read import read_status
 from aeries_pipeline.orchestration.assets.accounts import ACCOUNTS
 from aeries_pipeline.orchestration.assets.describe import OWNER
 from aeries_pipeline.orchestration.assets.links import links
-from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.orchestration.assets.resources import AeriesResource
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.stores.files import write_atomically
+from aeries_pipeline.stores.store import Store
 
 _TICKED: dg.AutomationCondition = dg.AutomationCondition.cron_tick_passed("7 * * * *")
 HOURLY = _TICKED.since_last_handled() & ~dg.AutomationCondition.in_progress()
@@ -37,10 +38,10 @@ def build_operator_page() -> dg.AssetsDefinition:
         metadata=links(status, "operating.md"),
     )
     @without_values
-    def operator_page(aeries: AeriesResource, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    def operator_page(aeries: AeriesResource) -> dg.MaterializeResult:
         moment = datetime.now(UTC)
         roster = load_roster(aeries.settings.roster)
-        statuses = read_status(warehouse.warehouse, roster, moment)
+        statuses = read_status(Store(aeries.settings.data), roster, moment)
         path = aeries.settings.data / "operator.html"
         write_atomically(path, html(statuses, moment))
         return dg.MaterializeResult(

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-import duckdb
 
 from aeries_pipeline.analytics import dictionary, graduation, operations, students
 from aeries_pipeline.analytics.publishing import contents
+from aeries_pipeline.analytics.publishing.copy import read_copy
 from aeries_pipeline.analytics.publishing.due import GRACE, fingerprint, old_since, read_state
 from aeries_pipeline.analytics.publishing.publish import (
     NothingToPublishError,
@@ -29,28 +29,30 @@ from aeries_pipeline.ingest.checks import Answer
 from aeries_pipeline.orchestration.assets.checks import check_result
 from aeries_pipeline.orchestration.assets.describe import OWNER, key_of_table, lineage_of
 from aeries_pipeline.orchestration.assets.links import bars, links
-from aeries_pipeline.orchestration.assets.resources import AeriesResource, WarehouseResource
+from aeries_pipeline.orchestration.assets.resources import AeriesResource
 from aeries_pipeline.orchestration.boundary import without_values
+from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import (
-    Warehouse,
     WarehouseBusyError,
     WarehouseUnusableError,
 )
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.store import Store
 
 PUBLISHED = dg.AssetKey(["published", "aeries"])
 CURRENT = "published_copy_is_current"
-QUESTIONS = {CURRENT: "Does the analysts' copy hold what the warehouse holds?"}
+QUESTIONS = {CURRENT: "Does the analysts' copy hold what the warehouses hold?"}
 
 _CORE_ASSETS = ("core.accounts", "core.account_changes", "core.course_requests")
 _TEXT = """\
-The analysts' copy of the warehouse: a DuckDB file and a Parquet file for each table and view.
+The analysts' copy of the warehouses: a DuckDB file, and Parquet files by table and district.
 
 | | |
 |---|---|
 | Open | `data/published/aeries.duckdb`, read-only, at any hour |
 | Holds | what each district's `analysts` setting allows, the ledger, the views of `analytics` |
-| Made | after a district's data has changed, at most once in `publish.minutes` |
+| One district | `data/published/districts/DISTRICT.duckdb` |
+| Made | after a change, at most once in `publish.minutes`; only what changed is read |
 | Reads | DuckDB 1.4 and later |
 """
 
@@ -76,12 +78,12 @@ def build_published_asset() -> dg.AssetsDefinition:
     )
     @without_values
     def published(
-        context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
+        context: dg.AssetExecutionContext, aeries: AeriesResource
     ) -> Iterator[dg.MaterializeResult]:
         roster = load_roster(aeries.settings.roster)
         try:
-            done = publish(warehouse.warehouse, aeries.settings, roster, run_id=context.run.run_id)
-            verdict = freshness(warehouse.warehouse, roster, now())
+            done = publish(aeries.settings, roster, run_id=context.run.run_id)
+            verdict = freshness(aeries.settings, roster, now(), done.left)
         except (
             NothingToPublishError,
             NotPublishedError,
@@ -106,20 +108,36 @@ def build_published_asset() -> dg.AssetsDefinition:
             metadata=_database_metadata(done),
             check_results=[check_result(PUBLISHED, verdict)],
         )
+        if done.left:
+            raise dg.Failure(verdict.text, allow_retries=False)
 
     return published
 
 
-def freshness(warehouse: Warehouse, roster: Roster, moment: datetime) -> Answer:
-    """Return whether the copy is as new as it should be."""
-    since = old_since(read_state(warehouse), fingerprint(roster), roster.publish.minutes, moment)
+def freshness(
+    settings: Settings, roster: Roster, moment: datetime, left: Mapping[str, str] | None = None
+) -> Answer:
+    """Return whether the copy is as new as it should be.
+
+    Args:
+        settings: Where warehouses and copy are.
+        roster: What analysts may see, and how often the copy is made.
+        moment: The present, UTC without a zone.
+        left: Why a district's newest rows are not in the copy that was just made.
+    """
+    if left:
+        told = "; ".join(left.values())
+        text = f"the copy was made, without the newest rows of {len(left)} districts: {told}"
+        return Answer(CURRENT, passed=False, text=text, serious=True)
+    state = read_state(Store(settings.data), read_copy(settings.published))
+    since = old_since(state, fingerprint(roster), roster.publish.minutes, moment)
     if since is None:
         return Answer(CURRENT, passed=True, text="the analysts' copy is as new as it should be")
     hours, told = GRACE.total_seconds() / 3600, f"{since:%Y-%m-%d %H:%M} UTC"
     return Answer(
         CURRENT,
         passed=False,
-        text=f"the warehouse has changed, and the analysts' copy is due since {told}, "
+        text=f"the warehouses have changed, and the analysts' copy is due since {told}, "
         f"more than {hours:.0f} h; see why the last run of published/aeries failed, or run: "
         "aeries-pipeline publish",
         serious=True,
@@ -201,6 +219,7 @@ def _database_metadata(done: Published) -> dict[str, Any]:
         "bytes": row["bytes"],
         "seconds": row["seconds"],
         "districts": len(row["districts"]),
+        "districts_read_anew": len(done.read),
         "counted_districts": len(row["counted_districts"]),
         "data_until": f"{row['data_until']:%Y-%m-%d %H:%M:%S} UTC" if row["data_until"] else "",
         "database": dg.MetadataValue.path(str(done.database)),
@@ -209,32 +228,20 @@ def _database_metadata(done: Published) -> dict[str, Any]:
     }
 
 
+_DRAWN = {
+    "students_now": ("Students by district", "district", "students"),
+    "on_track_by_school": (
+        "Students with a graduation status by district", "district", "students",
+    ),
+    "account_changes_by_day": ("Account changes by kind", "kind", "students"),
+    "data_quality": ("Newest pulls by state", "state", "partitions"),
+    "pull_history": ("All pulls by state", "state", "pulls"),
+}  # fmt: skip
+
+
 def _charts(done: Published) -> Mapping[str, Mapping[str, Any]]:
     """Return a chart for each view that is sooner looked at than read. Counts only."""
-    queries = {
-        "students_now": (
-            "Students by district", "district", "students",
-            "SELECT district, count(*) FILTER (is_main_school)",
-        ),
-        "on_track_by_school": (
-            "Students with a graduation status by district", "district", "students",
-            "SELECT district, coalesce(sum(students), 0)",
-        ),
-        "account_changes_by_day": (
-            "Account changes by kind", "kind", "students",
-            "SELECT kind, coalesce(sum(students), 0)",
-        ),
-        "data_quality": (
-            "Newest pulls by state", "state", "partitions", "SELECT status, count(*)",
-        ),
-        "pull_history": ("All pulls by state", "state", "pulls", "SELECT status, count(*)"),
-    }  # fmt: skip
-    found = {}
-    with duckdb.connect(str(done.database), read_only=True) as connection:
-        for name, (title, heading, unit, select) in queries.items():
-            rows = connection.execute(
-                f"{select} FROM analytics.{name} GROUP BY 1 ORDER BY 1"
-            ).fetchall()
-            numbers = {str(key): int(n) for key, n in rows}
-            found[name] = {"chart": bars(title, heading, unit, numbers)}
-    return found
+    return {
+        name: {"chart": bars(title, heading, unit, dict(done.charts.get(name, {})))}
+        for name, (title, heading, unit) in _DRAWN.items()
+    }

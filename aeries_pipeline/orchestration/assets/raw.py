@@ -88,7 +88,7 @@ def build_raw_asset(
                 yield from not_asked_events(context, resource, district, schools)
                 continue
             try:
-                session = aeries.session(district, warehouse.warehouse)
+                session = aeries.session(district, warehouse.of(district))
                 results = pull_resource(session, resource, schools, tell)
                 while session.warnings:
                     context.log.warning(session.warnings.pop())

@@ -1,4 +1,4 @@
-"""Dagster resources: the warehouse, and the open pulls of a run."""
+"""Dagster resources: the warehouses, and the open pulls of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from aeries_pipeline.ingest.session import PullOptions, Session
 from aeries_pipeline.orchestration.automation.origin import adopt
 from aeries_pipeline.orchestration.automation.pulse import Pulse
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
+from aeries_pipeline.stores.store import Store
 
 OUTSIDE_WINDOW_TAG = "aeries/outside_window"
 ACCEPT_SHRUNKEN_TAG = "aeries/accept_shrunken"
@@ -27,21 +28,27 @@ OPENING_TAG = "aeries/opening"
 
 
 class WarehouseResource(DuckDBResource):
-    """The warehouse, configured as a ``DuckDBResource``.
+    """The districts' warehouses, configured as a ``DuckDBResource``.
 
-    Connections are opened under the warehouse's lock and closed whatever
-    happens, which the base class does not do when its body raises.
+    ``database`` is the data directory, below which each district has a file.
+    Connections are opened under that file's lock and closed whatever happens,
+    which the base class does not do when its body raises.
     """
 
-    @property
-    def warehouse(self) -> Warehouse:
-        """The warehouse itself."""
-        return Warehouse(Path(self.database))
+    def of(self, district: str) -> Warehouse:
+        """Return a district's warehouse."""
+        return Store(Path(self.database)).warehouse(district)
 
     @contextmanager
-    def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a connection to the warehouse; other processes wait meanwhile."""
-        with self.warehouse.open() as connection:
+    def get_connection(self, district: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection to a district's warehouse; other processes wait meanwhile.
+
+        Raises:
+            ValueError: If no district is named.
+        """
+        if not district:
+            raise ValueError("each district has a warehouse of its own: name the district")
+        with self.of(district).open() as connection:
             yield connection
 
 
@@ -81,9 +88,13 @@ class AeriesResource(dg.ConfigurableResource):
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Release every district."""
-        del context
         for session in self._sessions.values():
-            session.close()
+            try:
+                session.close()
+            except WarehouseUnusableError as error:
+                # What was told of is in the file's log; the others are let go all the same.
+                if context.log is not None:
+                    context.log.error(str(error))  # noqa: TRY400 - the sentence is all there is
         self._sessions.clear()
         if self._pulse is not None:
             self._pulse.end()

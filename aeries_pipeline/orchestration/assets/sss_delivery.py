@@ -66,7 +66,11 @@ def build_sss_delivery_asset(partitions: Partitions) -> dg.AssetsDefinition:
                 parcel = requests_parcel(aeries.settings.out, district.id, school)
                 if parcel is not None:
                     job = Job(
-                        warehouse.warehouse, district, target, parcel, run_id=context.run.run_id
+                        warehouse.of(district.id),
+                        district,
+                        target,
+                        parcel,
+                        run_id=context.run.run_id,
                     )
                     found[school] = send(job)
             except (

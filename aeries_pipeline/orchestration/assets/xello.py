@@ -68,7 +68,7 @@ def build_xello_asset(partitions: Partitions) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         district = aeries.roster.get(context.partition_key)
         try:
-            delivery = deliver(warehouse.warehouse, district, aeries.settings.out)
+            delivery = deliver(warehouse.of(district.id), district, aeries.settings.out)
         except (NothingToDeliverError, WarehouseBusyError, WarehouseUnusableError) as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         except OSError as error:

@@ -68,7 +68,7 @@ def build_xello_delivery_asset(partitions: Partitions) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, aeries: AeriesResource, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         district = aeries.roster.get(context.partition_key)
-        out, store = aeries.settings.out, warehouse.warehouse
+        out, store = aeries.settings.out, warehouse.of(district.id)
         if district.delivery is None:
             raise dg.Failure(
                 f"{district.id}: the roster no longer says where its files go; reload the code "

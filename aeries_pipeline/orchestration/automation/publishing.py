@@ -1,23 +1,26 @@
 """The sensor that publishes after something has changed, not more often than is settled.
 
-It asks the warehouse only after its file has changed; the decision itself is
+It asks the warehouses only after one of their files has changed; the decision itself is
 in ``analytics.publishing.due``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC
 
 import dagster as dg
 
+from aeries_pipeline.analytics.publishing.copy import read_copy
 from aeries_pipeline.analytics.publishing.due import decide, fingerprint, read_state
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.orchestration.automation.jobs import PUBLISH
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.files import mark_of
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.store import Store
 
 AGAIN_SECONDS = 900
 UNDER_WAY = [
@@ -42,17 +45,19 @@ def build_publish_sensor(settings: Settings) -> dg.SensorDefinition:
     )
     @without_values
     def publish_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        if not settings.warehouse.exists():
+        store = Store(settings.data)
+        marks = [mark_of(store.path(one)) for one in store.districts()]
+        if not marks:
             return dg.SensorResult(skip_reason="nothing was pulled yet")
         roster = load_roster(settings.roster)
         settled = fingerprint(roster)
-        mark = [settings.warehouse.stat().st_mtime_ns, settled]
+        mark = [hashlib.sha256("\n".join(marks).encode()).hexdigest(), settled]
         if context.cursor and json.loads(context.cursor) == mark:
             return dg.SensorResult(skip_reason="nothing has changed since the last copy")
         busy = context.instance.get_runs_count(dg.RunsFilter(job_name=PUBLISH, statuses=UNDER_WAY))
         if busy:
             return dg.SensorResult(skip_reason="a copy is being made")
-        state = read_state(Warehouse(settings.warehouse))
+        state = read_state(store, read_copy(settings.published))
         moment = now()
         found = decide(state, settled, roster.publish.minutes, moment)
         if not found.is_due:

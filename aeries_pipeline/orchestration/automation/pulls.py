@@ -26,7 +26,8 @@ from aeries_pipeline.orchestration.partitions import (
     school_key,
 )
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.ledger import partitions, troubles
+from aeries_pipeline.stores.store import Store
 
 ATTEMPT_TAG = "aeries/attempt"
 STAGE_TAG = "aeries/stage"
@@ -147,20 +148,13 @@ def request_for(district: District, opening: str, start: Start) -> dg.RunRequest
 
 def _cut_off(settings: Settings, districts: Sequence[str]) -> dict[str, CutOff]:
     """Return what closing windows left undone: the newest attempt was not even sent."""
-    if not districts or not settings.warehouse.exists():
-        return {}
-    rows = Warehouse(settings.warehouse).rows(
-        "SELECT district, list(DISTINCT school ORDER BY school), "
-        "list(DISTINCT resource ORDER BY resource) FROM ("
-        "SELECT district, school, resource, status FROM meta.pulls "
-        "WHERE list_contains(?, district) AND school IS NOT NULL "
-        "QUALIFY row_number() OVER (PARTITION BY district, school, resource "
-        "ORDER BY finished_at DESC) = 1) WHERE status = 'skipped' GROUP BY district",
-        [list(districts)],
-    )
-    return {
-        district: CutOff(tuple(schools), tuple(resources)) for district, schools, resources in rows
-    }
+    found: dict[str, CutOff] = {}
+    for district, ones in partitions(Store(settings.data), districts)[0].items():
+        left = [one for one in ones if one.status == "skipped" and one.school is not None]
+        if left:
+            schools = sorted({one.school for one in left if one.school is not None})
+            found[district] = CutOff(tuple(schools), tuple(sorted({one.resource for one in left})))
+    return found
 
 
 def _busy(instance: dg.DagsterInstance) -> set[str]:
@@ -180,16 +174,17 @@ def _attempts(
     if not names:
         return {}
     records = instance.get_run_records(dg.RunsFilter(tags={OPENING_TAG: names}))
-    failed = [
-        record.dagster_run.run_id
+    failed = {
+        district
         for record in records
         if record.dagster_run.status is dg.DagsterRunStatus.FAILURE
-    ]
-    troubles = _troubles(settings, failed)
+        for district in districts_of(record.dagster_run.tags)
+    }
+    known = troubles(Store(settings.data), failed)
     found: dict[str, list[Attempt]] = {}
     for record in records:
         run = record.dagster_run
-        outcome, schools = _outcome(run, troubles)
+        outcome, schools = _outcome(run, known)
         ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
         found.setdefault(run.tags[OPENING_TAG], []).append(
             Attempt(Stage(run.tags[STAGE_TAG]), int(run.tags[ATTEMPT_TAG]), outcome, ended, schools)
@@ -200,23 +195,7 @@ def _attempts(
 Troubles = Mapping[str, list[tuple[int | None, bool]]]
 
 
-def _troubles(settings: Settings, run_ids: Sequence[str]) -> Troubles:
-    """Return, for each run, the schools that did not come and whether it may pass."""
-    found: dict[str, list[tuple[int | None, bool]]] = {}
-    if not run_ids or not settings.warehouse.exists():
-        return found
-    rows = Warehouse(settings.warehouse).rows(
-        "SELECT run_id, school, bool_or(transient) FROM meta.pulls "
-        "WHERE list_contains(?, run_id) AND status IN ('failed', 'refused', 'skipped') "
-        "GROUP BY ALL",
-        [list(run_ids)],
-    )
-    for run_id, school, transient in rows:
-        found.setdefault(run_id, []).append((school, bool(transient)))
-    return found
-
-
-def _outcome(run: dg.DagsterRun, troubles: Troubles) -> tuple[Outcome, tuple[int, ...]]:
+def _outcome(run: dg.DagsterRun, known: Troubles) -> tuple[Outcome, tuple[int, ...]]:
     if run.status is dg.DagsterRunStatus.SUCCESS:
         return Outcome.DONE, ()
     if not run.is_finished:
@@ -224,7 +203,7 @@ def _outcome(run: dg.DagsterRun, troubles: Troubles) -> tuple[Outcome, tuple[int
     if run.status is dg.DagsterRunStatus.CANCELED:
         # A person stopped it; only a person starts it again.
         return Outcome.LASTS, ()
-    mine = troubles.get(run.run_id)
+    mine = known.get(run.run_id)
     if not mine:
         return Outcome.MAY_PASS, ()
     passing = tuple(school for school, transient in mine if transient and school is not None)

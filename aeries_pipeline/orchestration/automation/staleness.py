@@ -6,7 +6,7 @@ It reads clock and ledger, and speaks up only where a verdict has changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
@@ -15,6 +15,8 @@ from aeries_pipeline.deliveries.standing import standing
 from aeries_pipeline.districts.roster import Roster, load_roster
 from aeries_pipeline.ingest.checks import Answer, freshness
 from aeries_pipeline.operations.notices.deliver import NotDeliveredError
+from aeries_pipeline.orchestration.assets.backups import BACKUPS
+from aeries_pipeline.orchestration.assets.backups import recent as recent_backups
 from aeries_pipeline.orchestration.assets.checks import find_targets
 from aeries_pipeline.orchestration.assets.published import PUBLISHED
 from aeries_pipeline.orchestration.assets.published import freshness as freshness_of_copy
@@ -23,9 +25,10 @@ from aeries_pipeline.orchestration.automation.notices import lines_of, tell
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import key_of
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.connection import Warehouse
-from aeries_pipeline.stores.ledger import last_complete
+from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
+from aeries_pipeline.stores.ledger import Partition, partitions
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.store import Store
 
 
 def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -36,27 +39,27 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
         minimum_interval_seconds=900,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Fails the check data_is_fresh of a school whose last complete pull is old, "
-        "published_copy_is_current where no copy follows a change, and arrived_before_the_deadline "
-        "where files are due and have not come.",
+        "published_copy_is_current where no copy follows a change, newest_backup_is_recent where "
+        "backups are due, and arrived_before_the_deadline where files are due and have not come.",
     )
     @without_values
     def staleness(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        if not settings.warehouse.exists():
+        store = Store(settings.data)
+        if not store.districts():
             return dg.SensorResult(skip_reason="nothing was pulled yet")
         roster = load_roster(settings.roster)
         districts = {one.id: one for one in roster.districts}
         known: dict[str, bool] = json.loads(context.cursor or "{}")
         verdicts: dict[str, bool] = {}
         events = []
-        for (district, school, name), last in last_complete(Warehouse(settings.warehouse)).items():
-            if district not in districts or name not in RESOURCES:
-                continue
-            answer = freshness(last, now(), districts[district].stale_after_days)
-            partition = key_of(district, school)
-            verdicts[f"{name}/{partition}"] = answer.passed
+        for district, one in _partitions(store, districts):
+            answer = freshness(one.complete_at, now(), districts[district].stale_after_days)
+            partition = key_of(district, one.school)
+            verdicts[f"{one.resource}/{partition}"] = answer.passed
             # A pull reports fresh data itself; the sensor adds what it cannot see.
-            if not answer.passed and known.get(f"{name}/{partition}", True):
-                targets = find_targets(context.instance, dg.AssetKey(["raw", name]), [partition])
+            if not answer.passed and known.get(f"{one.resource}/{partition}", True):
+                key = dg.AssetKey(["raw", one.resource])
+                targets = find_targets(context.instance, key, [partition])
                 events.append(targets.evaluation(partition, answer))
         for asset, place, answer in _judged_anew(settings, roster):
             name = f"{answer.name}/{place}" if place else answer.name
@@ -78,12 +81,30 @@ def build_staleness_sensor(settings: Settings) -> dg.SensorDefinition:
     return staleness
 
 
+def _partitions(store: Store, districts: Iterable[str]) -> Iterator[tuple[str, Partition]]:
+    """Yield what was pulled or tried; what is not granted and never came is left out."""
+    for district, ones in partitions(store, districts)[0].items():
+        for one in ones:
+            granted = one.complete_at is not None or one.status != "not_granted"
+            if granted and one.resource in RESOURCES:
+                yield district, one
+
+
 def _judged_anew(
     settings: Settings, roster: Roster
 ) -> Iterator[tuple[dg.AssetKey, str | None, Answer]]:
     """Yield the verdicts on the analysts' copy and on the newest files of each district."""
-    moment, warehouse = now(), Warehouse(settings.warehouse)
-    yield PUBLISHED, None, freshness_of_copy(warehouse, roster, moment)
+    moment, store = now(), Store(settings.data)
+    yield PUBLISHED, None, freshness_of_copy(settings, roster, moment)
+    if roster.backups.daily:
+        yield BACKUPS, None, recent_backups(settings, roster, moment)
     for district in roster.districts:
-        if stands := standing(warehouse, district, settings.out):
+        if not store.has(district.id):
+            continue
+        try:
+            stands = standing(store.warehouse(district.id), district, settings.out)
+        except (WarehouseBusyError, WarehouseUnusableError):
+            # Its next delivery says what is wrong with it.
+            continue
+        if stands:
             yield XELLO_DELIVERY, district.id, verdict(stands, district, moment)

@@ -10,6 +10,7 @@ import pytest
 
 from aeries_pipeline.accounts.compute import compute
 from aeries_pipeline.analytics.dictionary import entries, titles
+from aeries_pipeline.analytics.publishing.copy import NOTE, read_copy
 from aeries_pipeline.analytics.publishing.due import fingerprint, read_state
 from aeries_pipeline.analytics.publishing.publish import (
     NothingToPublishError,
@@ -39,7 +40,7 @@ def pull_all(world: World) -> None:
 
 
 def published(world: World) -> Published:
-    return publish(world.warehouse, world.settings, load_roster(world.settings.roster))
+    return publish(world.settings, load_roster(world.settings.roster))
 
 
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
@@ -126,7 +127,7 @@ def test_what_a_killed_publication_has_left_is_gone_after_the_next(full: World) 
 
 def test_an_open_reader_keeps_its_copy_and_a_new_one_gets_the_new(full: World) -> None:
     first = published(full)
-    parquet = (first.parquet / "core.accounts.parquet").open("rb")
+    parquet = (first.parquet / "core.accounts.parquet" / "eagle-usd.parquet").open("rb")
     with duckdb.connect(str(first.database), read_only=True) as reader:
         query = "SELECT publication_id FROM meta.published"
         assert reader.execute(query).fetchall() == [(first.row["publication_id"],)]
@@ -145,7 +146,7 @@ def test_an_open_reader_keeps_its_copy_and_a_new_one_gets_the_new(full: World) -
     assert len(versions) == 2
     third = published(full)
     kept = {one.name for one in third.parquet.parent.iterdir()}
-    assert len(kept) == 4, "two versions, the database and the link"
+    assert len(kept) == 6, "two versions, the database, the link, the districts and the note"
 
 
 def test_what_fails_leaves_the_last_copy_and_says_so(full: World) -> None:
@@ -157,6 +158,8 @@ def test_what_fails_leaves_the_last_copy_and_says_so(full: World) -> None:
         connection.execute('ALTER TABLE raw.students DROP COLUMN "Grade"')
         connection.execute('ALTER TABLE raw.students ADD COLUMN "Grade" VARCHAR')
         connection.execute("UPDATE raw.students SET \"Grade\" = 'Zzyzx'")
+    # Without the note beside it nothing of the last copy is kept.
+    (done.database.parent / NOTE).unlink()
     with pytest.raises(NotPublishedError, match="the last one is as it was") as caught:
         published(full)
     assert "Zzyzx" not in str(caught.value)
@@ -188,7 +191,7 @@ def test_files_are_private_or_the_groups(full: World) -> None:
     shared = roster.model_copy(
         update={"publish": roster.publish.model_copy(update={"readable_by_group": True})}
     )
-    publish(full.warehouse, full.settings, shared)
+    publish(full.settings, shared)
     assert place.stat().st_mode & 0o777 == 0o750
     assert (place / "aeries.duckdb").stat().st_mode & 0o777 == 0o640
 
@@ -222,9 +225,13 @@ def test_a_counted_district_has_no_row_of_a_student(make_world: MakeWorld) -> No
     assert small[0] == 0
     assert small[1] > 0
     assert small[2] > 0
-    assert b"Zzyzxmarker" in full.settings.warehouse.read_bytes(), "the search itself works"
-    files = [done.database, *done.parquet.iterdir()]
-    assert not [one for one in files if b"Zzyzxmarker" in one.read_bytes()]
+    assert b"Zzyzxmarker" in full.warehouse.path.read_bytes(), "the search itself works"
+    files = [one for one in done.database.parent.rglob("*") if one.is_file()]
+    assert done.database in files
+    assert [one for one in files if one.suffix == ".parquet"]
+    older = f".parquet-{whole.row['publication_id']}"
+    found = [one for one in files if b"Zzyzxmarker" in one.read_bytes()]
+    assert [one for one in found if older not in one.parts] == []
     ledger = rows(done.database, "SELECT DISTINCT district FROM meta.pulls")
     assert ledger == [("eagle-usd",)]
 
@@ -244,7 +251,7 @@ def test_a_district_that_left_the_roster_is_left_out(full: World) -> None:
 def test_the_settings_of_a_copy_are_remembered(full: World) -> None:
     published(full)
     roster = load_roster(full.settings.roster)
-    state = read_state(full.warehouse)
+    state = read_state(full.store, read_copy(full.settings.published))
     assert state.is_published
     assert state.settings == fingerprint(roster)
     full.write_roster(resources=ALL, analysts={"access": "counts"})

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from aeries_pipeline.districts.roster import load_roster
-from aeries_pipeline.operations.privacy.erase import NotErasedError, erase_student
+from aeries_pipeline.operations.privacy.erase import NotErasedError, count_district, erase_student
 from aeries_pipeline.operations.privacy.forget import NotForgottenError, Wish, forget
 from aeries_pipeline.operations.privacy.person import find_person
 from aeries_pipeline.operations.privacy.search import search_student
@@ -14,6 +14,7 @@ from aeries_pipeline.stores.backup import backups, check_backup, inspect, take_b
 from aeries_pipeline_tests.conftest import MakeWorld, World
 from aeries_pipeline_tests.course_requests.test_pipeline import put
 from aeries_pipeline_tests.processes.test_command_line import call
+from aeries_pipeline_tests.stores.several import copy_district
 
 NAME = "Zzyzxmarker"
 MAIL = "zzyzx.marker@students.example.org"
@@ -46,7 +47,9 @@ def lived_in(make_world: MakeWorld) -> World:
             "'Birthdate: not a date', to_json({'StudentID': ?, 'LastName': ?})",
             [person.id, NAME],
         )
-    take_backup(world.warehouse, world.settings.backups)
+    # One of this release, and one of several districts as releases before 0.2 took them.
+    for folder in (world.store.backups / "eagle-usd", world.store.backups):
+        take_backup(world.warehouse, folder)
     assert call(world, "publish").exit_code == 0
     return world
 
@@ -82,7 +85,7 @@ def test_a_student_is_gone_from_every_file_and_nobody_else_is(lived_in: World) -
     student, data = somebody(world).id, world.settings.data
     before = holding(data, NAME)
     assert {name.split("/")[0] for name in before} >= {
-        "warehouse.duckdb", "landing", "out", "inbox", "published", "backups",
+        "warehouses", "landing", "out", "inbox", "published", "backups",
     }  # fmt: skip
     leave(world, student)
     others = 'SELECT count(*), sum(hash(t)::HUGEINT) FROM raw.{} t WHERE "StudentID" <> ?'
@@ -104,7 +107,7 @@ def test_a_student_is_gone_from_every_file_and_nobody_else_is(lived_in: World) -
     assert {name: world.warehouse.rows(others.format(name), [student]) for name in tables} == kept
     assert world.warehouse.rows("SELECT count(*) FROM core.accounts") == accounts
     assert world.warehouse.rows("FROM core.enrollment_counts ORDER BY ALL") == counts
-    audit = world.warehouse.dicts("FROM meta.forgotten ORDER BY status DESC")
+    audit = world.store.ledger.dicts("FROM meta.forgotten ORDER BY status DESC")
     assert [one["status"] for one in audit] == ["removed", "proved"]
     assert audit[1]["searched_files"] > 10
     assert audit[0]["rows"] > 5
@@ -135,12 +138,12 @@ def test_a_new_delivery_without_the_student_is_made(lived_in: World) -> None:
 
 def test_a_student_whom_aeries_lists_is_forgotten_on_request_alone(lived_in: World) -> None:
     student = str(somebody(lived_in).id)
-    held = inspect(lived_in.settings.warehouse)[1]
+    held = inspect(lived_in.warehouse.path)[1]
     words = ["forget", "eagle-usd", "--student", student, "--yes", "--reason", "a reason"]
     refused = call(lived_in, *words)
     assert refused.exit_code == 1
     assert "Aeries still lists this student" in refused.output
-    assert inspect(lived_in.settings.warehouse)[1] == held
+    assert inspect(lived_in.warehouse.path)[1] == held
     assert call(lived_in, *words, "--although-listed").exit_code == 0
     gone = lived_in.warehouse.rows('SELECT count(*) FROM raw.students WHERE "StudentID" = ?',
                                    [int(student)])  # fmt: skip
@@ -247,7 +250,7 @@ def test_a_search_that_finds_something_says_where(lived_in: World) -> None:
                 "--although-listed", "--reason", "a reason")  # fmt: skip
     assert done.exit_code == 1
     assert "still found in out/eagle-usd/note-of-somebody.md" in done.output
-    status = world.warehouse.rows("SELECT status, still_found_in FROM meta.forgotten")
+    status = world.store.ledger.rows("SELECT status, still_found_in FROM meta.forgotten")
     assert ("remains", ["out/eagle-usd/note-of-somebody.md"]) in status
     note.unlink()
     again = call(world, "forget", "eagle-usd", "--student", str(student), "--yes",
@@ -261,7 +264,7 @@ def test_a_file_that_cannot_be_written_stays_as_it_is(lived_in: World) -> None:
     world = lived_in
     with world.warehouse.open() as connection:
         person = find_person(connection, "eagle-usd", somebody(world).id)
-    path = world.settings.warehouse
+    path = world.warehouse.path
     before = path.read_bytes()
     (path.parent / f".{path.name}.without").mkdir()
     with pytest.raises((NotErasedError, OSError)):
@@ -271,34 +274,39 @@ def test_a_file_that_cannot_be_written_stays_as_it_is(lived_in: World) -> None:
 
 def test_a_district_is_gone_and_the_others_stay(lived_in: World) -> None:
     world = lived_in
-    with world.warehouse.open() as connection:
-        for table in ("core.accounts", "raw.students"):
-            connection.execute(
-                f"INSERT INTO {table} SELECT * REPLACE ('falcon-usd' AS district) FROM {table}"
-            )
-    rows = world.warehouse.rows("SELECT count(*) FROM raw.students WHERE district = 'falcon-usd'")
+    copy_district(world.store, "eagle-usd", "falcon-usd")
+    take_backup(world.store.warehouse("falcon-usd"), world.store.backups / "falcon-usd")
+    falcon = inspect(world.store.path("falcon-usd"))
     words = ["forget", "eagle-usd", "--yes", "--reason", "the contract has ended"]
     refused = call(world, *words)
     assert refused.exit_code == 1
     assert "set paused: true or take it out" in refused.output
     world.write_roster(paused=True)
+    assert call(world, "status").exit_code == 0, "the ledger has answers about it"
     done = call(world, *words)
     assert done.exit_code == 0, done.output
     data = world.settings.data
-    for place in ("landing", "out", "inbox"):
+    for place in ("landing", "out", "inbox", "backups"):
         assert not (data / place / "eagle-usd").exists()
-    found = world.warehouse.rows("SELECT DISTINCT district FROM raw.students")
-    assert found == [("falcon-usd",)]
-    assert world.warehouse.rows("SELECT count(*) FROM raw.students") == rows
-    assert world.warehouse.rows("SELECT count(*) FROM meta.pulls") == [(0,)]
+    assert world.store.districts() == ["falcon-usd"]
+    assert inspect(world.store.path("falcon-usd")) == falcon
     with duckdb.connect(str(world.settings.published / "aeries.duckdb"), read_only=True) as copy:
         assert copy.execute("SELECT count(*) FROM meta.pulls").fetchall() == [(0,)]
-    (path,) = backups(world.settings.backups)
-    assert "eagle-usd" not in str(inspect(path)[1])
-    assert holding(data, NAME) <= {"warehouse.duckdb"}, "that is falcon's"
-    assert world.warehouse.rows("SELECT what, status FROM meta.forgotten ORDER BY ALL") == [
+    for path in backups(world.settings.backups):
+        if path.parent.name != "falcon-usd":
+            assert count_district(path, "eagle-usd") == 0
+    held = holding(data, NAME)
+    assert {one.split("/")[1] for one in held} <= {"falcon-usd", "falcon-usd.duckdb"}, held
+    asked = world.store.ledger.rows("SELECT DISTINCT district FROM meta.answers")
+    assert ("eagle-usd",) not in asked
+    assert world.store.ledger.rows("SELECT what, status FROM meta.forgotten ORDER BY ALL") == [
         ("district", "proved"), ("district", "removed"),
     ]  # fmt: skip
+    shown = call(world, "sql", "SELECT what FROM meta.forgotten WHERE status = 'proved'")
+    assert shown.output.split() == ["what", "district"]
+    again = call(world, "forget", "eagle-us", "--yes", "--reason", "a name that was mistyped")
+    assert again.exit_code == 1
+    assert "eagle-us: there is no warehouse of this district" in again.output
 
 
 def test_nothing_is_forgotten_of_nothing(world: World) -> None:

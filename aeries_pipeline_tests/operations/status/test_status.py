@@ -15,6 +15,7 @@ from aeries_pipeline.operations.status.read import DistrictStatus, read_status, 
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.operator_page import OPERATOR_PAGE
 from aeries_pipeline.orchestration.automation.instance import open_instance
+from aeries_pipeline.stores.ledger import Partition
 from aeries_pipeline_tests.conftest import World, roster_entry, write_roster
 from aeries_pipeline_tests.orchestration.test_raw_assets import QUIET
 from aeries_pipeline_tests.processes.test_command_line import call
@@ -32,7 +33,7 @@ def pull(world: World) -> None:
 
 def status(world: World, moment: datetime | None = None) -> DistrictStatus:
     roster = load_roster(world.settings.roster)
-    return read_status(world.warehouse, roster, moment or datetime.now(UTC))[0]
+    return read_status(world.store, roster, moment or datetime.now(UTC))[0]
 
 
 def test_a_district_stands_as_its_ledger_says(make_world) -> None:
@@ -60,11 +61,11 @@ def test_a_district_stands_as_its_ledger_says(make_world) -> None:
 
 def test_the_oldest_partition_dates_the_district(world: World) -> None:
     newest = [
-        (name, school, "complete", "", datetime(2026, 11, 20 + (school or 0) % 5))
+        Partition(name, school, "complete", "", datetime(2026, 11, 20 + (school or 0) % 5))
         for name, resource in RESOURCES.items()
         for school in (world.schools if resource.grain == "school" else [None])
     ]
-    found = status_of(world.district, newest, NOW, ({"eagle-usd": 3}, {"eagle-usd": 120}))
+    found = status_of(world.district, newest, NOW, (3, 120))
     assert found.complete_since == datetime(2026, 11, 20)
     assert (found.holds, found.active_accounts) == (3, 120)
     assert found.needs_a_person
@@ -72,12 +73,12 @@ def test_the_oldest_partition_dates_the_district(world: World) -> None:
 
 def test_a_permission_that_one_school_lacks_is_a_trouble_of_that_school(world: World) -> None:
     newest = [
-        ("gpas", 993, "not_granted", "school 993, gpas: not granted", None),
-        ("gpas", 994, "complete", "", datetime(2026, 11, 20)),
-        ("terms", 993, "not_granted", "school 993, terms: not granted", None),
-        ("terms", 994, "not_granted", "school 994, terms: not granted", None),
+        Partition("gpas", 993, "not_granted", "school 993, gpas: not granted", None),
+        Partition("gpas", 994, "complete", "", datetime(2026, 11, 20)),
+        Partition("terms", 993, "not_granted", "school 993, terms: not granted", None),
+        Partition("terms", 994, "not_granted", "school 994, terms: not granted", None),
     ]
-    found = status_of(world.district, newest, NOW, ({}, {}))
+    found = status_of(world.district, newest, NOW, (0, 0))
     assert [(one.resource, one.school) for one in found.troubles] == [("gpas", 993)]
     assert found.not_granted == ("terms",)
 
@@ -103,11 +104,11 @@ def test_nights_go_from_noon_to_noon_of_the_district_and_end_with_the_newest(wor
 
 def test_windows_are_told_in_the_districts_time(world: World) -> None:
     closed = world.district.model_copy(update={"pull_window": "weekdays 8pm-9pm"})
-    assert status_of(closed, [], NOW, ({}, {})).window == "Wed 2026-11-25 20:00 PST"
+    assert status_of(closed, [], NOW, (0, 0)).window == "Wed 2026-11-25 20:00 PST"
     open_now = world.district.model_copy(update={"pull_window": "weekdays 8pm-2am"})
-    assert status_of(open_now, [], NOW, ({}, {})).window == "open now"
+    assert status_of(open_now, [], NOW, (0, 0)).window == "open now"
     paused = world.district.model_copy(update={"paused": True})
-    assert status_of(paused, [], NOW, ({}, {})).window == "paused in the roster"
+    assert status_of(paused, [], NOW, (0, 0)).window == "paused in the roster"
 
 
 def test_the_page_shows_the_months_exceptions_and_a_reading_that_differs(world: World) -> None:
@@ -116,7 +117,7 @@ def test_the_page_shows_the_months_exceptions_and_a_reading_that_differs(world: 
         "windows": [{"opens": "20:00", "closes": "02:00"}, {"never": {"monthly": "last day"}}],
     }
     world.write_roster(pull_window="any time", pull_window_accepted=stated)
-    found = status_of(world.district, [], NOW, ({}, {}))
+    found = status_of(world.district, [], NOW, (0, 0))
     assert found.month == (
         "Mon 2026-11-30  closed  (never on the last day of each month)",
         "Tue 2026-12-01  20:00-24:00  "
@@ -146,14 +147,14 @@ class Cells(HTMLParser):
 def test_the_page_puts_first_who_needs_a_person_and_escapes_what_it_shows(world: World) -> None:
     fine = world.district.model_copy(update={"id": "fine-usd", "name": "Fine | <b>Unified</b>"})
     newest = [
-        (name, school, "complete", "", datetime(2026, 11, 25))
+        Partition(name, school, "complete", "", datetime(2026, 11, 25))
         for name, resource in RESOURCES.items()
         for school in (world.schools if resource.grain == "school" else [None])
     ]
-    bad = [("terms", 994, "failed", "school 994, terms: a <page> came | again", None)]
+    bad = [Partition("terms", 994, "failed", "school 994, terms: a <page> came | again", None)]
     statuses = [
-        status_of(fine, newest, NOW, ({}, {})),
-        status_of(world.district, bad, NOW, ({"eagle-usd": 2}, {})),
+        status_of(fine, newest, NOW, (0, 0)),
+        status_of(world.district, bad, NOW, (2, 0)),
     ]
     shown = markdown(statuses, NOW)
     assert "2 districts, 1 of them need a person." in shown

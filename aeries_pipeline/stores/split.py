@@ -1,0 +1,232 @@
+"""One file of all districts, as releases before 0.2 wrote it, becomes one file for each.
+
+It happens when a newer release first looks for a warehouse. Each district's
+file is written beside its place, read back, compared with what it was made
+from, and only then renamed; the old file goes to the backups as the last step.
+A process that was killed meanwhile leaves the old file where it was, and the
+next one goes on.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from aeries_pipeline.catalog.tables import literal, quoted
+from aeries_pipeline.stores.connection import (
+    SCHEMAS,
+    Warehouse,
+    WarehouseUnusableError,
+    private_directory,
+    tables_of,
+)
+from aeries_pipeline.stores.diagnose import diagnose
+from aeries_pipeline.stores.files import sync
+from aeries_pipeline.stores.outcomes import now
+
+SINGLE = "warehouse.duckdb"
+"""The one file of earlier releases, in the data directory."""
+
+OF_THE_INSTALLATION = {("meta", "published"), ("meta", "forgotten")}
+"""Tables that are no district's; they go to the ledger."""
+
+_PART = "part"
+Columns = Mapping[tuple[str, str], list[str]]
+Sums = dict[str, tuple[int, int]]
+
+
+def split_if_needed(data: Path, folder: Path, backups: Path) -> None:
+    """Split the one file of an earlier release, where there is one.
+
+    Args:
+        data: The data directory.
+        folder: Where the districts' files go.
+        backups: Where the one file goes in the end.
+
+    Raises:
+        WarehouseUnusableError: If it cannot be split; it stays as it was.
+        WarehouseBusyError: If it is in use.
+    """
+    single = data / SINGLE
+    if not single.exists():
+        return
+    old = Warehouse(single, backups=backups)
+    with old.locked():
+        if not single.exists():
+            # Another process has done it meanwhile.
+            return
+        try:
+            _split(old, folder, data)
+        except duckdb.Error as error:
+            # The message of the database may quote a value of a row.
+            raise WarehouseUnusableError(
+                f"the warehouse {single.name} of an earlier release cannot be split into one file "
+                f"for each district ({diagnose(error).cause}); it is as it was; see that the disk "
+                f"has room for as much again, then try again"
+            ) from None
+        _put_away(single, backups)
+
+
+def _split(old: Warehouse, folder: Path, data: Path) -> None:
+    private_directory(folder)
+    with old.connect() as connection, old.attached_while_locked(connection) as source:
+        tables = tables_of(connection, source)
+        districts = districts_in(connection, source, tables)
+        for district in districts:
+            write_part(connection, source, district, folder / f"{district}.duckdb", old.path.name)
+        _write_ledger(connection, source, tables, data / "ledger.duckdb")
+    for one in (folder, data):
+        sync(one)
+
+
+def districts_in(connection: duckdb.DuckDBPyConnection, source: str, tables: Columns) -> list[str]:
+    """Return the districts that an attached database has rows of.
+
+    Raises:
+        WarehouseUnusableError: If rows are of no district.
+    """
+    found: set[str] = set()
+    for (schema, table), columns in tables.items():
+        if "district" in columns and (schema, table) not in OF_THE_INSTALLATION:
+            found.update(
+                name
+                for (name,) in connection.execute(
+                    f"SELECT DISTINCT district FROM {source}.{schema}.{quoted(table)}"
+                ).fetchall()
+            )
+    # A district's id is the name of its file.
+    strange = [one for one in found if not one or Path(one).name != one or one.startswith(".")]
+    if strange:
+        raise WarehouseUnusableError(
+            "the warehouse of an earlier release has rows of no district, so it is not split; it "
+            "is as it was; ask for help with the output of: aeries-pipeline backup --list"
+        )
+    return sorted(found)
+
+
+def write_part(
+    connection: duckdb.DuckDBPyConnection, source: str, district: str, target: Path, name: str
+) -> None:
+    """Write a district's rows of an attached database to a file of their own, and compare.
+
+    A file that is there already is left where it holds the same, as after an
+    interruption.
+
+    Args:
+        connection: Has the database attached.
+        source: Under this name.
+        district: District id.
+        target: The file.
+        name: What the database is called, for the message.
+
+    Raises:
+        WarehouseUnusableError: If another file is there, or what was written differs.
+        duckdb.Error: If it cannot be written.
+    """
+    tables = {
+        place: columns
+        for place, columns in tables_of(connection, source).items()
+        if place not in OF_THE_INSTALLATION
+    }
+    partial = target.with_name(f".{target.name}.partial")
+    for left in (partial, partial.with_name(f"{partial.name}.wal")):
+        left.unlink(missing_ok=True)
+    wanted = _sums(connection, source, tables, district)
+    if target.exists():
+        if _sums_of_file(connection, target, tables) != wanted:
+            raise WarehouseUnusableError(
+                f"{district}: {name} and {target.name} both hold rows of this district, and not "
+                "the same ones; nothing was changed; move the one that is not wanted out of the "
+                "data directory, then try again"
+            )
+        return
+    connection.execute(f"ATTACH {literal(str(partial))} AS {_PART}")
+    try:
+        partial.chmod(0o600)
+        for schema in {*SCHEMAS, *(schema for schema, _table in tables)}:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_PART}.{schema}")
+        for (schema, table), columns in tables.items():
+            place = f"{schema}.{quoted(table)}"
+            where = f" WHERE district = {literal(district)}" if "district" in columns else ""
+            connection.execute(
+                f"CREATE TABLE {_PART}.{place} AS SELECT * FROM {source}.{place}{where}"
+            )
+        connection.execute(f"CHECKPOINT {_PART}")
+    finally:
+        connection.execute(f"DETACH {_PART}")
+    if _sums_of_file(connection, partial, tables) != wanted:
+        partial.unlink(missing_ok=True)
+        raise WarehouseUnusableError(
+            f"{district}: its rows read otherwise from its own file than from {name}, so it was "
+            f"not put in place and {name} is as it was; look after the disk, then try again"
+        )
+    sync(partial)
+    partial.replace(target)
+
+
+def _sums_of_file(connection: duckdb.DuckDBPyConnection, path: Path, tables: Columns) -> Sums:
+    connection.execute(f"ATTACH {literal(str(path))} AS {_PART} (READ_ONLY)")
+    try:
+        held = tables_of(connection, _PART)
+        present = {one: columns for one, columns in tables.items() if one in held}
+        return _sums(connection, _PART, present, None)
+    finally:
+        connection.execute(f"DETACH {_PART}")
+
+
+def _sums(
+    connection: duckdb.DuckDBPyConnection, catalog: str, tables: Columns, district: str | None
+) -> Sums:
+    """Return count and hash of the rows of each table, of one district where one is given."""
+    found: Sums = {}
+    for (schema, table), columns in tables.items():
+        where = ""
+        if district is not None and "district" in columns:
+            where = f" WHERE district = {literal(district)}"
+        rows, digest = connection.execute(
+            f"SELECT count(*), coalesce(sum(hash(t)::HUGEINT), 0) "
+            f"FROM {catalog}.{schema}.{quoted(table)} AS t{where}"
+        ).fetchall()[0]
+        found[f"{schema}.{table}"] = (int(rows), int(digest))
+    return found
+
+
+def _write_ledger(
+    connection: duckdb.DuckDBPyConnection, source: str, tables: Columns, target: Path
+) -> None:
+    """Bring publications and forgettings to the ledger, where it is not there yet."""
+    if target.exists():
+        return
+    partial = target.with_name(f".{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    connection.execute(f"ATTACH {literal(str(partial))} AS {_PART}")
+    try:
+        partial.chmod(0o600)
+        for schema in SCHEMAS:
+            connection.execute(f"CREATE SCHEMA {_PART}.{schema}")
+        for schema, table in tables:
+            if (schema, table) in {*OF_THE_INSTALLATION, ("meta", "schema_version")}:
+                connection.execute(
+                    f"CREATE TABLE {_PART}.{schema}.{table} AS FROM {source}.{schema}.{table}"
+                )
+        connection.execute(f"CHECKPOINT {_PART}")
+    finally:
+        connection.execute(f"DETACH {_PART}")
+    sync(partial)
+    partial.replace(target)
+
+
+def _put_away(single: Path, backups: Path) -> None:
+    """Move the one file to the backups; what is left of it says that all is done."""
+    kept = private_directory(backups) / f"warehouse-before-split-{now():%Y%m%dT%H%M%SZ}.duckdb"
+    try:
+        shutil.move(single, kept)
+    except OSError as error:
+        raise WarehouseUnusableError(
+            f"{single.name} was split and cannot be moved to {backups} ({error.strerror}); move it "
+            "there yourself, then try again"
+        ) from None
+    sync(backups)
