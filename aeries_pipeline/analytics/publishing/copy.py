@@ -72,12 +72,14 @@ class Plan:
         keep: Districts whose rows stay as they are.
         drop: Districts whose rows go.
         is_whole: Whether the database is put together anew.
+        hides: Whether something that analysts could see goes for good.
     """
 
     make: tuple[str, ...]
     keep: tuple[str, ...]
     drop: tuple[str, ...]
     is_whole: bool
+    hides: bool = False
 
 
 def plan_of(
@@ -110,10 +112,10 @@ def plan_of(
     drop = tuple(one for one in copy.districts if one not in wanted)
     # Rows that are deleted stay in the pages of a file, and what analysts may no longer see must
     # not.
-    narrowed = any(
+    hides = bool(drop) or any(
         one in copy.districts and copy.districts[one].settings != wanted[one] for one in make
     )
-    return Plan(make, keep, drop, is_whole=not is_intact or bool(drop) or narrowed)
+    return Plan(make, keep, drop, is_whole=not is_intact or hides, hides=hides)
 
 
 def is_same(changed: datetime | None, until: datetime | None) -> bool:

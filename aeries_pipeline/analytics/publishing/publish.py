@@ -147,7 +147,8 @@ def publish(
             made = _make(store, (place, folder), roster, (before, changes), row, whole=whole)
             linked = _linked(place)
             _put_in_place(folder, place, str(row["publication_id"]), roster)
-            _keep(place, versions, linked)
+            # What analysts may no longer see stays in no older folder either.
+            _keep(place, 1 if made.plan.hides else versions, linked)
             copy = _noted(place, roster, made, row)
         row["seconds"] = round(time.monotonic() - began, 3)
         _record(store.ledger, row)
@@ -254,7 +255,14 @@ def _sound(place: Path, before: Copy, shape: str) -> frozenset[str]:
     return frozenset(
         name
         for name, held in before.districts.items()
-        if not held.rows or is_as_put(place / DISTRICTS / f"{name}.duckdb", held.mark)
+        if not held.rows
+        or (
+            is_as_put(place / DISTRICTS / f"{name}.duckdb", held.mark)
+            and all(
+                (place / PARQUET / f"{table}.parquet" / f"{name}.parquet").exists()
+                for table in held.rows
+            )
+        )
     )
 
 

@@ -138,12 +138,12 @@ def test_what_analysts_may_no_longer_see_is_in_no_page_of_any_file(county: World
     first = publish(county.settings, roster(county))
     assert b"Zzyzxmarker" in first.database.read_bytes(), "the search itself works"
     settle(county, heron={"analysts": {"access": "counts"}})
-    done = publish(county.settings, roster(county), versions=1)
+    done = publish(county.settings, roster(county))
     assert done.read == ("heron-jusd",)
     files = [one for one in done.database.parent.rglob("*") if one.is_file()]
     assert [one for one in files if b"Zzyzxmarker" in one.read_bytes()] == []
     settle(county, NAMES[:2])
-    done = publish(county.settings, roster(county), versions=1)
+    done = publish(county.settings, roster(county))
     assert rows(done.database, "SELECT DISTINCT district FROM raw.students ORDER BY 1") == [
         ("eagle-usd",), ("falcon-usd",),
     ]  # fmt: skip
@@ -201,6 +201,11 @@ def test_a_copy_that_somebody_wrote_to_or_whose_note_is_lost_is_made_anew(county
     again = publish(county.settings, roster(county))
     assert again.read == ("eagle-usd",)
     assert contents(again.database) == from_nothing(county)
+    lost = again.parquet / "raw.students.parquet" / "heron-jusd.parquet"
+    lost.unlink()
+    third = publish(county.settings, roster(county))
+    assert third.read == ("heron-jusd",), "a Parquet file that is gone is written anew"
+    assert (third.parquet / "raw.students.parquet" / "heron-jusd.parquet").exists()
     (county.settings.published / ".copy.json").write_text("{}", encoding="utf-8")
     assert publish(county.settings, roster(county)).read == NAMES
 
@@ -253,3 +258,4 @@ def test_a_plan_keeps_nothing_that_is_not_as_it_should_be(
         assert one not in changed or before[one].until == changed[one]
     narrowed = [one for one in wanted if one in before and before[one].settings != wanted[one]]
     assert plan.is_whole or (is_intact and not plan.drop and not narrowed)
+    assert plan.hides == bool(plan.drop or narrowed)
