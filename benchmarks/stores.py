@@ -81,13 +81,24 @@ def writers(given: argparse.Namespace) -> Rows:
 
 def _side_by_side(roster: Path, data: Path, names: Sequence[str], *, one_file: bool) -> float:
     file = ["--file", str(data / "one.duckdb")] if one_file else []
-    began = time.perf_counter()
     processes = [
         subprocess.Popen(
-            [sys.executable, __file__, "--worker", name, str(roster), str(data), *file]
+            [sys.executable, __file__, "--worker", name, str(roster), str(data), *file],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for name in names
     ]
+    # To start Python and load the libraries takes as long in every layout.
+    for process in processes:
+        if process.stdout is not None:
+            process.stdout.readline()
+    began = time.perf_counter()
+    for process in processes:
+        if process.stdin is not None:
+            process.stdin.write("go\n")
+            process.stdin.flush()
     if any(process.wait() for process in processes):
         raise SystemExit("a writer failed")
     return time.perf_counter() - began
@@ -196,6 +207,8 @@ def main() -> None:
     os.environ["BENCH_AERIES_CERT"] = CERTIFICATE
     if given.worker:
         name, roster, data = given.worker
+        print("ready", flush=True)
+        sys.stdin.readline()
         pull(Settings(Path(roster), Path(data)), name, given.file, full=True)
         return
     for name in given.only.split(","):

@@ -51,8 +51,11 @@ def list_backups(
 ) -> None:
     """Show the backups, each held against its manifest."""
     root = folder or settings.backups
-    table = Table("district", "backup", "taken, UTC", "MB", "schema", "rows")
-    for path in backups(root):
+    table = Table()
+    for name in ("district", "backup", "taken, UTC", "MB", "schema", "rows"):
+        # A name that is cut off cannot be given to restore.
+        table.add_column(name, overflow="fold")
+    for path in sorted(backups(root), key=lambda one: (one.parent == root, one)):
         owner = "" if path.parent == root else path.parent.name
         if districts and owner not in districts:
             continue
