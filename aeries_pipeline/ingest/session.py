@@ -251,8 +251,9 @@ class Session:
         if self.system is None:
             try:
                 self.system = self._ask()
-                self._check_year(self.system)
-                self._check_zone(self.system)
+                last, latest, zone = self._ledger()
+                self._check_year(self.system, last, latest)
+                self._check_zone(self.system, zone)
             except AeriesError as error:
                 self._refusal = error
                 raise
@@ -281,13 +282,13 @@ class Session:
             str(row.get("AeriesVersion", "")), stated, clock, zone if isinstance(zone, str) else ""
         )
 
-    def _check_zone(self, system: SystemInfo) -> None:
+    def _check_zone(self, system: SystemInfo, told: str | None) -> None:
         district = self.district
         trouble = zone_trouble(
             system.zone,
             ZoneInfo(district.server_timezone or district.timezone),
             self.options.clock(),
-            is_told=self._ledger()[2] == system.zone,
+            is_told=told == system.zone,
             is_bound=self.options.outside_window is None and not self._windows.is_always,
         )
         if trouble is None:
@@ -299,7 +300,7 @@ class Session:
             )
         self.warnings.append(f"{district.id}: {sentence}")
 
-    def _check_year(self, system: SystemInfo) -> None:
+    def _check_year(self, system: SystemInfo, last: str | None, latest: datetime | None) -> None:
         wanted = self.district.database_year
         if wanted is not None and system.start_year != wanted:
             raise ConfigurationError(
@@ -308,7 +309,6 @@ class Session:
                 f"{wanted} was asked for; nothing was loaded; correct database_year in the roster "
                 "or ask the district to open that year for the certificate",
             )
-        last, latest, _zone = self._ledger()
         if is_ahead(latest, now()):
             raise ConfigurationError(
                 "clock",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,13 @@ from pathlib import Path
 import duckdb
 
 from aeries_pipeline.catalog.tables import literal, quoted
-from aeries_pipeline.stores.connection import Warehouse, copy_file, private_directory
+from aeries_pipeline.stores.connection import (
+    Columns,
+    Warehouse,
+    copy_file,
+    private_directory,
+    tables_of,
+)
 from aeries_pipeline.stores.files import write_atomically
 from aeries_pipeline.stores.memory import open_beside
 from aeries_pipeline.stores.outcomes import now
@@ -103,24 +109,42 @@ def inspect(path: Path) -> tuple[int, dict[str, int]]:
     try:
         with open_beside(path) as connection:
             connection.execute(f"ATTACH {literal(str(path))} AS looked_at (READ_ONLY)")
-            names = connection.execute(
-                "SELECT schema_name, table_name FROM duckdb_tables() "
-                "WHERE database_name = 'looked_at' ORDER BY ALL"
-            ).fetchall()
-            found = {}
-            for schema, table in names:
-                # Every value of every column is read, not only the number of rows.
-                rows = connection.execute(
-                    f"SELECT count(*), sum(hash(t)::HUGEINT) FROM looked_at.{schema}."
-                    f"{quoted(table)} AS t"
-                ).fetchone()
-                found[f"{schema}.{table}"] = int(rows[0]) if rows else 0
-            return version_of(connection, "looked_at"), found
+            # Every value of every column is read, not only the number of rows.
+            found = sums(connection, "looked_at", tables_of(connection, "looked_at"))
+            rows = {name: number for name, (number, _digest) in found.items()}
+            return version_of(connection, "looked_at"), rows
     except duckdb.Error as error:
         raise BackupError(
             f"{path.name} cannot be read as a database ({type(error).__name__}); it is damaged or "
             "was written by a newer DuckDB; take another backup"
         ) from None
+
+
+def sums(
+    connection: duckdb.DuckDBPyConnection,
+    catalog: str,
+    tables: Columns,
+    district: str | None = None,
+) -> dict[str, tuple[int, int]]:
+    """Return count and hash of the rows of tables, whatever their order, by name with schema.
+
+    Args:
+        connection: Has the database attached.
+        catalog: Under this name.
+        tables: Their columns.
+        district: Whose rows are meant, of tables that have a district; all where None.
+    """
+    found = {}
+    for (schema, table), columns in tables.items():
+        where = ""
+        if district is not None and "district" in columns:
+            where = f" WHERE district = {literal(district)}"
+        rows, digest = connection.execute(
+            "SELECT count(*), coalesce(sum(hash(t)::HUGEINT), 0) "
+            f"FROM {catalog}.{schema}.{quoted(table)} AS t{where}"
+        ).fetchall()[0]
+        found[f"{schema}.{table}"] = (int(rows), int(digest))
+    return found
 
 
 def backups(folder: Path) -> list[Path]:
@@ -134,12 +158,21 @@ def backups(folder: Path) -> list[Path]:
     return sorted([*found, *folder.glob(f"{LEDGER_PREFIX}*.duckdb")])
 
 
-def by_owner(paths: Iterable[Path]) -> dict[tuple[Path, str], list[Path]]:
-    """Return backups by what they are of, in the same order: folder and kind."""
-    found: dict[tuple[Path, str], list[Path]] = {}
-    for path in paths:
-        found.setdefault((path.parent, path.name.partition("-")[0]), []).append(path)
-    return found
+def thin_out(folder: Path, keep: int) -> int:
+    """Delete all backups below a folder but the newest of each owner; return how many went.
+
+    Args:
+        folder: Has the backups of all.
+        keep: How many of each district stay, and of the ledger.
+    """
+    owners: dict[tuple[Path, str], list[Path]] = {}
+    for path in backups(folder):
+        owners.setdefault((path.parent, path.name.partition("-")[0]), []).append(path)
+    # By when they were taken, not by name: copies from before an upgrade are named otherwise.
+    old = [path for kept in owners.values() for path in sorted(kept, key=stated_of)[:-keep]]
+    for path in old:
+        remove(path)
+    return len(old)
 
 
 def check_backup(path: Path) -> Backup:

@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 from filelock import FileLock, Timeout
 
+from aeries_pipeline.catalog.tables import literal
 from aeries_pipeline.stores.diagnose import Diagnosis, Trouble, diagnose
 from aeries_pipeline.stores.files import mark_of
 from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
@@ -33,6 +34,9 @@ from aeries_pipeline.stores.versions import (
 
 Parameters = list[Any] | dict[str, Any] | None
 """What stands for the marks of a query: by place, or by name."""
+
+Columns = dict[tuple[str, str], list[str]]
+"""Columns of tables, by schema and name."""
 
 CATALOG = "warehouse"
 """Name under which the file is attached."""
@@ -246,7 +250,7 @@ class Warehouse:
     def _attach(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         fresh = not self.path.exists()
         try:
-            connection.execute(f"ATTACH '{str(self.path).replace(chr(39), chr(39) * 2)}' AS {name}")
+            connection.execute(f"ATTACH {literal(str(self.path))} AS {name}")
         except duckdb.Error as error:
             raise self._unusable(diagnose(error)) from None
         if fresh:
@@ -391,11 +395,9 @@ def table_exists(
     return connection.execute(query, [catalog, schema, name]).fetchone() is not None
 
 
-def tables_of(
-    connection: duckdb.DuckDBPyConnection, catalog: str
-) -> dict[tuple[str, str], list[str]]:
+def tables_of(connection: duckdb.DuckDBPyConnection, catalog: str) -> Columns:
     """Return the columns of each table of an attached database, by schema and name."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: Columns = {}
     for schema, table, column in connection.execute(
         "SELECT c.schema_name, c.table_name, c.column_name FROM duckdb_columns() AS c "
         "SEMI JOIN duckdb_tables() AS t ON t.table_oid = c.table_oid "

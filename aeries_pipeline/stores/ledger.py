@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -92,7 +92,8 @@ class Partition:
     complete_at: datetime | None
 
 
-def _ask_partitions(connection: duckdb.DuckDBPyConnection, _district: str) -> list[list[Any]]:
+def ask_partitions(connection: duckdb.DuckDBPyConnection, _district: str) -> list[list[Any]]:
+    """Return how the partitions of one warehouse stand, as an answer that JSON can hold."""
     found = connection.execute(
         "SELECT resource, school, status, reason, max(finished_at) FILTER (status = 'complete') "
         "OVER (PARTITION BY resource, school) FROM meta.pulls "
@@ -102,7 +103,7 @@ def _ask_partitions(connection: duckdb.DuckDBPyConnection, _district: str) -> li
     return [list(row) for row in found]
 
 
-_PARTITIONS = Question("partitions of 0.2", _ask_partitions)
+_PARTITIONS = Question("partitions of 0.2", ask_partitions)
 
 
 def partitions(
@@ -118,11 +119,13 @@ def partitions(
         By district; and why a warehouse could not be asked, by district.
     """
     answers = ask_each(store, _PARTITIONS, districts)
-    found = {
-        district: [Partition(row[0], row[1], row[2], row[3], moment(row[4])) for row in rows]
-        for district, rows in answers.by_district.items()
-    }
+    found = {district: partitions_of(rows) for district, rows in answers.by_district.items()}
     return found, answers.unusable
+
+
+def partitions_of(answer: Iterable[Sequence[Any]]) -> list[Partition]:
+    """Return the partitions of an answer of :func:`ask_partitions`."""
+    return [Partition(row[0], row[1], row[2], row[3], moment(row[4])) for row in answer]
 
 
 _RECENT_DAYS = 8

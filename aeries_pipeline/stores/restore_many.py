@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -96,8 +96,19 @@ def take_backups(
         if only_changed and _is_backed_up(store, folder, district):
             continue
         yield district, take_backup(store.warehouse(district), folder / district, moment=moment)
-    if districts is None and store.ledger.path.exists():
-        yield "", take_backup(store.ledger, folder, moment=moment, prefix=LEDGER_PREFIX)
+    if districts is None and (made := take_ledger(store, folder, moment)):
+        yield "", made
+
+
+def take_ledger(store: Store, folder: Path, moment: datetime | None = None) -> Backup | None:
+    """Back up the ledger; None where there is none yet.
+
+    Raises:
+        BackupError: If there is no room.
+    """
+    if not store.ledger.path.exists():
+        return None
+    return take_backup(store.ledger, folder, moment=moment, prefix=LEDGER_PREFIX)
 
 
 def _is_backed_up(store: Store, folder: Path, district: str) -> bool:
@@ -165,7 +176,7 @@ def restore_file(store: Store, path: Path, district: str = "") -> list[Restored]
     if path.name.startswith(LEDGER_PREFIX):
         taken_at = check_backup(path).taken_at
         return [Restored("", taken_at, put_in_place(store.ledger, path, now()))]
-    with _Parts(store, path, district) as (taken_at, parts):
+    with _parts(store, path, district) as (taken_at, parts):
         moment = now()
         return [
             Restored(name, taken_at, put_in_place(store.warehouse(name), part, moment))
@@ -185,7 +196,7 @@ def rehearse(store: Store, path: Path, district: str = "") -> list[Rehearsal]:
         BackupError: If it is not to be trusted, or reads otherwise than it did.
     """
     found = []
-    with _Parts(store, path, district) as (taken_at, parts):
+    with _parts(store, path, district) as (taken_at, parts):
         for name, part in parts.items():
             stated = inspect(part)[1]
             with tempfile.TemporaryDirectory(dir=part.parent) as scratch:
@@ -213,45 +224,36 @@ def _present(store: Store, district: str) -> Mapping[str, int]:
     return {}
 
 
-class _Parts:
-    """A backup as one file for each district that is meant, while the body runs."""
-
-    def __init__(self, store: Store, path: Path, district: str) -> None:
-        self._store, self._path, self._district = store, path, district
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> tuple[datetime, dict[str, Path]]:
-        taken_at = check_backup(self._path).taken_at
-        held = districts_of(self._path)
-        if self._district and self._district not in held:
-            raise BackupError(
-                f"{self._district}: {self._path.name} holds nothing of this district but of "
-                f"{', '.join(held) or 'none'}; nothing was changed"
-            )
-        if not held:
-            raise BackupError(f"{self._path.name} holds rows of no district; nothing was changed")
-        if len(held) == 1:
-            return taken_at, {held[0]: self._path}
-        folder = private_directory(self._store.folder)
-        self._scratch = tempfile.TemporaryDirectory(dir=folder, prefix=".restoring-")
-        parts: dict[str, Path] = {}
+@contextmanager
+def _parts(store: Store, path: Path, district: str) -> Iterator[tuple[datetime, dict[str, Path]]]:
+    """Yield when a backup was taken, and one file for each district that is meant."""
+    taken_at = check_backup(path).taken_at
+    held = districts_of(path)
+    if district and district not in held:
+        raise BackupError(
+            f"{district}: {path.name} holds nothing of this district but of "
+            f"{', '.join(held) or 'none'}; nothing was changed"
+        )
+    if not held:
+        raise BackupError(f"{path.name} holds rows of no district; nothing was changed")
+    if len(held) == 1:
+        yield taken_at, {held[0]: path}
+        return
+    folder = private_directory(store.folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".restoring-") as scratch:
+        names = [district] if district else held
+        parts = {name: Path(scratch) / f"{name}.duckdb" for name in names}
         try:
-            with open_beside(Path(self._scratch.name) / "x") as connection:
-                connection.execute(f"ATTACH {literal(str(self._path))} AS whole (READ_ONLY)")
-                for name in [self._district] if self._district else held:
-                    parts[name] = Path(self._scratch.name) / f"{name}.duckdb"
-                    write_part(connection, "whole", name, parts[name], self._path.name)
+            with open_beside(folder / path.name) as connection:
+                connection.execute(f"ATTACH {literal(str(path))} AS whole (READ_ONLY)")
+                for name, part in parts.items():
+                    write_part(connection, "whole", name, part, path.name)
         except duckdb.Error as error:
-            self._scratch.cleanup()
             raise BackupError(
-                f"{self._path.name} cannot be taken apart into districts "
-                f"({type(error).__name__}); nothing was changed; see whether the disk is full"
+                f"{path.name} cannot be taken apart into districts ({type(error).__name__}); "
+                "nothing was changed; see whether the disk is full"
             ) from None
-        return taken_at, parts
-
-    def __exit__(self, *_exc: object) -> None:
-        if self._scratch is not None:
-            self._scratch.cleanup()
+        yield taken_at, parts
 
 
 def districts_of(path: Path) -> list[str]:

@@ -10,14 +10,15 @@ next one goes on.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
 
 from aeries_pipeline.catalog.tables import literal, quoted
+from aeries_pipeline.stores.backup import sums
 from aeries_pipeline.stores.connection import (
     SCHEMAS,
+    Columns,
     Warehouse,
     WarehouseUnusableError,
     private_directory,
@@ -34,16 +35,15 @@ OF_THE_INSTALLATION = {("meta", "published"), ("meta", "forgotten")}
 """Tables that are no district's; they go to the ledger."""
 
 _PART = "part"
-Columns = Mapping[tuple[str, str], list[str]]
-Sums = dict[str, tuple[int, int]]
 
 
-def split_if_needed(data: Path, folder: Path, backups: Path) -> None:
+def split_if_needed(data: Path, folder: Path, ledger: Path, backups: Path) -> None:
     """Split the one file of an earlier release, where there is one.
 
     Args:
         data: The data directory.
         folder: Where the districts' files go.
+        ledger: Where the records of the installation go.
         backups: Where the one file goes in the end.
 
     Raises:
@@ -59,7 +59,7 @@ def split_if_needed(data: Path, folder: Path, backups: Path) -> None:
             # Another process has done it meanwhile.
             return
         try:
-            _split(old, folder, data)
+            _split(old, folder, ledger)
         except duckdb.Error as error:
             # The message of the database may quote a value of a row.
             raise WarehouseUnusableError(
@@ -70,15 +70,20 @@ def split_if_needed(data: Path, folder: Path, backups: Path) -> None:
         _put_away(single, backups)
 
 
-def _split(old: Warehouse, folder: Path, data: Path) -> None:
+def _split(old: Warehouse, folder: Path, ledger: Path) -> None:
     private_directory(folder)
     with old.connect() as connection, old.attached_while_locked(connection) as source:
         tables = tables_of(connection, source)
         districts = districts_in(connection, source, tables)
         for district in districts:
             write_part(connection, source, district, folder / f"{district}.duckdb", old.path.name)
-        _write_ledger(connection, source, tables, data / "ledger.duckdb")
-    for one in (folder, data):
+        if not ledger.exists():
+            own = {*OF_THE_INSTALLATION, ("meta", "schema_version")}
+            held = {place: columns for place, columns in tables.items() if place in own}
+            partial = _write(connection, source, held, None, ledger)
+            sync(partial)
+            partial.replace(ledger)
+    for one in (folder, ledger.parent):
         sync(one)
 
 
@@ -131,11 +136,8 @@ def write_part(
         for place, columns in tables_of(connection, source).items()
         if place not in OF_THE_INSTALLATION
     }
-    partial = target.with_name(f".{target.name}.partial")
-    for left in (partial, partial.with_name(f"{partial.name}.wal")):
-        left.unlink(missing_ok=True)
-    wanted = _sums(connection, source, tables, district)
     if target.exists():
+        wanted = sums(connection, source, tables, district)
         if _sums_of_file(connection, target, tables) != wanted:
             raise WarehouseUnusableError(
                 f"{district}: {name} and {target.name} both hold rows of this district, and not "
@@ -143,80 +145,70 @@ def write_part(
                 "data directory, then try again"
             )
         return
-    connection.execute(f"ATTACH {literal(str(partial))} AS {_PART}")
-    try:
-        partial.chmod(0o600)
-        for schema in {*SCHEMAS, *(schema for schema, _table in tables)}:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_PART}.{schema}")
-        for (schema, table), columns in tables.items():
-            place = f"{schema}.{quoted(table)}"
-            where = f" WHERE district = {literal(district)}" if "district" in columns else ""
-            connection.execute(
-                f"CREATE TABLE {_PART}.{place} AS SELECT * FROM {source}.{place}{where}"
-            )
-        connection.execute(f"CHECKPOINT {_PART}")
-    finally:
-        connection.execute(f"DETACH {_PART}")
-    if _sums_of_file(connection, partial, tables) != wanted:
-        partial.unlink(missing_ok=True)
-        raise WarehouseUnusableError(
-            f"{district}: its rows read otherwise from its own file than from {name}, so it was "
-            f"not put in place and {name} is as it was; look after the disk, then try again"
-        )
+    partial = _write(connection, source, tables, district, target)
     sync(partial)
     partial.replace(target)
 
 
-def _sums_of_file(connection: duckdb.DuckDBPyConnection, path: Path, tables: Columns) -> Sums:
-    connection.execute(f"ATTACH {literal(str(path))} AS {_PART} (READ_ONLY)")
-    try:
-        held = tables_of(connection, _PART)
-        present = {one: columns for one, columns in tables.items() if one in held}
-        return _sums(connection, _PART, present, None)
-    finally:
-        connection.execute(f"DETACH {_PART}")
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    tables: Columns,
+    district: str | None,
+    target: Path,
+) -> Path:
+    """Copy tables of an attached database to a file beside its place, and compare.
 
+    Args:
+        connection: Has the database attached.
+        source: Under this name.
+        tables: What is copied.
+        district: Whose rows, of tables that have a district; all where None.
+        target: The file's place.
 
-def _sums(
-    connection: duckdb.DuckDBPyConnection, catalog: str, tables: Columns, district: str | None
-) -> Sums:
-    """Return count and hash of the rows of each table, of one district where one is given."""
-    found: Sums = {}
-    for (schema, table), columns in tables.items():
-        where = ""
-        if district is not None and "district" in columns:
-            where = f" WHERE district = {literal(district)}"
-        rows, digest = connection.execute(
-            f"SELECT count(*), coalesce(sum(hash(t)::HUGEINT), 0) "
-            f"FROM {catalog}.{schema}.{quoted(table)} AS t{where}"
-        ).fetchall()[0]
-        found[f"{schema}.{table}"] = (int(rows), int(digest))
-    return found
+    Returns:
+        The file, which is not in its place yet.
 
-
-def _write_ledger(
-    connection: duckdb.DuckDBPyConnection, source: str, tables: Columns, target: Path
-) -> None:
-    """Bring publications and forgettings to the ledger, where it is not there yet."""
-    if target.exists():
-        return
+    Raises:
+        WarehouseUnusableError: If what was written reads otherwise.
+    """
     partial = target.with_name(f".{target.name}.partial")
-    partial.unlink(missing_ok=True)
+    for left in (partial, partial.with_name(f"{partial.name}.wal")):
+        left.unlink(missing_ok=True)
     connection.execute(f"ATTACH {literal(str(partial))} AS {_PART}")
     try:
         partial.chmod(0o600)
         for schema in SCHEMAS:
             connection.execute(f"CREATE SCHEMA {_PART}.{schema}")
-        for schema, table in tables:
-            if (schema, table) in {*OF_THE_INSTALLATION, ("meta", "schema_version")}:
-                connection.execute(
-                    f"CREATE TABLE {_PART}.{schema}.{table} AS FROM {source}.{schema}.{table}"
-                )
+        for (schema, table), columns in tables.items():
+            place = f"{schema}.{quoted(table)}"
+            is_part = district is not None and "district" in columns
+            where = f" WHERE district = {literal(district or '')}" if is_part else ""
+            connection.execute(f"CREATE TABLE {_PART}.{place} AS FROM {source}.{place}{where}")
         connection.execute(f"CHECKPOINT {_PART}")
     finally:
         connection.execute(f"DETACH {_PART}")
-    sync(partial)
-    partial.replace(target)
+    wanted = sums(connection, source, tables, district)
+    if _sums_of_file(connection, partial, tables) != wanted:
+        partial.unlink(missing_ok=True)
+        raise WarehouseUnusableError(
+            f"{target.stem}: its rows read otherwise from its own file than from where they were "
+            "copied, so it was not put in place and the old file is as it was; look after the "
+            "disk, then try again"
+        )
+    return partial
+
+
+def _sums_of_file(
+    connection: duckdb.DuckDBPyConnection, path: Path, tables: Columns
+) -> dict[str, tuple[int, int]]:
+    connection.execute(f"ATTACH {literal(str(path))} AS {_PART} (READ_ONLY)")
+    try:
+        held = tables_of(connection, _PART)
+        present = {one: columns for one, columns in tables.items() if one in held}
+        return sums(connection, _PART, present)
+    finally:
+        connection.execute(f"DETACH {_PART}")
 
 
 def _put_away(single: Path, backups: Path) -> None:

@@ -34,7 +34,7 @@ class Store:
         """
         self._data = data
         self._folder = data / WAREHOUSES
-        split_if_needed(data, self._folder, self.backups)
+        split_if_needed(data, self._folder, data / LEDGER, self.backups)
 
     @property
     def backups(self) -> Path:

@@ -1,12 +1,13 @@
 """Backups of many districts: taken, rehearsed, put back, and one of all from before 0.2."""
 
 import gzip
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from aeries_pipeline.stores.backup import BackupError, backups, inspect
+from aeries_pipeline.stores.backup import BackupError, backups, inspect, thin_out
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.restore_many import (
     newest_of,
@@ -133,3 +134,19 @@ def test_a_damaged_backup_is_not_put_back_and_a_damaged_warehouse_can_be(store: 
         with pytest.raises(BackupError, match="is not what its manifest says"):
             act(store, path)
     assert sums(store.path("eagle-usd")) == before
+
+
+def test_the_newest_stay_whatever_they_are_called(store: Store) -> None:
+    dict(take_backups(store, store.backups))
+    folder = store.backups / "eagle-usd"
+    newest = newest_of(store.backups, "eagle-usd")
+    # Copies from before an upgrade and from before a restore sort behind those of every day.
+    for day, name in enumerate(("before-split", "replaced-1", "replaced-2", "schema-4")):
+        old = folder / f"warehouse-{name}.duckdb"
+        old.write_bytes(newest.read_bytes())
+        os.utime(old, (day * 86400, day * 86400))
+    assert thin_out(store.backups, 2) == 4
+    assert sorted(folder.glob("*.duckdb")) == sorted([newest, folder / "warehouse-schema-1.duckdb"])
+    assert thin_out(store.backups, 2) == 0
+    assert newest_of(store.backups, "falcon-usd").exists()
+    assert [*store.backups.glob("ledger-*.duckdb")]

@@ -134,7 +134,11 @@ def _ask_changes(connection: duckdb.DuckDBPyConnection, _district: str) -> dict[
 _CHANGES = Question("changes of 0.2", _ask_changes)
 
 
-def read_changes(store: Store) -> tuple[dict[str, datetime | None], Mapping[str, str]]:
+Changes = tuple[Mapping[str, datetime | None], Mapping[str, str]]
+"""When each district last changed, and why a warehouse cannot be read, by district."""
+
+
+def read_changes(store: Store) -> Changes:
     """Return when each district that has a warehouse last changed, forgetting included.
 
     Returns:

@@ -36,7 +36,7 @@ from aeries_pipeline.analytics.publishing.copy import (
     settings_of,
     write_copy,
 )
-from aeries_pipeline.analytics.publishing.due import fingerprint, read_changes
+from aeries_pipeline.analytics.publishing.due import Changes, fingerprint, read_changes
 from aeries_pipeline.analytics.publishing.part import make_part, make_template, shape_of
 from aeries_pipeline.analytics.publishing.tables import PUBLISHED_COLUMNS, prepare
 from aeries_pipeline.districts.roster import Roster
@@ -123,25 +123,13 @@ def publish(
     """
     store = Store(settings.data)
     place = private_directory(settings.published)
-    if not store.districts() and read_copy(place).published_at is None:
-        raise NothingToPublishError(
-            f"there is no warehouse in {settings.data} yet; pull a district first"
-        )
-    changes = read_changes(store)
-    if not changes[0] and changes[1]:
-        why = "; ".join(changes[1].values())
-        raise NotPublishedError(f"no warehouse can be read, so there is nothing to publish: {why}")
-    if not changes[0] and read_copy(place).published_at is None:
-        raise NothingToPublishError(
-            "nothing was loaded yet, so there is nothing to publish; pull a district first "
-            "(aeries-pipeline status says what did not come)"
-        )
     began = time.monotonic()
     with ExitStack() as stack:
         stack.enter_context(FileLock(private_directory(settings.locks) / "publish.lock"))
         clear(place)
-        folder = stack.enter_context(scratch_folder(place))
         before = read_copy(place)
+        changes = _changes_of(store, before, settings.data)
+        folder = stack.enter_context(scratch_folder(place))
         row = _new_row(roster, moment or now(), run_id)
         with _saying_what_failed():
             made = _make(store, (place, folder), roster, (before, changes), row, whole=whole)
@@ -155,6 +143,28 @@ def publish(
     return Published(
         row, made.rows, place / DATABASE, place / PARQUET, made.plan.make, _charts(copy), made.left
     )
+
+
+def _changes_of(store: Store, before: Copy, data: Path) -> Changes:
+    """Return when each district last changed.
+
+    Raises:
+        NothingToPublishError: If there never was anything to tell of.
+        NotPublishedError: If no warehouse can be read.
+    """
+    is_first = before.published_at is None
+    if is_first and not store.districts():
+        raise NothingToPublishError(f"there is no warehouse in {data} yet; pull a district first")
+    changed, unusable = read_changes(store)
+    if unusable and not changed:
+        why = "; ".join(unusable.values())
+        raise NotPublishedError(f"no warehouse can be read, so there is nothing to publish: {why}")
+    if is_first and not changed:
+        raise NothingToPublishError(
+            "nothing was loaded yet, so there is nothing to publish; pull a district first "
+            "(aeries-pipeline status says what did not come)"
+        )
+    return changed, unusable
 
 
 def _new_row(roster: Roster, moment: datetime, run_id: str | None) -> dict[str, Any]:
@@ -194,7 +204,7 @@ def _make(
     store: Store,
     places: tuple[Path, Path],
     roster: Roster,
-    known: tuple[Copy, tuple[Mapping[str, datetime | None], Mapping[str, str]]],
+    known: tuple[Copy, Changes],
     row: dict[str, Any],
     *,
     whole: bool,

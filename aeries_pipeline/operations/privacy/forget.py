@@ -171,11 +171,11 @@ def _forget_district(
         )
     files = forget_folders(settings, wish.district)
     for place in {store.backups, roster.backups.place(store.backups)}:
-        files += _in_backups(place, wish.district, lambda path: erase_district(path, wish.district))
         own = place / wish.district
         if own.exists():
             files += sum(1 for one in own.rglob("*") if one.is_file())
             shutil.rmtree(own)
+        files += _in_backups(place, wish.district, lambda path: erase_district(path, wish.district))
     rows = 0
     if store.has(wish.district):
         with store.warehouse(wish.district).locked():

@@ -19,7 +19,7 @@ from aeries_pipeline.catalog.tables import quoted
 from aeries_pipeline.course_requests.inbox import FAILED, PROCESSED
 from aeries_pipeline.districts.configuration import RetentionSettings
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.backup import backups, by_owner, remove
+from aeries_pipeline.stores.backup import thin_out
 from aeries_pipeline.stores.connection import (
     CATALOG,
     Warehouse,
@@ -60,10 +60,7 @@ def prune(
     removed["landing"] = _landing(settings.landing, before(retention.landing_days))
     removed["deliveries"] = _deliveries(settings.out, before(retention.deliveries_days))
     removed["inbox"] = _inbox(settings.inbox, before(retention.inbox_days))
-    for kept in by_owner(backups(settings.backups)).values():
-        for old in kept[: -retention.backups_keep]:
-            remove(old)
-            removed["backups"] += 1
+    removed["backups"] = thin_out(settings.backups, retention.backups_keep)
     # Last, since a warehouse that cannot be written keeps nothing else from going.
     removed["quarantine"] = _quarantine(settings, before(retention.quarantine_days))
     return dict(removed)

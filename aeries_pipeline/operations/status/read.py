@@ -19,7 +19,7 @@ from aeries_pipeline.districts.window_pictures import coming_month, exceptions, 
 from aeries_pipeline.operations.status.nights import count_nights, picture
 from aeries_pipeline.stores.across import Question, ask_each
 from aeries_pipeline.stores.across import moment as as_moment
-from aeries_pipeline.stores.ledger import Partition, partitions
+from aeries_pipeline.stores.ledger import Partition, ask_partitions, partitions_of
 from aeries_pipeline.stores.store import Store
 
 
@@ -129,6 +129,7 @@ def _question(roster: Roster) -> Question:
             f"core.account_changes_now) - INTERVAL {_RECENT_DAYS} DAY GROUP BY ALL ORDER BY ALL"
         ).fetchall()
         return {
+            "partitions": ask_partitions(connection, district),
             "tried": tried,
             "holds": int(holds or 0),
             "active": int(active),
@@ -137,7 +138,7 @@ def _question(roster: Roster) -> Question:
             "nights": [list(row) for row in count_nights(connection, zones[district])],
         }
 
-    return Question("status of 0.2", ask, zones)
+    return Question("status of 0.2, with partitions", ask, zones)
 
 
 def read_status(store: Store, roster: Roster, moment: datetime) -> list[DistrictStatus]:
@@ -150,15 +151,12 @@ def read_status(store: Store, roster: Roster, moment: datetime) -> list[District
         roster: The districts.
         moment: The present, aware.
     """
-    known, unusable = partitions(store, (one.id for one in roster.districts))
     answers = ask_each(store, _question(roster), (one.id for one in roster.districts))
-    unusable = {**unusable, **answers.unusable}
     return [
         _status(
             one,
-            known.get(one.id, ()),
             answers.by_district.get(one.id, {}),
-            unusable.get(one.id, ""),
+            answers.unusable.get(one.id, ""),
             moment,
         )
         for one in roster.districts
@@ -166,13 +164,10 @@ def read_status(store: Store, roster: Roster, moment: datetime) -> list[District
 
 
 def _status(
-    district: District,
-    known: Sequence[Partition],
-    answer: Mapping[str, Any],
-    unusable: str,
-    moment: datetime,
+    district: District, answer: Mapping[str, Any], unusable: str, moment: datetime
 ) -> DistrictStatus:
     counts = (int(answer.get("holds", 0)), int(answer.get("active", 0)))
+    known = partitions_of(answer.get("partitions", ()))
     found = status_of(district, known, moment, counts)
     yesterday = moment.astimezone(UTC).replace(tzinfo=None) - timedelta(days=1)
     changed: Counter[str] = Counter()

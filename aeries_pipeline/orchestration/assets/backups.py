@@ -13,10 +13,10 @@ from aeries_pipeline.orchestration.assets.resources import AeriesResource
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores import backup
-from aeries_pipeline.stores.backup import BackupError, backups, by_owner, remove
+from aeries_pipeline.stores.backup import BackupError, thin_out
 from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
 from aeries_pipeline.stores.outcomes import now
-from aeries_pipeline.stores.restore_many import take_backups, without_recent
+from aeries_pipeline.stores.restore_many import take_backups, take_ledger, without_recent
 from aeries_pipeline.stores.store import Store
 
 BACKUPS = dg.AssetKey(["meta", "backups"])
@@ -61,9 +61,11 @@ def build_backups_asset(roster: Roster) -> dg.AssetsDefinition:
                     taken, size = taken + 1, size + made.bytes
             except (BackupError, WarehouseBusyError, WarehouseUnusableError) as error:
                 troubles.append(f"{district}: {error}")
-        for kept in by_owner(backups(folder)).values():
-            for old in kept[: -roster.retention.backups_keep]:
-                remove(old)
+        try:
+            take_ledger(store, folder)
+        except (BackupError, WarehouseBusyError, WarehouseUnusableError) as error:
+            troubles.append(str(error))
+        thin_out(folder, roster.retention.backups_keep)
         for trouble in troubles:
             context.log.error(trouble)
         return dg.MaterializeResult(
