@@ -74,8 +74,8 @@ def students_by_school(world: World) -> dict[int, tuple[int, int]]:
     """Count and hash of what Aeries said of each school's students."""
     rows = world.warehouse.rows(
         "SELECT key, count(*), sum(hash(s)::HUGEINT) FROM "
-        "(SELECT school AS key, COLUMNS(c -> NOT regexp_matches(c, '^[a-z_]')) FROM raw.students) s "
-        "GROUP BY 1"
+        "(SELECT school AS key, COLUMNS(c -> NOT regexp_matches(c, '^[a-z_]')) FROM raw.students)"
+        " s GROUP BY 1"
     )
     return {school: (count, content) for school, count, content in rows}
 
