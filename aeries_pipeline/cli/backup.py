@@ -11,7 +11,7 @@ from rich.table import Table
 
 from aeries_pipeline.cli.common import warn
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.backup import BackupError, backups, check_backup
+from aeries_pipeline.stores.backup import LEDGER_PREFIX, BackupError, backups, check_backup
 from aeries_pipeline.stores.deliveries import deliveries
 from aeries_pipeline.stores.restore_many import (
     Restored,
@@ -22,8 +22,6 @@ from aeries_pipeline.stores.restore_many import (
     taken_of,
 )
 from aeries_pipeline.stores.store import Store
-
-_OF_ALL = "(several)"
 
 
 def backup_now(
@@ -49,26 +47,29 @@ def backup_now(
 def list_backups(
     settings: Settings, districts: Sequence[str], folder: Path | None, console: Console
 ) -> None:
-    """Show the backups, each held against its manifest."""
+    """Show the backups, each held against its manifest, by the names that restore takes."""
     root = folder or settings.backups
-    table = Table()
-    for name in ("district", "backup", "taken, UTC", "MB", "schema", "rows"):
-        # A name that is cut off cannot be given to restore.
-        table.add_column(name, overflow="fold")
+    shown = 0
     for path in sorted(backups(root), key=lambda one: (one.parent == root, one)):
         owner = "" if path.parent == root else path.parent.name
         if districts and owner not in districts:
             continue
-        one = check_backup(path)
-        table.add_row(
-            owner or _OF_ALL,
-            path.name,
-            f"{one.taken_at:%Y-%m-%d %H:%M}",
-            f"{one.bytes / 1e6:.1f}",
-            str(one.schema_version),
-            f"{sum(one.tables.values()):,}",
+        shown += 1
+        try:
+            one = check_backup(path)
+        except BackupError as error:
+            warn(console, f"{path.relative_to(root)}: {error}")
+            continue
+        of = owner or ("ledger" if path.name.startswith(LEDGER_PREFIX) else "several districts")
+        console.print(
+            f"{path.relative_to(root)}: {of}, taken {one.taken_at:%Y-%m-%d %H:%M} UTC, "
+            f"{one.bytes / 1e6:.1f} MB, schema {one.schema_version}, "
+            f"{sum(one.tables.values()):,} rows",
+            soft_wrap=True,
         )
-    console.print(table)
+    if not shown:
+        of = f" of {', '.join(districts)}" if districts else ""
+        console.print(f"there is no backup{of} in {root}; aeries-pipeline backup takes one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Wish:
     """Which backups are put back.
 
     Attributes:
-        file: The backup; None for the newest of each district.
+        file: The backup, also from the folder of backups; None for the newest of each district.
         district: The district that is meant; all where empty.
         folder: Where the backups are; None for those of the data directory.
     """
@@ -89,15 +90,18 @@ class Wish:
 def restore_backup(settings: Settings, wish: Wish, console: Console) -> None:
     """Put backups back and say what to see to."""
     store = Store(settings.data)
+    names: list[str] = []
     for path, district in _meant(settings, wish):
         for one in restore_file(store, path, district):
+            names += [one.district] if one.district else []
             of = f"{one.district}: the warehouse" if one.district else "the ledger"
             console.print(f"{of} is as it was at {one.taken_at:%Y-%m-%d %H:%M} UTC", soft_wrap=True)
             if one.before is not None:
                 console.print(f"the file that was there until now: {one.before}", soft_wrap=True)
             if one.district:
                 _tell_exports(settings, one, console)
-    console.print("Next: aeries-pipeline sync DISTRICT, then aeries-pipeline publish")
+    steps = [f"aeries-pipeline sync {one}" for one in names]
+    console.print(f"Next: {', '.join([*steps, 'aeries-pipeline publish'])}", soft_wrap=True)
 
 
 def rehearse_backup(settings: Settings, wish: Wish, console: Console) -> None:
@@ -122,9 +126,10 @@ def rehearse_backup(settings: Settings, wish: Wish, console: Console) -> None:
 
 def _meant(settings: Settings, wish: Wish) -> list[tuple[Path, str]]:
     """Return the backups that are meant, each with its district."""
-    if wish.file is not None:
-        return [(wish.file, wish.district)]
     folder = wish.folder or settings.backups
+    if wish.file is not None:
+        # As --list shows it, or anywhere else.
+        return [(wish.file if wish.file.exists() else folder / wish.file, wish.district)]
     named = [wish.district] if wish.district else _backed_up(folder)
     if not named:
         raise BackupError(f"there is no backup in {folder}; aeries-pipeline backup takes one")

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from rich.console import Console
 
-from aeries_pipeline.analytics.publishing.copy import NOTE, read_copy
+from aeries_pipeline.analytics.publishing.copy import read_copy
 from aeries_pipeline.analytics.publishing.due import decide, fingerprint, read_state
 from aeries_pipeline.cli.accounts import QUIET
 from aeries_pipeline.cli.common import warn
@@ -15,6 +15,7 @@ from aeries_pipeline.cli.requests import failures
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.published import PUBLISHED
+from aeries_pipeline.orchestration.assets.resources import FULL_TAG
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import PUBLISH
 from aeries_pipeline.settings import Settings
@@ -30,11 +31,8 @@ def publish_copy(settings: Settings, console: Console, *, again: bool = False) -
         console: Where it is said.
         again: Whether every district is read anew.
     """
-    if again:
-        # Without the note beside it nothing of the last copy is kept.
-        (settings.published / NOTE).unlink(missing_ok=True)
     with open_instance(settings) as instance:
-        return run_publication(build_defs(settings), instance, console)
+        return run_publication(build_defs(settings), instance, console, again=again)
 
 
 def publish_if_due(
@@ -54,10 +52,19 @@ def publish_if_due(
     return run_publication(defs, instance, console)
 
 
-def run_publication(defs: dg.Definitions, instance: dg.DagsterInstance, console: Console) -> bool:
+def run_publication(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    console: Console,
+    *,
+    again: bool = False,
+) -> bool:
     """Run the publication in this process and print what became of it."""
     result = defs.resolve_job_def(PUBLISH).execute_in_process(
-        run_config=QUIET, instance=instance, raise_on_error=False
+        run_config=QUIET,
+        instance=instance,
+        raise_on_error=False,
+        tags={FULL_TAG: "publish --again"} if again else {},
     )
     for event in result.get_asset_materialization_events():
         one = event.step_materialization_data.materialization

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,19 +26,8 @@ from aeries_pipeline.stores.files import write_atomically
 from aeries_pipeline.stores.store import Store
 from aeries_pipeline.stores.union import MEMORY, in_one
 
-_CHANGES = {
-    duckdb.StatementType.INSERT,
-    duckdb.StatementType.UPDATE,
-    duckdb.StatementType.DELETE,
-    duckdb.StatementType.MERGE_INTO,
-    duckdb.StatementType.CREATE,
-    duckdb.StatementType.DROP,
-    duckdb.StatementType.ALTER,
-    duckdb.StatementType.TRANSACTION,
-    duckdb.StatementType.ATTACH,
-    duckdb.StatementType.DETACH,
-    duckdb.StatementType.VACUUM,
-}
+_EXPLAIN = re.compile(r"\s*explain(\s+analyze\b|\s*\([^)]*\))?", re.IGNORECASE)
+"""``EXPLAIN ANALYZE`` runs what comes behind it."""
 
 SHOWN = 200
 """Rows that a terminal shows where nothing else is asked for."""
@@ -106,16 +96,28 @@ def run_query(settings: Settings, query: Query, console: Console) -> None:
 
 
 def _check_reads(connection: duckdb.DuckDBPyConnection, text: str) -> None:
-    """Refuse what is no question; the database would say something else of a view.
+    """Refuse what is no question, such as one that writes a file or changes a setting.
 
     Raises:
-        BadQueryError: If a statement would change anything.
+        BadQueryError: If a statement is anything else, or there is none.
     """
-    for one in connection.extract_statements(text):
-        if one.type in _CHANGES:
+    found = connection.extract_statements(text)
+    if not found:
+        raise BadQueryError(
+            "there is no query; give one such as: SELECT count(*) FROM raw.students"
+        )
+    for one in found:
+        is_explained = one.type == duckdb.StatementType.EXPLAIN
+        if is_explained and (begin := _EXPLAIN.match(one.query)):
+            _check_reads(connection, one.query[begin.end() :])
+            continue
+        # What the database derives from a PIVOT has no words of its own.
+        is_derived = one.type == duckdb.StatementType.CREATE and not one.query
+        if one.type != duckdb.StatementType.SELECT and not is_derived:
             raise BadQueryError(
-                f"{one.type.name.replace('_', ' ')} changes something, and this command is "
-                "read-only"
+                f"{one.type.name.replace('_', ' ')} is no question, and this command is read-only; "
+                "it takes SELECT, FROM, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN; --output FILE writes "
+                "the answer to a file"
             )
 
 
@@ -146,6 +148,12 @@ def _connection(
         path = settings.published / (
             f"{DISTRICTS}/{district}.duckdb" if district else "aeries.duckdb"
         )
+        if not path.exists() and district:
+            raise WarehouseUnusableError(
+                f"{district}: the analysts' copy has no file of this district; it is not in the "
+                "roster, its analysts setting allows nothing, it has not been published yet, or "
+                "it is spelt otherwise (aeries-pipeline roster show)"
+            )
         if not path.exists():
             raise WarehouseUnusableError(
                 f"there is no copy for analysts at {path} yet; run: aeries-pipeline publish"

@@ -46,7 +46,9 @@ def restore(
     from aeries_pipeline.cli.backup import Wish, rehearse_backup, restore_backup
 
     if (file is None) == (not newest):
-        raise click.UsageError("name a backup FILE, or give --newest")
+        raise click.UsageError(
+            "name a backup FILE, as backup --list shows it, or give --newest; not both"
+        )
     act = rehearse_backup if rehearses else restore_backup
     act(load_settings(), Wish(file, district, folder), console)
 

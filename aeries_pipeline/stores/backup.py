@@ -217,7 +217,9 @@ def restore(warehouse: Warehouse, path: Path, *, moment: datetime | None = None)
     return put_in_place(warehouse, path, moment or now())
 
 
-def put_in_place(warehouse: Warehouse, path: Path, moment: datetime) -> Path | None:
+def put_in_place(
+    warehouse: Warehouse, path: Path, moment: datetime, *, prefix: str = PREFIX
+) -> Path | None:
     """Let a file that was looked at take the place of a warehouse, see :func:`restore`."""
     place = private_directory(warehouse.path.parent)
     incoming = place / f".{warehouse.path.name}.incoming"
@@ -227,7 +229,7 @@ def put_in_place(warehouse: Warehouse, path: Path, moment: datetime) -> Path | N
         before = None
         if warehouse.path.exists():
             folder = private_directory(warehouse.backups)
-            before = folder / f"{PREFIX}replaced-{moment:%Y%m%dT%H%M%SZ}.duckdb"
+            before = folder / f"{prefix}replaced-{moment:%Y%m%dT%H%M%SZ}.duckdb"
             warehouse.path.replace(before)
         # What was not checkpointed belongs to the file that it stands beside.
         log = warehouse.path.with_name(warehouse.path.name + ".wal")

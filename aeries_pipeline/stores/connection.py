@@ -46,17 +46,13 @@ SCHEMAS = ("raw", "quarantine", "core", "meta", "analytics")
 _LOOK = "see docs/operating.md"
 _REMEDIES = {
     Trouble.HELD: "close it there and try again; analysts should open the published copy",
-    Trouble.DAMAGED: "nothing is read from it or written to it until a backup takes its place: "
-    "aeries-pipeline backup --list, then restore FILE, then sync each district; "
-    "see docs/operating.md",
     Trouble.FULL: "free some disk space",
     Trouble.REFUSED: "run this as the account that owns the data directory",
     Trouble.MEMORY: "give it more memory (AERIES_DUCKDB_MEMORY, or the container's limit)",
 }
 
 
-_LOCK, _DOOR = ".lock", ".wanted.lock"
-"""Endings of the lock itself, and of that which is held by whoever waits for it."""
+_LOCK, _DOOR = ".lock", ".wanted.lock"  # the second is held by whoever waits for the first
 
 
 class WarehouseBusyError(RuntimeError):
@@ -77,15 +73,21 @@ class Warehouse:
     Args:
         path: The file; made with its directory on first use.
         wait_seconds: How long to queue for the lock.
-        backups: Where a copy is put before an upgrade; a folder beside the file
-            where None.
+        backups: Where a copy is put before an upgrade; beside the file where None.
+        way_back: What to do where the file is damaged, for messages.
     """
 
     def __init__(
-        self, path: Path, *, wait_seconds: float = 300.0, backups: Path | None = None
+        self,
+        path: Path,
+        *,
+        wait_seconds: float = 300.0,
+        backups: Path | None = None,
+        way_back: str = _LOOK,
     ) -> None:
         """Remember where it is; nothing is opened yet."""
         self.path = path
+        self._way_back = way_back
         self.backups = backups or path.parent / "backups"
         self._wait = wait_seconds
         self._memory: duckdb.DuckDBPyConnection | None = None
@@ -269,14 +271,18 @@ class Warehouse:
             raise WarehouseUnusableError(
                 f"the warehouse {self.path.name} could not be written to the end ({found.cause}); "
                 "what was committed is in its log and is taken up at the next opening; "
-                f"{_REMEDIES.get(found.trouble, _LOOK)}, then do again what was under way"
+                f"{self._remedy(found)}, then do again what was under way"
             ) from None
 
     def _unusable(self, found: Diagnosis) -> WarehouseUnusableError:
-        remedy = _REMEDIES.get(found.trouble, _LOOK)
         return WarehouseUnusableError(
-            f"the warehouse {self.path.name} cannot be used: {found.cause}; {remedy}"
+            f"the warehouse {self.path.name} cannot be used: {found.cause}; {self._remedy(found)}"
         )
+
+    def _remedy(self, found: Diagnosis) -> str:
+        if found.trouble is Trouble.DAMAGED:
+            return self._way_back
+        return _REMEDIES.get(found.trouble, _LOOK)
 
     def _let_go(self) -> None:
         """Close the DuckDB that is kept, in which the file may still be attached."""

@@ -175,7 +175,8 @@ def restore_file(store: Store, path: Path, district: str = "") -> list[Restored]
     """
     if path.name.startswith(LEDGER_PREFIX):
         taken_at = check_backup(path).taken_at
-        return [Restored("", taken_at, put_in_place(store.ledger, path, now()))]
+        before = put_in_place(store.ledger, path, now(), prefix=LEDGER_PREFIX)
+        return [Restored("", taken_at, before)]
     with _parts(store, path, district) as (taken_at, parts):
         moment = now()
         return [

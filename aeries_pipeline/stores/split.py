@@ -31,7 +31,7 @@ from aeries_pipeline.stores.outcomes import now
 SINGLE = "warehouse.duckdb"
 """The one file of earlier releases, in the data directory."""
 
-OF_THE_INSTALLATION = {("meta", "published"), ("meta", "forgotten")}
+OF_THE_INSTALLATION = {("meta", "published"), ("meta", "forgotten"), ("meta", "answers")}
 """Tables that are no district's; they go to the ledger."""
 
 _PART = "part"
@@ -53,7 +53,13 @@ def split_if_needed(data: Path, folder: Path, ledger: Path, backups: Path) -> No
     single = data / SINGLE
     if not single.exists():
         return
-    old = Warehouse(single, backups=backups)
+    old = Warehouse(
+        single,
+        backups=backups,
+        way_back="it is of an earlier release and is not split into one file for each district; "
+        "move it out of the data directory, then put its newest backup back (aeries-pipeline "
+        "backup --list, then aeries-pipeline restore FILE)",
+    )
     with old.locked():
         if not single.exists():
             # Another process has done it meanwhile.

@@ -61,7 +61,13 @@ class Store:
 
     def warehouse(self, district: str) -> Warehouse:
         """Return a district's warehouse; its file is made at the first opening."""
-        return Warehouse(self.path(district), backups=self.backups / district)
+        return Warehouse(
+            self.path(district),
+            backups=self.backups / district,
+            way_back="nothing is read from it or written to it until a backup takes its place: "
+            f"aeries-pipeline restore --newest --district {district}, then aeries-pipeline sync "
+            f"{district}; where there is no backup, see docs/operating.md",
+        )
 
     def warehouses(self, districts: Iterable[str] | None = None) -> Iterator[tuple[str, Warehouse]]:
         """Yield each of the districts that has a warehouse, with it."""
@@ -72,7 +78,13 @@ class Store:
     @property
     def ledger(self) -> Warehouse:
         """The installation's own records."""
-        return Warehouse(self._data / LEDGER, backups=self.backups)
+        return Warehouse(
+            self._data / LEDGER,
+            backups=self.backups,
+            way_back="put its newest backup back (aeries-pipeline backup --list, then "
+            "aeries-pipeline restore ledger-...), or move it out of the data directory: it is made "
+            "anew and lacks the record of earlier publications and forgettings",
+        )
 
     def remove(self, district: str) -> None:
         """Delete a district's warehouse; nothing of it stays."""

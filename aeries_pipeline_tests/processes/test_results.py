@@ -154,3 +154,30 @@ def test_answers_suit_the_terminal_the_next_program_and_a_file(
         assert refused.exit_code == 2
         assert says in refused.stderr
         assert "Traceback" not in refused.output
+
+
+def test_a_query_asks_and_does_nothing_else(world: World, tmp_path: Path) -> None:
+    assert call(world, "sync", "eagle-usd", "--school", "994").exit_code == 0
+    file = tmp_path / "out.csv"
+    copy = f"COPY raw.students TO '{file}'"
+    for query in (
+        copy, f"SELECT 1; {copy}", f"EXPLAIN ANALYZE {copy}", f"explain (analyze) {copy}",
+        f"/* EXPLAIN */ explain analyze {copy}", f"EXPORT DATABASE '{tmp_path / 'all'}'",
+        "SET threads = 1", "INSTALL httpfs", "PRAGMA threads = 1", "USE memory", "CHECKPOINT",
+        "CREATE TEMP TABLE t (a INTEGER)", "DELETE FROM raw.students", "", " ; ", "/* nothing */",
+    ):  # fmt: skip
+        done = call(world, "sql", query)
+        assert done.exit_code == 2, (query, done.output)
+        assert "Traceback" not in done.output
+        assert ("is no question" in done.output) or ("there is no query" in done.output), query
+    assert [one.name for one in tmp_path.rglob("*") if one.name in {"out.csv", "all"}] == []
+    for query in (
+        "FROM meta.pulls", "VALUES (1)", "SHOW TABLES", "DESCRIBE raw.students",
+        "SUMMARIZE meta.pulls", "EXPLAIN SELECT 1", "EXPLAIN ANALYZE SELECT 1", "SELECT 1; SELECT 2",
+        "PIVOT (SELECT resource, rows FROM meta.pulls) ON resource USING sum(rows)",
+    ):  # fmt: skip
+        done = call(world, "sql", query)
+        assert done.exit_code == 0, (query, done.output)
+    nobody = call(world, "sql", "--published", "--district", "nobody", "SELECT 1")
+    assert nobody.exit_code == 1
+    assert "nobody: the analysts' copy has no file of this district" in nobody.output

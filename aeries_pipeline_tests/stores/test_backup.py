@@ -77,13 +77,26 @@ def test_the_commands_back_up_list_and_restore(world: World) -> None:
     assert nothing.exit_code == 1
     assert "nothing to back up" in nothing.output
     pull_all(world)
+    world.store.ledger.rows("SELECT 1")
     taken = call(world, "backup")
     assert taken.exit_code == 0
     assert "read from end to end" in taken.output
     path = newest_of(world.settings.backups, "eagle-usd")
     shown = call(world, "backup", "--list").output
     assert "eagle-usd" in shown
-    assert path.name in shown
+    assert f"eagle-usd/{path.name}: eagle-usd, taken " in shown
+    (ledger,) = world.settings.backups.glob("ledger-*.duckdb")
+    assert f"{ledger.name}: ledger, taken " in shown
+    assert (
+        "there is no backup of falcon-usd" in call(world, "backup", "--list", "falcon-usd").output
+    )
+    damaged = path.with_name("warehouse-replaced-20260101T000000Z.duckdb")
+    damaged.write_bytes(b"x" * 8192)
+    listed = call(world, "backup", "--list")
+    assert listed.exit_code == 0, listed.output
+    assert f"eagle-usd/{damaged.name}: {damaged.name} cannot be read as a database" in listed.output
+    assert f"eagle-usd/{path.name}: eagle-usd, taken " in listed.output
+    damaged.unlink()
     assert call(world, "backup", "falcon-usd").exit_code == 1
     assert call(world, "backup", "eagle-usd", "--to", "elsewhere").exit_code == 0
     assert newest_of(Path("elsewhere"), "eagle-usd").exists()
@@ -97,9 +110,10 @@ def test_the_commands_back_up_list_and_restore(world: World) -> None:
     export = world.settings.out / "eagle-usd" / "sss" / "994" / "29990101T000000Z"
     export.mkdir(parents=True)
     (export / "manifest.json").write_text("{}", encoding="utf-8")
-    back = call(world, "restore", str(path))
+    back = call(world, "restore", f"eagle-usd/{path.name}")
     assert back.exit_code == 0, back.output
     assert "eagle-usd: the warehouse is as it was" in back.output
+    assert "Next: aeries-pipeline sync eagle-usd, aeries-pipeline publish" in back.output
     assert world.warehouse.rows("SELECT count(*) > 0 FROM raw.students") == [(True,)]
     assert "eagle-usd, school 994: 1 exports of course requests are newer" in back.output
     assert call(world, "restore", "lost.duckdb").exit_code == 1
@@ -228,3 +242,33 @@ def test_a_damaged_file_is_a_sentence(world: World) -> None:
     world.warehouse.path.write_bytes(content)
     with pytest.raises(WarehouseUnusableError, match="it is damaged"):
         world.warehouse.rows("SELECT 1")
+
+
+def test_each_damaged_file_names_its_own_way_back(world: World) -> None:
+    pull_all(world)
+    world.store.ledger.rows("SELECT 1")
+    assert call(world, "backup").exit_code == 0
+    store = world.store
+    # A warehouse of release 0.1 that is damaged is not split, and does not stand in the way.
+    single = world.settings.data / "warehouse.duckdb"
+    single.write_bytes(b"x" * 8192)
+    for command in (["status"], ["restore", "--newest"]):
+        told = call(world, *command)
+        assert told.exit_code == 1, told.output
+        assert "move it out of the data directory, then put its newest backup back" in told.output
+    single.unlink()
+    for path, remedy in (
+        (store.path("eagle-usd"), "aeries-pipeline restore --newest --district eagle-usd"),
+        (store.ledger.path, "aeries-pipeline restore ledger-..."),
+    ):
+        whole = path.read_bytes()
+        path.write_bytes(b"x" * 8192)
+        owner = store.ledger if path == store.ledger.path else store.warehouse("eagle-usd")
+        with pytest.raises(WarehouseUnusableError) as caught:
+            owner.rows("SELECT 1")
+        assert remedy in str(caught.value)
+        path.write_bytes(whole)
+    store.path("eagle-usd").write_bytes(b"x" * 8192)
+    assert "0 %" in call(world, "status").output
+    assert call(world, "restore", "--newest", "--district", "eagle-usd").exit_code == 0
+    assert call(world, "sql", "SELECT 1").exit_code == 0

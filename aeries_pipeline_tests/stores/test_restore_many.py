@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from aeries_pipeline.stores.across import Question, ask_each
 from aeries_pipeline.stores.backup import BackupError, backups, inspect, thin_out
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.restore_many import (
@@ -150,3 +151,20 @@ def test_the_newest_stay_whatever_they_are_called(store: Store) -> None:
     assert thin_out(store.backups, 2) == 0
     assert newest_of(store.backups, "falcon-usd").exists()
     assert [*store.backups.glob("ledger-*.duckdb")]
+
+
+def test_the_ledger_that_was_replaced_is_a_ledger_and_no_warehouse(store: Store) -> None:
+    ask_each(store, Question("x", lambda _connection, name: name))
+    (made,) = [one for name, one in take_backups(store, store.backups) if not name]
+    (back,) = restore_file(store, made.path)
+    assert back.before is not None
+    assert back.before.name.startswith("ledger-replaced-")
+    held = {name: sums(store.path(name)) for name in NAMES}
+    assert [one.district for one in restore_file(store, back.before)] == [""]
+    assert {name: sums(store.path(name)) for name in NAMES} == held
+    # Whatever it is called, a ledger is nobody's warehouse, although it has answers of each.
+    astray = made.path.with_name("warehouse-astray.duckdb")
+    astray.write_bytes(made.path.read_bytes())
+    with pytest.raises(BackupError, match="holds rows of no district"):
+        restore_file(store, astray)
+    assert {name: sums(store.path(name)) for name in NAMES} == held

@@ -100,6 +100,7 @@ def publish(
     run_id: str | None = None,
     versions: int = 2,
     whole: bool = False,
+    again: bool = False,
 ) -> Published:
     """Publish what the warehouses hold now.
 
@@ -115,6 +116,7 @@ def publish(
         versions: How many Parquet folders stay, the new one included.
         whole: Whether the database is put together anew whatever has changed, so
             that nothing of what is gone stays in its pages.
+        again: Whether every district is read anew, changed or not.
 
     Raises:
         NothingToPublishError: If nothing was ever loaded.
@@ -124,6 +126,7 @@ def publish(
     store = Store(settings.data)
     place = private_directory(settings.published)
     began = time.monotonic()
+    force = _Force(whole or again, again)
     with ExitStack() as stack:
         stack.enter_context(FileLock(private_directory(settings.locks) / "publish.lock"))
         clear(place)
@@ -132,7 +135,7 @@ def publish(
         folder = stack.enter_context(scratch_folder(place))
         row = _new_row(roster, moment or now(), run_id)
         with _saying_what_failed():
-            made = _make(store, (place, folder), roster, (before, changes), row, whole=whole)
+            made = _make(store, (place, folder), roster, (before, changes), row, force)
             linked = _linked(place)
             _put_in_place(folder, place, str(row["publication_id"]), roster)
             # What analysts may no longer see stays in no older folder either.
@@ -181,6 +184,14 @@ def _new_row(roster: Roster, moment: datetime, run_id: str | None) -> dict[str, 
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Force:
+    """What is made anew whatever has changed: the database, and the parts of all districts."""
+
+    database: bool
+    parts: bool
+
+
 @dataclass(slots=True)
 class _Made:
     """What was made in the hidden folder.
@@ -206,8 +217,7 @@ def _make(
     roster: Roster,
     known: tuple[Copy, Changes],
     row: dict[str, Any],
-    *,
-    whole: bool,
+    force: _Force,
 ) -> _Made:
     """Make the parts of the districts that changed, the database, and the Parquet files."""
     (place, folder), (before, (changed, unusable)) = places, known
@@ -215,12 +225,15 @@ def _make(
     constant = make_template(template)
     shape = shape_of()
     wanted = {one.id: one for one in roster.districts if store.has(one.id)}
+    sound = _sound(place, before, shape)
     plan = plan_of(
         before,
         {name: settings_of(one) for name, one in wanted.items()},
         changed,
-        is_intact=not whole and before.shape == shape and is_as_put(place / DATABASE, before.mark),
-        sound=_sound(place, before, shape),
+        is_intact=not force.database
+        and before.shape == shape
+        and is_as_put(place / DATABASE, before.mark),
+        sound=frozenset() if force.parts else sound,
     )
     held = {one: before.districts[one] for one in plan.keep}
     left = {name: why for name, why in unusable.items() if name in held}
@@ -237,9 +250,7 @@ def _make(
             raise
         except (WarehouseBusyError, WarehouseUnusableError) as error:
             left[name] = f"{name}: {error}"
-            if name in before.districts and before.districts[name].settings == settings_of(
-                wanted[name]
-            ):
+            if name in sound and before.districts[name].settings == settings_of(wanted[name]):
                 # Old rows are better than none; what may no longer be seen is not.
                 held[name] = before.districts[name]
                 parts[name] = place / DISTRICTS / f"{name}.duckdb"

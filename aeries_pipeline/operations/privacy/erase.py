@@ -14,12 +14,11 @@ from pathlib import Path
 import duckdb
 
 from aeries_pipeline.catalog.tables import literal, quoted
-from aeries_pipeline.operations.privacy.person import Person
+from aeries_pipeline.operations.privacy.person import STUDENT_KEYS, Person
 from aeries_pipeline.stores.connection import tables_of
 from aeries_pipeline.stores.diagnose import Trouble, diagnose
 from aeries_pipeline.stores.memory import open_beside
 
-STUDENT_KEYS = ("student_id", "StudentID")
 OTHER_KEYS = ("related_student_id", "OldStudentID")
 """Columns that point from another student's row to this one."""
 

@@ -49,6 +49,12 @@ def forget_folders(settings: Settings, district: str) -> int:
     return files
 
 
+def is_in_landing(settings: Settings, person: Person) -> bool:
+    """Tell whether an answer as received names the student by the id, as a refused one may."""
+    pattern = re.compile(rf'"StudentID"\s*:\s*"?{person.student}\b')
+    return any(pattern.search(text_of(path)) for path in _files(settings.landing / person.district))
+
+
 def waiting_for(settings: Settings, person: Person) -> list[Path]:
     """Return files in the inbox that were not taken yet and are about the student."""
     place = settings.inbox / person.district / "course_requests"

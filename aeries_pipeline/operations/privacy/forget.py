@@ -15,14 +15,30 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from aeries_pipeline.accounts import tables as accounts
-from aeries_pipeline.analytics.publishing.publish import NothingToPublishError, publish
+from aeries_pipeline.analytics.publishing.publish import (
+    DISTRICTS,
+    NothingToPublishError,
+    publish,
+)
 from aeries_pipeline.course_requests import tables as requests
 from aeries_pipeline.districts.roster import Roster
 from aeries_pipeline.ingest.session import take_district
-from aeries_pipeline.operations.privacy.erase import count_district, erase_district, erase_student
-from aeries_pipeline.operations.privacy.folders import forget_folders, forget_in_files, waiting_for
-from aeries_pipeline.operations.privacy.person import Person, find_person
+from aeries_pipeline.operations.privacy.erase import (
+    count_district,
+    erase_district,
+    erase_student,
+    looking_at,
+)
+from aeries_pipeline.operations.privacy.folders import (
+    forget_folders,
+    forget_in_files,
+    is_in_landing,
+    waiting_for,
+)
+from aeries_pipeline.operations.privacy.person import Person, find_person, is_known
 from aeries_pipeline.operations.privacy.search import Found, search_district, search_student
 from aeries_pipeline.operations.privacy.tables import FORGOTTEN_COLUMNS, prepare
 from aeries_pipeline.settings import Settings
@@ -128,9 +144,10 @@ def _forget_student(
     warehouse = store.warehouse(wish.district)
     with warehouse.open() as connection:
         person = find_person(connection, wish.district, wish.student)
-    _check_student(settings, wish, person)
-    files = forget_in_files(settings, person)
     places = {store.backups, roster.backups.place(store.backups)}
+    _check_student(settings, wish, person)
+    _check_is_known(settings, store, person, places)
+    files = forget_in_files(settings, person)
     for place in places:
         files += _in_backups(place, wish.district, lambda path: erase_student(path, person))
     rows = _rewrite(warehouse, lambda path: erase_student(path, person))
@@ -157,6 +174,29 @@ def _check_student(settings: Settings, wish: Wish, person: Person) -> None:
             f"{wish.district}: {len(waiting)} files in the inbox are about this student and were "
             "not taken yet; take them (aeries-pipeline requests export) or remove them, then give "
             "the command again"
+        )
+
+
+def _check_is_known(settings: Settings, store: Store, person: Person, places: set[Path]) -> None:
+    """Refuse an id that nobody has: as a number it may stand in rows and lines of others."""
+    district = person.district
+    files = [
+        store.path(district),
+        settings.published / DISTRICTS / f"{district}.duckdb",
+        *(one for place in places for one in _of_district(place, district)),
+    ]
+    for path in files:
+        # A damaged file is named when it is to be written.
+        with suppress(duckdb.Error):
+            if path.exists():
+                with looking_at(path) as connection:
+                    if is_known(connection, "old", (district, person.student)):
+                        return
+    if not is_in_landing(settings, person):
+        raise NotForgottenError(
+            f"{district}: no student has or had this StudentID in its warehouse, its backups, the "
+            "published copy or its answers as received, so nothing was changed; see that it is "
+            "Aeries' StudentID, and not the number that a school gives"
         )
 
 
@@ -191,11 +231,15 @@ def _forget_district(
 def _in_backups(place: Path, district: str, erase: Callable[[Path], int]) -> int:
     """Take somebody out of the district's own backups, and of those that are of several."""
     changed = 0
-    for path in backups(place):
-        if path.parent in {place, place / district} and erase(path):
-            rewrite_manifest(path)
-            changed += 1
+    for path in _of_district(place, district):
+        changed += erase(path) > 0
+        # The file was written anew even where no row of it went.
+        rewrite_manifest(path)
     return changed
+
+
+def _of_district(place: Path, district: str) -> list[Path]:
+    return [one for one in backups(place) if one.parent in {place, place / district}]
 
 
 def _rewrite(warehouse: Warehouse, erase: Callable[[Path], int]) -> int:

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from aeries_pipeline.stores.connection import CATALOG, table_exists
+from aeries_pipeline.catalog.tables import literal, quoted
+from aeries_pipeline.stores.connection import CATALOG, table_exists, tables_of
+
+STUDENT_KEYS = ("student_id", "StudentID")
+"""Columns that say of whom a row is."""
 
 _LEAST = 6
 """A shorter value says too little to search for."""
@@ -149,6 +153,34 @@ def _is_shared(
             ).fetchone()
             if other is not None:
                 return True
+    return False
+
+
+def is_known(connection: duckdb.DuckDBPyConnection, catalog: str, wish: tuple[str, int]) -> bool:
+    """Tell whether a database has a row of a student, by the columns that hold a StudentID.
+
+    A number that no student has may stand elsewhere, as the code of a school does.
+
+    Args:
+        connection: Has the database attached.
+        catalog: Under this name.
+        wish: District id and StudentID.
+    """
+    district, student = wish
+    for (schema, table), columns in tables_of(connection, catalog).items():
+        tests = [f"{quoted(one)} = {student}" for one in STUDENT_KEYS if one in columns]
+        if "stated_student" in columns:
+            tests.append(f"TRY_CAST(trim(stated_student) AS BIGINT) = {student}")
+        if schema == "quarantine" and "record" in columns:
+            tests.append(f"json_extract_string(record, '$.StudentID') = '{student}'")
+        if not tests:
+            continue
+        own = f"district = {literal(district)} AND " if "district" in columns else ""
+        name = f"{catalog}.{schema}.{quoted(table)}"
+        if connection.execute(
+            f"SELECT 1 FROM {name} WHERE {own}({' OR '.join(tests)}) LIMIT 1"
+        ).fetchone():
+            return True
     return False
 
 

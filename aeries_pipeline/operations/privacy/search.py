@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 
 from aeries_pipeline.catalog.tables import literal, quoted
-from aeries_pipeline.operations.privacy.erase import OTHER_KEYS, STUDENT_KEYS, looking_at
+from aeries_pipeline.operations.privacy.erase import OTHER_KEYS, looking_at
 from aeries_pipeline.operations.privacy.folders import text_of
-from aeries_pipeline.operations.privacy.person import Person
+from aeries_pipeline.operations.privacy.person import STUDENT_KEYS, Person
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import tables_of
 from aeries_pipeline.stores.memory import open_beside
@@ -46,7 +46,10 @@ def search_student(settings: Settings, person: Person) -> Found:
         files += 1
         where = str(path.relative_to(settings.data))
         if path.suffix == ".duckdb":
-            places += [f"{where}: {one}" for one in _in_database(path, person)]
+            try:
+                places += [f"{where}: {one}" for one in _in_database(path, person)]
+            except duckdb.Error:
+                places += _unread(where, person.district)
         elif path.suffix == ".parquet":
             if _in_parquet(path, person):
                 places.append(where)
@@ -67,19 +70,37 @@ def search_district(settings: Settings, district: str) -> Found:
         files += 1
         where = path.relative_to(settings.data)
         if path.suffix == ".duckdb":
-            with looking_at(path) as connection:
-                for (schema, table), columns in tables_of(connection, "old").items():
-                    if "district" not in columns or (schema, table) == ("meta", "forgotten"):
-                        continue
-                    found = connection.execute(
-                        f"SELECT 1 FROM old.{schema}.{quoted(table)} WHERE district = ? LIMIT 1",
-                        [district],
-                    ).fetchone()
-                    if found:
-                        places.append(f"{where}: {schema}.{table}")
+            try:
+                places += [f"{where}: {one}" for one in _with_rows_of(path, district)]
+            except duckdb.Error:
+                places += _unread(str(where), district)
         if district in {*where.parts, path.name.partition(".")[0]}:
             places.append(str(where))
     return Found(files, tuple(places))
+
+
+def _unread(where: str, district: str) -> list[str]:
+    """Return what to say of a database that cannot be read: nothing where it is another's."""
+    match Path(where).parts:
+        case ("backups", folder, _) if folder != district:
+            return []
+        case ("warehouses", name) | ("published", "districts", name) if (
+            name != f"{district}.duckdb"
+        ):
+            return []
+    return [f"{where}: it cannot be read; delete it, then run the same command again"]
+
+
+def _with_rows_of(path: Path, district: str) -> Iterator[str]:
+    with looking_at(path) as connection:
+        for (schema, table), columns in tables_of(connection, "old").items():
+            if "district" not in columns or (schema, table) == ("meta", "forgotten"):
+                continue
+            found = connection.execute(
+                f"SELECT 1 FROM old.{schema}.{quoted(table)} WHERE district = ? LIMIT 1", [district]
+            ).fetchone()
+            if found:
+                yield f"{schema}.{table}"
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -31,6 +31,8 @@ def health_of(status: DistrictStatus) -> Health:
     """Return number and sentence for one district."""
     if not status.partitions:
         return Health(0, "nothing is pulled of this district")
+    if any(one.resource == "warehouse" for one in status.troubles):
+        return Health(0, "its warehouse cannot be used")
     missing = status.missing
     percent = 100 * (status.partitions - missing) // status.partitions
     bounds = [

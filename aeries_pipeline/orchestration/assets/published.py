@@ -29,7 +29,7 @@ from aeries_pipeline.ingest.checks import Answer
 from aeries_pipeline.orchestration.assets.checks import check_result
 from aeries_pipeline.orchestration.assets.describe import OWNER, key_of_table, lineage_of
 from aeries_pipeline.orchestration.assets.links import bars, links
-from aeries_pipeline.orchestration.assets.resources import AeriesResource
+from aeries_pipeline.orchestration.assets.resources import FULL_TAG, AeriesResource
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import (
@@ -82,7 +82,12 @@ def build_published_asset() -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult]:
         roster = load_roster(aeries.settings.roster)
         try:
-            done = publish(aeries.settings, roster, run_id=context.run.run_id)
+            done = publish(
+                aeries.settings,
+                roster,
+                run_id=context.run.run_id,
+                again=FULL_TAG in context.run.tags,
+            )
             verdict = freshness(aeries.settings, roster, now(), done.left)
         except (
             NothingToPublishError,

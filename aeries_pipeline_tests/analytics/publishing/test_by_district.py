@@ -162,6 +162,13 @@ def test_a_warehouse_that_cannot_be_read_keeps_nobody_elses_rows_back(county: Wo
     assert "falcon-usd.duckdb cannot be used" in done.left["falcon-usd"]
     counts = dict(rows(done.database, "SELECT district, count(*) FROM raw.students GROUP BY 1"))
     assert counts["falcon-usd"] == counts["eagle-usd"] + 1 == counts["heron-jusd"] + 1
+    # Reading every district anew takes nothing out of the copy that cannot be read.
+    forced = publish(county.settings, roster(county), again=True)
+    assert [*forced.left] == ["falcon-usd"]
+    assert set(forced.read) == set(NAMES)
+    assert dict(
+        rows(forced.database, "SELECT district, count(*) FROM raw.students GROUP BY 1")
+    ) == (counts)
     county.store.path("falcon-usd").write_bytes(whole)
     again = publish(county.settings, roster(county))
     assert again.read == ("falcon-usd",)

@@ -312,3 +312,73 @@ def test_a_district_is_gone_and_the_others_stay(lived_in: World) -> None:
 def test_nothing_is_forgotten_of_nothing(world: World) -> None:
     with pytest.raises(NotForgottenError, match="there is no warehouse"):
         forget(world.settings, load_roster(world.settings.roster), Wish("eagle-usd", "x", "y", 1))
+
+
+def test_a_number_that_no_student_has_changes_nothing(lived_in: World) -> None:
+    world = lived_in
+    files = {
+        one: one.read_bytes()
+        for place in ("landing", "out", "inbox", "backups", "warehouses")
+        for one in (world.settings.data / place).rglob("*")
+        if one.is_file()
+    }
+    # The code of a school stands in every page and line.
+    for number in (994, 999_999_999):
+        done = call(world, "forget", "eagle-usd", "--student", str(number), "--yes",
+                    "--reason", "mistyped")  # fmt: skip
+        assert done.exit_code == 1, done.output
+        assert "no student has or had this StudentID" in done.output
+        assert str(number) not in done.output
+    assert {one: one.read_bytes() for one in files} == files
+
+
+def test_a_student_of_a_refused_answer_alone_is_forgotten(lived_in: World) -> None:
+    world = lived_in
+    page = world.settings.landing / "eagle-usd" / "994" / "students" / "refused.json"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text('[{"SchoolCode": 994, "StudentID": 777000777}]', encoding="utf-8")
+    done = call(world, "forget", "eagle-usd", "--student", "777000777", "--yes",
+                "--reason", "asked for by the district")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert not page.exists()
+
+
+def test_a_damaged_file_of_another_district_stops_no_forgetting(lived_in: World) -> None:
+    world = lived_in
+    copy_district(world.store, "eagle-usd", "falcon-usd")
+    student = somebody(world).id
+    leave(world, student)
+    theirs = world.store.backups / "falcon-usd" / "warehouse-replaced-20260101T000000Z.duckdb"
+    theirs.parent.mkdir(parents=True, exist_ok=True)
+    theirs.write_bytes(b"x" * 8192)
+    # What lies at the top may be of everybody, and a file that nobody takes for a backup stays.
+    everybodys = world.settings.data / "old.duckdb"
+    everybodys.write_bytes(b"x" * 8192)
+    arguments = ("forget", "eagle-usd", "--student", str(student), "--yes",
+                 "--reason", "asked for by the district")  # fmt: skip
+    done = call(world, *arguments)
+    assert done.exit_code == 1, done.output
+    assert "still found in old.duckdb: it cannot be read" in done.output
+    assert "backups/falcon-usd" not in done.output
+    for path in backups(world.settings.backups):
+        if path != theirs:
+            check_backup(path)
+    everybodys.unlink()
+    gone = call(world, "forget", "falcon-usd", "--yes", "--reason", "left us")
+    assert gone.exit_code == 0, gone.output
+    assert not theirs.exists()
+
+
+def test_what_was_written_anew_without_a_row_of_the_student_is_still_a_backup(
+    lived_in: World,
+) -> None:
+    world = lived_in
+    student = somebody(world).id
+    leave(world, student)
+    with world.warehouse.open() as connection:
+        connection.execute("DELETE FROM raw.students")
+    one = take_backup(world.store.ledger, world.store.backups, prefix="ledger-")
+    done = call(world, "forget", "eagle-usd", "--student", str(student), "--yes",
+                "--reason", "asked for by the district")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    check_backup(one.path)
