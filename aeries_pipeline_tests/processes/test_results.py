@@ -173,7 +173,8 @@ def test_a_query_asks_and_does_nothing_else(world: World, tmp_path: Path) -> Non
     assert [one.name for one in tmp_path.rglob("*") if one.name in {"out.csv", "all"}] == []
     for query in (
         "FROM meta.pulls", "VALUES (1)", "SHOW TABLES", "DESCRIBE raw.students",
-        "SUMMARIZE meta.pulls", "EXPLAIN SELECT 1", "EXPLAIN ANALYZE SELECT 1", "SELECT 1; SELECT 2",
+        "SUMMARIZE meta.pulls", "EXPLAIN SELECT 1", "EXPLAIN ANALYZE SELECT 1",
+        "SELECT 1; SELECT 2",
         "PIVOT (SELECT resource, rows FROM meta.pulls) ON resource USING sum(rows)",
     ):  # fmt: skip
         done = call(world, "sql", query)
