@@ -44,13 +44,6 @@ CATALOG = "warehouse"
 SCHEMAS = ("raw", "quarantine", "core", "meta", "analytics")
 
 _LOOK = "see docs/operating.md"
-_REMEDIES = {
-    Trouble.HELD: "close it there and try again; analysts should open the published copy",
-    Trouble.FULL: "free some disk space",
-    Trouble.REFUSED: "run this as the account that owns the data directory",
-    Trouble.MEMORY: "give it more memory (AERIES_DUCKDB_MEMORY, or the container's limit)",
-}
-
 
 _LOCK, _DOOR = ".lock", ".wanted.lock"  # the second is held by whoever waits for the first
 
@@ -280,9 +273,7 @@ class Warehouse:
         )
 
     def _remedy(self, found: Diagnosis) -> str:
-        if found.trouble is Trouble.DAMAGED:
-            return self._way_back
-        return _REMEDIES.get(found.trouble, _LOOK)
+        return self._way_back if found.trouble is Trouble.DAMAGED else found.remedy
 
     def _let_go(self) -> None:
         """Close the DuckDB that is kept, in which the file may still be attached."""

@@ -1,4 +1,4 @@
-"""What an error of DuckDB means for whoever runs the pipeline.
+"""What an error of DuckDB, or of the system, means for whoever runs the pipeline.
 
 Pure functions of an error's text. DuckDB's own texts may quote a value of a
 row or the path of a file, so they are told apart here and never passed on.
@@ -38,6 +38,14 @@ class Trouble(StrEnum):
     OTHER = "other"
 
 
+_REMEDIES = {
+    Trouble.HELD: "close it there (analysts should open the published copy)",
+    Trouble.FULL: "free some disk space",
+    Trouble.REFUSED: "run this as the account that owns the data directory",
+    Trouble.MEMORY: "give it more memory (AERIES_DUCKDB_MEMORY, or the container's limit)",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What is the matter.
@@ -49,6 +57,11 @@ class Diagnosis:
 
     trouble: Trouble
     cause: str
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, as a clause."""
+        return _REMEDIES.get(self.trouble, "see docs/operating.md")
 
 
 def diagnose(error: BaseException) -> Diagnosis:
@@ -65,6 +78,8 @@ def diagnose(error: BaseException) -> Diagnosis:
         return Diagnosis(Trouble.REFUSED, "this account may not read and write it")
     if _DAMAGED.search(text):
         return Diagnosis(Trouble.DAMAGED, "it is damaged")
+    if isinstance(error, OSError):
+        return Diagnosis(Trouble.OTHER, f"the system reports {error.strerror}")
     return Diagnosis(Trouble.OTHER, f"DuckDB reports {type(error).__name__}")
 
 

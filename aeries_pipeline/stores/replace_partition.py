@@ -97,7 +97,7 @@ def swap(
                 raise
             raise WarehouseUnusableError(
                 f"{fetched[0].landed.district}, {resource.name}: the warehouse cannot be written "
-                f"({found.cause}); nothing was changed; see whether the disk is full, then pull "
+                f"({found.cause}); nothing was changed; {found.remedy}, then pull "
                 "again"
             ) from None
     return results

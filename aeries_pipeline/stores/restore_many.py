@@ -28,6 +28,7 @@ from aeries_pipeline.stores.backup import (
     take_backup,
 )
 from aeries_pipeline.stores.connection import Warehouse, private_directory, tables_of
+from aeries_pipeline.stores.diagnose import diagnose
 from aeries_pipeline.stores.files import mark_of
 from aeries_pipeline.stores.memory import open_beside
 from aeries_pipeline.stores.outcomes import now
@@ -250,9 +251,10 @@ def _parts(store: Store, path: Path, district: str) -> Iterator[tuple[datetime, 
                 for name, part in parts.items():
                     write_part(connection, "whole", name, part, path.name)
         except duckdb.Error as error:
+            found = diagnose(error)
             raise BackupError(
-                f"{path.name} cannot be taken apart into districts ({type(error).__name__}); "
-                "nothing was changed; see whether the disk is full"
+                f"{path.name} cannot be taken apart into districts: {found.cause}; nothing was "
+                f"changed; {found.remedy}"
             ) from None
         yield taken_at, parts
 

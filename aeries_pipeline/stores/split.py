@@ -68,10 +68,11 @@ def split_if_needed(data: Path, folder: Path, ledger: Path, backups: Path) -> No
             _split(old, folder, ledger)
         except duckdb.Error as error:
             # The message of the database may quote a value of a row.
+            found = diagnose(error)
             raise WarehouseUnusableError(
                 f"the warehouse {single.name} of an earlier release cannot be split into one file "
-                f"for each district ({diagnose(error).cause}); it is as it was; see that the disk "
-                f"has room for as much again, then try again"
+                f"for each district ({found.cause}), which takes as much room again; it is as it "
+                f"was; {found.remedy}, then try again"
             ) from None
         _put_away(single, backups)
 

@@ -38,7 +38,7 @@ def writing(
     Args:
         warehouse: Locked all the while.
         what: District and table, for the message.
-        again: What to do once the disk has room.
+        again: What to do once that is mended.
 
     Raises:
         WarehouseUnusableError: If the database fails; it is as it was before.
@@ -55,7 +55,7 @@ def writing(
                 raise
             raise WarehouseUnusableError(
                 f"{what}: the warehouse cannot be written ({found.cause}); nothing was "
-                f"changed; see whether the disk is full, then {again}"
+                f"changed; {found.remedy}, then {again}"
             ) from None
 
 

@@ -89,3 +89,24 @@ def test_no_diagnosis_repeats_the_error() -> None:
     found = diagnose(error)
     assert found.trouble is Trouble.OTHER
     assert "Doe" not in found.cause
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble", "remedy"),
+    [
+        (duckdb.OutOfMemoryException("Out of Memory Error: failed"), Trouble.MEMORY, "more memory"),
+        (OSError(28, "No space left on device"), Trouble.FULL, "free some disk space"),
+        (OSError(13, "Permission denied"), Trouble.REFUSED, "owns the data directory"),
+        (OSError(30, "Read-only file system"), Trouble.REFUSED, "owns the data directory"),
+        (OSError(5, "Input/output error", "/x"), Trouble.OTHER, "docs/operating.md"),
+        (duckdb.ConversionException("'Marker'"), Trouble.OTHER, "docs/operating.md"),
+    ],
+)
+def test_each_trouble_has_its_own_remedy(error: Exception, trouble: Trouble, remedy: str) -> None:
+    found = diagnose(error)
+    assert found.trouble is trouble
+    assert remedy in found.remedy
+    # Want of memory is no full disk, nor the other way round.
+    assert ("disk" in found.remedy) == (trouble is Trouble.FULL)
+    assert "Marker" not in found.cause
+    assert "/x" not in found.cause

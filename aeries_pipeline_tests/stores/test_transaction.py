@@ -63,7 +63,7 @@ def test_a_database_error_undoes_everything_and_quotes_nothing(
         delete_and(warehouse, wrong)
     told = str(caught.value)
     assert told.startswith("eagle-usd, test: the warehouse cannot be written (")
-    assert told.endswith("nothing was changed; see whether the disk is full, then try again")
+    assert told.endswith("nothing was changed; see docs/operating.md, then try again")
     assert "Marker" not in told
     assert caught.value.__cause__ is None
     assert len(warehouse.rows("SELECT * FROM core.kept")) == 2

@@ -311,16 +311,14 @@ def _keep(place: Path, versions: int, before: str | None) -> None:
 def _saying_what_failed() -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-    except duckdb.Error as error:
+    except (OSError, duckdb.Error) as error:
         # The message of the database may quote a value of a row.
-        why = diagnose(error).cause
+        found = diagnose(error)
     else:
         return
     raise NotPublishedError(
-        f"the analysts' copy could not be made ({why}); the last one is as it was; see whether "
-        "the disk is full, then run: aeries-pipeline publish"
+        f"the analysts' copy could not be made ({found.cause}); the last one is as it was; "
+        f"{found.remedy}, then run: aeries-pipeline publish"
     ) from None
 
 

@@ -121,16 +121,16 @@ def _rewrite(path: Path, condition: Condition, district: str, person: Person | N
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
         fresh.replace(path)
     except (duckdb.Error, OSError) as error:
-        found = diagnose(error) if isinstance(error, duckdb.Error) else None
-        if found is not None and found.trouble is Trouble.DAMAGED:
+        found = diagnose(error)
+        if found.trouble is Trouble.DAMAGED:
             raise NotErasedError(
                 f"{path} is damaged, so nobody can be taken out of it; nothing else can be done "
                 "with it either: delete it, then run the same command again"
             ) from None
         # The message of the database may quote a value of a row.
         raise NotErasedError(
-            f"{path.name} could not be written anew ({type(error).__name__}) and is as it was; see "
-            "whether the disk is full, then run the same command again"
+            f"{path.name} could not be written anew ({found.cause}) and is as it was; "
+            f"{found.remedy}, then run the same command again"
         ) from None
     finally:
         fresh.unlink(missing_ok=True)
