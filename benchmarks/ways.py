@@ -27,7 +27,7 @@ import requests
 
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
-from aeries_pipeline.cli.accounts import QUIET
+from aeries_pipeline.cli.runs import run_job
 from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.ingest.session import PullOptions, Session
@@ -115,12 +115,11 @@ def through_dagster(district: District, settings: Settings, *, full: bool) -> Fo
         ):
             assets = [dg.AssetKey(["raw", one.name]) for one in of_grain(grain) if not one.optional]
             tags = {"aeries/full": "benchmark"} if full else {}
-            result = pull_job(defs, job, assets).execute_in_process(
-                run_config=QUIET,
-                instance=instance,
+            result = run_job(
+                pull_job(defs, job, assets),
+                instance,
                 partition_key=keys[0] if len(keys) == 1 else None,
                 tags=tags | (range_tags(keys) if len(keys) > 1 else {}),
-                raise_on_error=False,
             )
             if not result.success:
                 raise SystemExit("the run did not succeed")

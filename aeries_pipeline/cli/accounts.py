@@ -23,6 +23,7 @@ from aeries_pipeline.accounts.review import (
 )
 from aeries_pipeline.accounts.waits import Wait, left_out_now, long_waits
 from aeries_pipeline.cli.common import item, warn
+from aeries_pipeline.cli.runs import run_job
 from aeries_pipeline.districts.nights import NIGHTS
 from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.orchestration.assembly import build_defs
@@ -38,7 +39,6 @@ from aeries_pipeline.stores.store import Store
 
 _UNASKED = "who are asked for alone first"
 """Of a rehearsal, which asks nobody."""
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def compute_accounts(
@@ -54,14 +54,8 @@ def compute_accounts(
     if outside_window:
         tags[OUTSIDE_WINDOW_TAG] = outside_window
     selection = [CONFIRMATIONS, ACCOUNTS, CHANGES, *([XELLO_FILES] if with_files else [])]
-    return defs.resolve_job_def(ACCOUNTS_AND_FILES).execute_in_process(
-        run_config=QUIET,
-        instance=instance,
-        partition_key=district,
-        tags=tags,
-        asset_selection=selection,
-        raise_on_error=False,
-    )
+    job = defs.resolve_job_def(ACCOUNTS_AND_FILES)
+    return run_job(job, instance, partition_key=district, tags=tags, asset_selection=selection)
 
 
 def show_waiting(

@@ -8,9 +8,9 @@ import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
-from aeries_pipeline.cli.accounts import QUIET
 from aeries_pipeline.cli.common import warn
 from aeries_pipeline.cli.requests import failures
+from aeries_pipeline.cli.runs import run_job
 from aeries_pipeline.deliveries.deliver import Job, look
 from aeries_pipeline.deliveries.parcels import Parcel, xello_parcel
 from aeries_pipeline.deliveries.standing import standing, told_verdict
@@ -82,13 +82,9 @@ def run_delivery(
         district: The roster's entry.
         again: Who wants what has arrived to be sent once more; empty for nobody.
     """
-    return defs.resolve_job_def(DELIVER).execute_in_process(
-        run_config=QUIET,
-        instance=instance,
-        partition_key=district.id,
-        tags={AGAIN_TAG: again} if again else {},
-        raise_on_error=False,
-    )
+    job = defs.resolve_job_def(DELIVER)
+    tags = {AGAIN_TAG: again} if again else {}
+    return run_job(job, instance, partition_key=district.id, tags=tags)
 
 
 def tell_delivery(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from aeries_pipeline.cli.accounts import QUIET, compute_accounts
+from aeries_pipeline.cli.accounts import compute_accounts
 from aeries_pipeline.cli.common import warn
 from aeries_pipeline.cli.requests import failures, follow_requests
+from aeries_pipeline.cli.runs import run_job
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.operations.privacy.forget import Wish, forget
 from aeries_pipeline.orchestration.assembly import build_defs
@@ -50,9 +51,7 @@ def forget_somebody(settings: Settings, wish: Wish, console: Console) -> bool:
 def prune_old(settings: Settings, console: Console) -> bool:
     """Apply the retention in a Dagster run and print what went; return whether it succeeded."""
     with open_instance(settings) as instance:
-        result = build_prune_job(settings)[0].execute_in_process(
-            run_config=QUIET, instance=instance, raise_on_error=False
-        )
+        result = run_job(build_prune_job(settings)[0], instance)
     for sentence in dict.fromkeys(failures(result)):
         warn(console, sentence)
     for event in result.filter_events(lambda one: one.is_successful_output):

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from aeries_pipeline.analytics.publishing.copy import read_copy
 from aeries_pipeline.analytics.publishing.due import decide, fingerprint, read_state
-from aeries_pipeline.cli.accounts import QUIET
 from aeries_pipeline.cli.common import warn
 from aeries_pipeline.cli.requests import failures
+from aeries_pipeline.cli.runs import run_job
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.published import PUBLISHED
@@ -60,12 +60,8 @@ def run_publication(
     again: bool = False,
 ) -> bool:
     """Run the publication in this process and print what became of it."""
-    result = defs.resolve_job_def(PUBLISH).execute_in_process(
-        run_config=QUIET,
-        instance=instance,
-        raise_on_error=False,
-        tags={FULL_TAG: "publish --again"} if again else {},
-    )
+    tags = {FULL_TAG: "publish --again"} if again else {}
+    result = run_job(defs.resolve_job_def(PUBLISH), instance, tags=tags)
     for event in result.get_asset_materialization_events():
         one = event.step_materialization_data.materialization
         if one.asset_key == PUBLISHED:

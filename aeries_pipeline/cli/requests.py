@@ -11,9 +11,9 @@ import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
-from aeries_pipeline.cli.accounts import QUIET
 from aeries_pipeline.cli.common import item, warn
 from aeries_pipeline.cli.results import show
+from aeries_pipeline.cli.runs import run_job
 from aeries_pipeline.course_requests.checks import NONE_REJECTED
 from aeries_pipeline.course_requests.holds import Answer, NoSuchFileError, answer
 from aeries_pipeline.course_requests.inbox import drop_in, inbox_of, waiting_files
@@ -121,34 +121,20 @@ def run_requests(
 ) -> list[dg.ExecuteInProcessResult]:
     """Run the jobs of course requests for a district: take, write, and deliver where settled."""
     tags = {DISTRICT_TAG: district.id}
-    taken = defs.resolve_job_def(TAKE_REQUESTS).execute_in_process(
-        run_config=QUIET,
-        instance=instance,
-        partition_key=district.id,
-        tags=tags,
-        raise_on_error=False,
-    )
+    job = defs.resolve_job_def
+    taken = run_job(job(TAKE_REQUESTS), instance, partition_key=district.id, tags=tags)
     keys = school_keys(district)
     if not taken.success or not keys:
         return [taken]
-    exported = defs.resolve_job_def(EXPORT_REQUESTS).execute_in_process(
-        run_config=QUIET,
-        instance=instance,
+    exported = run_job(
+        job(EXPORT_REQUESTS),
+        instance,
         partition_key=keys[0] if len(keys) == 1 else None,
         tags=tags | range_tags(keys),
-        raise_on_error=False,
     )
     runs = [taken, exported]
     if exported.success and district.course_requests.delivery is not None:
-        runs.append(
-            defs.resolve_job_def(DELIVER_REQUESTS).execute_in_process(
-                run_config=QUIET,
-                instance=instance,
-                partition_key=district.id,
-                tags=tags,
-                raise_on_error=False,
-            )
-        )
+        runs.append(run_job(job(DELIVER_REQUESTS), instance, partition_key=district.id, tags=tags))
     return runs
 
 

@@ -17,11 +17,12 @@ from rich.table import Table
 from aeries_pipeline.accounts.model import DONE
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
-from aeries_pipeline.cli.accounts import QUIET, compute_accounts
+from aeries_pipeline.cli.accounts import compute_accounts
 from aeries_pipeline.cli.common import warn
 from aeries_pipeline.cli.deliver import run_delivery, tell_delivery
 from aeries_pipeline.cli.publish import publish_if_due
 from aeries_pipeline.cli.requests import failures, follow_requests, tell_requests
+from aeries_pipeline.cli.runs import run_job
 from aeries_pipeline.districts.errors import ConfigurationError, StoppedError
 from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.ingest.progress import watching
@@ -217,12 +218,11 @@ class _Puller:
         label = f"{self.district.id} {job.removeprefix('pull_')}"
         with _bars(self.console, label, len(names) * len(keys)):
             keys_of_assets = [dg.AssetKey(["raw", name]) for name in names]
-            return pull_job(self.defs, job, keys_of_assets).execute_in_process(
-                run_config=QUIET,
-                instance=self.instance,
+            return run_job(
+                pull_job(self.defs, job, keys_of_assets),
+                self.instance,
                 partition_key=keys[0] if len(keys) == 1 else None,
                 tags=tags,
-                raise_on_error=False,
             )
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from aeries_pipeline.cli.demo_site import following, with_receiver
 from aeries_pipeline.cli.processes import alone, end_group, ended_by_signals
 from aeries_pipeline.emulator.serve import demo_emulator, free_port, serving
-from aeries_pipeline.orchestration.automation.instance import prepare_home
+from aeries_pipeline.orchestration.automation.instance import open_instance, prepare_home
 from aeries_pipeline.orchestration.automation.origin import LOCATION, MODULE
 from aeries_pipeline.settings import DATA_VARIABLE, DEMO_PORT, ROSTER_VARIABLE, Settings
 
@@ -79,3 +79,6 @@ def run_ui(settings: Settings, port: int) -> int:
             return 0
         finally:
             end_group(child)
+            # A command that starts now need not wait for the daemon that was.
+            with open_instance(settings) as instance:
+                instance.wipe_daemon_heartbeats()

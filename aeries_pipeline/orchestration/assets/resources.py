@@ -14,7 +14,6 @@ from pydantic import PrivateAttr
 from aeries_pipeline.districts.roster import Roster, load_roster
 from aeries_pipeline.ingest.pull import Progress
 from aeries_pipeline.ingest.session import PullOptions, Session
-from aeries_pipeline.orchestration.automation.origin import adopt
 from aeries_pipeline.orchestration.automation.pulse import Pulse
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
@@ -81,8 +80,6 @@ class AeriesResource(dg.ConfigurableResource):
             accept_shrunken=tags.get(ACCEPT_SHRUNKEN_TAG),
             full=FULL_TAG in tags,
         )
-        if run is not None and context.instance is not None:
-            adopt(context.instance, run)
         # Last, since nothing lets go of it where the preparation fails.
         self._pulse = Pulse(self.settings, run.run_id) if run else None
 

@@ -18,7 +18,10 @@ from filelock import FileLock
 from ruamel.yaml import YAML
 
 from aeries_pipeline.orchestration.automation.old_keys import MARK, bring_keys
-from aeries_pipeline.orchestration.automation.run_queue import DistrictRunCoordinator
+from aeries_pipeline.orchestration.automation.run_queue import (
+    CommandRunLauncher,
+    DistrictRunCoordinator,
+)
 from aeries_pipeline.orchestration.automation.storage import QuickSqliteStorage, batch_events
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import private_directory
@@ -37,6 +40,10 @@ INSTANCE: dict[str, Any] = {
     "run_coordinator": {
         "module": DistrictRunCoordinator.__module__,
         "class": DistrictRunCoordinator.__name__,
+    },
+    "run_launcher": {
+        "module": CommandRunLauncher.__module__,
+        "class": CommandRunLauncher.__name__,
     },
     "concurrency": {
         "runs": {
@@ -81,6 +88,8 @@ def prepare_home(settings: Settings) -> Path:
         added["storage"] = storage_in(home)
     if not _QUEUES & set(kept) or _names_ours(kept.get("run_coordinator")):
         added["run_coordinator"] = INSTANCE["run_coordinator"]
+    if "run_launcher" not in kept or _names_ours(kept.get("run_launcher")):
+        added["run_launcher"] = INSTANCE["run_launcher"]
     added = {name: value for name, value in added.items() if kept.get(name) != value}
     if added or not path.exists():
         text = StringIO()

@@ -1,9 +1,9 @@
 """What makes a run of the command line a run like one of the UI.
 
 A run that a command executes in its own process has no origin in the code
-location, so the timeline and the job's history leave it out and it cannot be
-executed again. Here it gets one, and the address of its process, so that it can
-be terminated.
+location by itself, so that the timeline and the job's history leave it out and
+it cannot be executed again. This is the origin that it is made with, and the
+address of its process, by which it is terminated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from dagster._core.remote_origin import (
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from aeries_pipeline.orchestration.automation.pulse import is_alive
@@ -42,17 +41,31 @@ def origin_of(job: str) -> RemoteJobOrigin:
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, REPOSITORY), job)
 
 
-def adopt(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Give a run of this process the origin of a run of the UI, unless it has one."""
-    if run.remote_job_origin is not None:
-        return
-    origin = origin_of(run.job_name)
-    label = origin.repository_origin.get_label()
-    process = f"{socket.gethostname()} {os.getpid()} {run.run_id}"
-    instance.add_run_tags(run.run_id, {REPOSITORY_LABEL_TAG: label, PROCESS_TAG: process})
-    held = instance.get_run_by_id(run.run_id)
-    if held is not None:
-        instance.run_storage.replace_job_origin(held, origin)
+def process_tag(run_id: str) -> str:
+    """Return what the tag says of a run that this process executes."""
+    return f"{socket.gethostname()} {os.getpid()} {run_id}"
+
+
+def process_of(run: dg.DagsterRun) -> tuple[str, int] | None:
+    """Return host and process of the command whose run it is; None for any other run."""
+    # Whoever executes a run again takes its tags along; the id tells them apart.
+    host, _, rest = run.tags.get(PROCESS_TAG, "").partition(" ")
+    pid, _, run_id = rest.partition(" ")
+    return (host, int(pid)) if run_id == run.run_id else None
+
+
+def is_gone(process: tuple[str, int]) -> bool:
+    """Say whether a process of this machine is no longer there; one elsewhere cannot be seen."""
+    host, pid = process
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def interrupt(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> bool:
@@ -61,13 +74,11 @@ def interrupt(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settin
     Returns:
         False where the run is none of a command of this machine that goes on.
     """
-    # Whoever executes a run again takes its tags along; the id tells them apart.
-    host, _, rest = run.tags.get(PROCESS_TAG, "").partition(" ")
-    pid, _, run_id = rest.partition(" ")
-    if run_id != run.run_id or host != socket.gethostname() or run.is_finished:
+    process = process_of(run)
+    if process is None or process[0] != socket.gethostname() or run.is_finished:
         return False
     if not is_alive(settings, run.run_id):
         return False
     instance.report_run_canceling(run)
-    os.kill(int(pid), signal.SIGINT)
+    os.kill(process[1], signal.SIGINT)
     return True

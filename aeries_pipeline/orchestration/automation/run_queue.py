@@ -3,19 +3,26 @@
 The limit of one run for each district counts tags. Sensors and commands set
 the tag themselves; what a person starts in the UI, a backfill and what follows
 from a pull name their partitions only, and get the tag here, when they are
-submitted.
+submitted. Runs of commands wait in the same queue, and are executed by the
+process of the command when their turn has come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Self
 
 import dagster as dg
+from dagster._core.launcher import DefaultRunLauncher, LaunchRunContext
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+from dagster._serdes import ConfigurableClassData
 
-from aeries_pipeline.orchestration.automation.origin import interrupt
+from aeries_pipeline.orchestration.automation.origin import interrupt, is_gone, process_of
 from aeries_pipeline.orchestration.partitions import DISTRICT_TAG, districts_of
 from aeries_pipeline.settings import load_settings
+
+LOOK_SECONDS = 1
+"""So often the daemon looks into the queue: a command waits so long for each of its runs."""
 
 
 class DistrictRunCoordinator(QueuedRunCoordinator):
@@ -24,6 +31,15 @@ class DistrictRunCoordinator(QueuedRunCoordinator):
     Without it a school that is materialized in the UI while the district's
     pull goes on would start beside it and fail at the district's lock.
     """
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]
+    ) -> Self:
+        """Return the queue that ``dagster.yaml`` describes, looked at every second by itself."""
+        return super().from_config_value(
+            inst_data, {"dequeue_interval_seconds": LOOK_SECONDS, **config_value}
+        )
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
         """Put a run into the queue, with the tag of its district."""
@@ -39,6 +55,24 @@ class DistrictRunCoordinator(QueuedRunCoordinator):
         if run is not None and interrupt(self._instance, run, load_settings(or_demo=True)):
             return True
         return super().cancel_run(run_id)
+
+
+class CommandRunLauncher(DefaultRunLauncher):
+    """Dagster's launcher, which leaves a command's run to the command that waits for it."""
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Launch a run; one of a command sees by itself that its turn has come.
+
+        Raises:
+            RuntimeError: If the command is no longer there; the run fails with this sentence.
+        """
+        process = process_of(context.dagster_run)
+        if process is None:
+            super().launch_run(context)
+        elif is_gone(process):
+            raise RuntimeError(
+                "the command whose run this is was killed while it waited; start it again"
+            )
 
 
 def district_tag(tags: Mapping[str, str]) -> dict[str, str]:
