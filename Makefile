@@ -18,7 +18,8 @@ test-long: $(VENV)/.installed $(VENV)-duckdb14/.installed
 
 # What an engineer does in the UI, in a real Chromium; test-long has these tests, too.
 test-ui: $(VENV)/.installed
-	$(BIN)/python -m pytest -m long aeries_pipeline_tests/processes/test_browser.py \
+	$(BIN)/python -m pytest -s -m long aeries_pipeline_tests/processes/test_browser.py \
+		aeries_pipeline_tests/processes/test_browser_runs.py \
 		aeries_pipeline_tests/processes/test_command_runs.py
 
 lint: $(VENV)/.installed

@@ -209,6 +209,10 @@ def test_a_missing_permission_is_a_failed_check_and_a_good_run(make_world) -> No
     passed, text = verdicts(result)["permission_is_granted", "eagle-usd/994"]
     assert not passed
     assert "tick Read on 'Graduation Status' (Grade Reporting)" in text
+    # The partition is missing, and its page tells a permission from a pull that never was.
+    told = observed(result)["graduation_status", "eagle-usd/994"]
+    assert told["state"] == "not granted"
+    assert "tick Read on 'Graduation Status'" in str(told["reason"])
 
 
 def observed(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dict[str, object]]:
@@ -357,8 +361,12 @@ def test_every_check_has_a_verdict_whatever_became_of_the_pull(make_world) -> No
 def test_an_optional_resource_that_nobody_asked_for_sends_nothing(
     world: World, instance: dg.DagsterInstance
 ) -> None:
-    assert run(world, instance, "contacts").success
+    result = run(world, instance, "contacts")
+    assert result.success
     assert not world.emulator.log
+    told = observed(result)["contacts", "eagle-usd/994"]
+    assert told["state"] == "not asked for"
+    assert "list it under 'resources'" in str(told["reason"])
 
 
 def test_references_that_lead_nowhere_are_counted(

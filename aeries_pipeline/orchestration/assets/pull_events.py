@@ -5,7 +5,8 @@ for it. One that was found as it was is a materialization too where a person or 
 backfill has asked for it, with the data version of the last one, so that nothing
 follows from it. A sensor's pull of every night makes it an observation, and its
 verdicts stand: only one that has changed, or that the run has promised to give,
-is recorded.
+is recorded. One that may not be read, or is not asked for, is observed with the
+reason: it is missing, and its page says why.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 from aeries_pipeline.catalog.resource import Reference, Resource
 from aeries_pipeline.ingest.checks import (
     FRESH,
+    NOT_ASKED,
     ROSTER,
     Answer,
     answers,
@@ -67,6 +69,12 @@ def not_asked_events(
     told = _Told(context, resource, partitions)
     targets = find_targets(context.instance, key, partitions)
     for partition in partitions:
+        yield dg.AssetObservation(
+            key,
+            partition=partition,
+            description=NOT_ASKED,
+            metadata={"state": "not asked for", "reason": NOT_ASKED},
+        )
         for answer in not_asked(resource):
             if told.is_due(answer, partition):
                 yield targets.evaluation(partition, answer)
@@ -118,6 +126,13 @@ def pull_events(
                 tags={DATA_VERSION_TAG: versions[partition]},
             )
         elif pull.status is Status.NOT_GRANTED:
+            # No materialization, so that the partition stays missing; this tells why.
+            yield dg.AssetObservation(
+                key,
+                partition=partition,
+                description=pull.reason,
+                metadata={"state": "not granted", "reason": pull.reason or ""},
+            )
             context.log.warning(pull.reason)
         else:
             context.log.error(pull.reason)
