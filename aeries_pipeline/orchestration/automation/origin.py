@@ -29,7 +29,8 @@ LOCATION = "aeries_pipeline"
 """The code location as ``workspace.yaml`` and ``aeries-pipeline ui`` name it."""
 
 REPOSITORY = "__repository__"
-PROCESS_TAG = "aeries/process"
+PROCESS_TAG = ".dagster/aeries_process"
+"""Dagster hides tags with this beginning: it is of use to programs alone."""
 
 
 def origin_of(job: str) -> RemoteJobOrigin:
