@@ -85,6 +85,21 @@ class Change:
 
 
 @dataclass(slots=True)
+class Entered:
+    """Course requests of one student that were written through the API.
+
+    Attributes:
+        courses: Courses by the number of their request, created and changed ones.
+        alternates: Course and sort value of each alternate request, by its number.
+        links: Numbers of the alternates that are linked to a request.
+    """
+
+    courses: dict[int, str] = field(default_factory=dict)
+    alternates: dict[int, tuple[str, float]] = field(default_factory=dict)
+    links: dict[int, list[int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class District:
     """The state of the emulated district today."""
 
@@ -99,6 +114,8 @@ class District:
     course_changes: list[tuple[datetime, str]] = field(default_factory=list)
     imported: dict[tuple[int, int], list[tuple[int, str]]] = field(default_factory=dict)
     """Course requests that a registrar imported: number and course, by school and student."""
+    entered: dict[tuple[int, int], Entered] = field(default_factory=dict)
+    """What was written through the API, by school and student."""
     requests_blanked: bool = False
     """Whether Initialize Scheduling has emptied the table of requests."""
     version: int = 0

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 from aeries_pipeline.emulator.academics import Academics, Seat, Section
 from aeries_pipeline.emulator.curriculum import AREAS, Course
-from aeries_pipeline.emulator.district import INACTIVE_SCHOOL, District, Row, School
+from aeries_pipeline.emulator.district import INACTIVE_SCHOOL, District, Entered, Row, School
 from aeries_pipeline.emulator.people import STREETS, grade_words
 from aeries_pipeline.emulator.switches import Switches
 from aeries_pipeline.emulator.templates import Template, array
@@ -375,21 +375,45 @@ class Endpoints:
 
     def requests(self, row: Row) -> list[str]:
         """Return the course requests of one student for next year."""
-        wanted = self.district.imported.get((row.school, row.person.id), [])
-        alternate = self.alternates(row)
-        if row.grade >= 8 and not row.person.id % 3 and not self.district.requests_blanked:
-            courses = enumerate(self._requested(row), start=1)
-            wanted = [*((number, course.id) for number, course in courses), *wanted]
-        return [
-            REQUEST(
-                row.person.id, array(alternate if number == 1 else []), row.school, number, 0,
-                course,
-            )
-            for number, course in wanted
-        ]  # fmt: skip
+        return [self.request(row, number) for number in self.courses_of(row)]
+
+    def request(self, row: Row, number: int) -> str:
+        """Return one course request of a student."""
+        linked = self.links_of(row, number)
+        alternates = [self.alternate(row, one) for one in self.alternates_of(row) if one in linked]
+        course = self.courses_of(row)[number]
+        return REQUEST(row.person.id, array(alternates), row.school, number, 0, course)
 
     def alternates(self, row: Row) -> list[str]:
         """Return the alternate requests of one student for next year."""
-        if row.grade < 8 or row.person.id % 6 or self.district.requests_blanked:
-            return []
-        return [ALTERNATE(row.person.id, row.school, 1, self._requested(row)[-1].id, 17.5)]
+        return [self.alternate(row, number) for number in self.alternates_of(row)]
+
+    def alternate(self, row: Row, number: int) -> str:
+        """Return one alternate request of a student."""
+        course, order = self.alternates_of(row)[number]
+        return ALTERNATE(row.person.id, row.school, number, course, order)
+
+    def courses_of(self, row: Row) -> dict[int, str]:
+        """Return the requested courses of a student by number, in whatever way they came."""
+        found: dict[int, str] = {}
+        if row.grade >= 8 and not row.person.id % 3 and not self.district.requests_blanked:
+            courses = enumerate(self._requested(row), start=1)
+            found = {number: course.id for number, course in courses}
+        found |= dict(self.district.imported.get((row.school, row.person.id), []))
+        return found | self._entered(row).courses
+
+    def alternates_of(self, row: Row) -> dict[int, tuple[str, float]]:
+        """Return course and sort value of a student's alternate requests, by number."""
+        found: dict[int, tuple[str, float]] = {}
+        if row.grade >= 8 and not row.person.id % 6 and not self.district.requests_blanked:
+            found[1] = self._requested(row)[-1].id, 17.5
+        return found | self._entered(row).alternates
+
+    def links_of(self, row: Row, number: int) -> list[int]:
+        """Return the alternates that are linked to a request: at first all those of others."""
+        entered = self._entered(row)
+        at_first = [one for one in self.alternates_of(row) if one not in entered.alternates]
+        return entered.links.get(number, at_first if number == 1 else [])
+
+    def _entered(self, row: Row) -> Entered:
+        return self.district.entered.get((row.school, row.person.id), Entered())

@@ -46,6 +46,7 @@ class Fault(BaseModel):
     Attributes:
         kind: What happens.
         path: Regular expression that the path below the site must match.
+        method: HTTP method that the request must have; None for any.
         times: Requests struck before the fault is over; None for all.
         after: Matching requests let through first.
         status: Status of a ``status`` fault.
@@ -60,6 +61,7 @@ class Fault(BaseModel):
 
     kind: FaultKind
     path: str = ".*"
+    method: str | None = None
     times: int | None = Field(None, ge=1)
     after: int = Field(0, ge=0)
     status: int = Field(500, ge=400, le=599)
@@ -79,9 +81,9 @@ class Fault(BaseModel):
             raise ValueError(f"not a regular expression: {error}") from None
         return value
 
-    def strikes(self, path: str) -> bool:
+    def strikes(self, path: str, method: str = "GET") -> bool:
         """Tell whether this request is struck, and count it."""
-        if not re.search(self.path, path, re.IGNORECASE):
+        if self.method not in {None, method} or not re.search(self.path, path, re.IGNORECASE):
             return False
         self._seen += 1
         if self._seen <= self.after:
@@ -102,12 +104,12 @@ class FaultPlan:
         with self._lock:
             self._faults = list(faults)
 
-    def strike(self, path: str) -> list[Fault]:
+    def strike(self, path: str, method: str = "GET") -> list[Fault]:
         """Return the faults that strike a request: latencies, then one other."""
         with self._lock:
             found: list[Fault] = []
             for fault in self._faults:
-                if fault.strikes(path):
+                if fault.strikes(path, method):
                     found.append(fault)
                     if fault.kind is not FaultKind.LATENCY:
                         break

@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aeries_pipeline.emulator.faults import Fault, FaultKind, FaultPlan
 from aeries_pipeline.emulator.site import Reply, Site
+from aeries_pipeline.emulator.writing import write
 
 _LOGIN = (
     "<!DOCTYPE html><html><head><title>Aeries Login</title></head><body><form>"
@@ -45,6 +46,7 @@ class Visit:
     path: str
     status: int
     running: int
+    method: str = "GET"
 
 
 @dataclass
@@ -87,7 +89,7 @@ class Emulator:
                 Route("/_emulator/faults", self._set_faults, methods=["PUT"]),
                 Route("/_emulator/log", self._read_log),
                 Route("/_emulator/truth/{site}", self._truth),
-                Route("/{path:path}", self._serve),
+                Route("/{path:path}", self._serve, methods=["GET", "POST", "PUT"]),
             ]
         )
 
@@ -142,7 +144,7 @@ class Emulator:
             return response
         finally:
             status = response.status_code if response is not None else 0
-            self.log.append(Visit(arrived, name, path, status, self.running))
+            self.log.append(Visit(arrived, name, path, status, self.running, request.method))
             with self._lock:
                 self.running -= 1
 
@@ -158,11 +160,13 @@ class Emulator:
         if site is None or match is None:
             return Response(_LOGIN, media_type="text/html")
         inside = match[1]
-        struck = self.faults.strike(f"{name}/{inside}")
+        struck = self.faults.strike(f"{name}/{inside}", request.method)
         for fault in struck:
             if fault.kind is FaultKind.LATENCY:
                 await asyncio.sleep(fault.seconds)
         certificate = request.headers.get("AERIES-CERT")
+        if request.method != "GET":
+            return await _write(site, request, inside, struck)
         query = dict(request.query_params)
         if any(fault.kind is FaultKind.REPEAT for fault in struck):
             query = _first_page(query)
@@ -195,6 +199,21 @@ class Emulator:
             if inside.lower() != "systeminfo" and "datachanges" not in inside.lower():
                 self._kept[key] = response
         return response
+
+
+async def _write(site: Site, request: Request, inside: str, struck: list[Fault]) -> Response:
+    """Carry out a request that changes something, and answer it.
+
+    A fault of a status strikes before anything is changed, any other the answer alone.
+    """
+    certificate, body = request.headers.get("AERIES-CERT"), await request.body()
+    faults = [fault for fault in struck if fault.kind is not FaultKind.LATENCY]
+    if faults and faults[0].kind is FaultKind.STATUS:
+        return _broken(faults[0], Reply(200, ""))
+    reply = await run_in_threadpool(write, site, request.method, inside, body, certificate)
+    if faults:
+        return _broken(faults[0], reply)
+    return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
 
 
 def _first_page(query: Mapping[str, str]) -> dict[str, str]:

@@ -94,7 +94,7 @@ class Site:
 
     def __post_init__(self) -> None:
         """Prepare the routes."""
-        self._endpoints = Endpoints(self.district, self.switches)
+        self.endpoints = Endpoints(self.district, self.switches)
         self._routes = [
             (re.compile(pattern, re.IGNORECASE), area, handler)
             for pattern, area, handler in self._table()
@@ -134,7 +134,7 @@ class Site:
         """Return the row and the seats of everybody, by school and student."""
         found: dict[tuple[int, int], tuple[Any, ...]] = {}
         for school in self.district.real_schools():
-            schedule = self._endpoints.academics.schedule(school)
+            schedule = self.endpoints.academics.schedule(school)
             for student, seats in schedule.by_student.items():
                 shown = [
                     (one.sequence, one.section.number, one.started, one.ended) for one in seats
@@ -199,7 +199,7 @@ class Site:
     # -- routes ----------------------------------------------------------
 
     def _table(self) -> list[tuple[str, str | None, Handler]]:
-        e = self._endpoints
+        e = self.endpoints
         student, graduation = "Student Data", "Graduation Status"
         requests = "Student Scheduling Schedules (Course Requests)"
         school = r"schools/(?P<school>\d+)"
@@ -236,6 +236,7 @@ class Site:
             (rf"({school}/)?enrollment/(?P<student>\d+)(/year/(?P<year>\d+))?", "Enrollment History", self._enrollment),
             (rf"{school}/scheduling/courserequests", requests, self._many(e.requests)),
             (rf"{school}/students/(?P<student>\d+)/courserequests", requests, self._many(e.requests)),
+            (rf"{school}/students/(?P<student>\d+)/alternatecourserequests", requests, self._many(e.alternates)),
             (rf"{school}/scheduling/alternatecourserequests", requests, self._many(e.alternates)),
             (r"StudentDataChanges/(?P<area>\w+)/" + _WHEN, student, self._student_changes),
             (r"CourseDataChanges/" + _WHEN, "Course Data", self._course_changes),
@@ -256,23 +257,23 @@ class Site:
         return school
 
     def _schools(self, _match: re.Match[str], _query: Query) -> str:
-        return self._list([self._endpoints.school(s) for s in self.district.schools.values()])
+        return self._list([self.endpoints.school(s) for s in self.district.schools.values()])
 
     def _one_school(self, match: re.Match[str], _query: Query) -> str:
-        rendered = self._endpoints.school(self._school(match))
+        rendered = self.endpoints.school(self._school(match))
         return rendered if self.switches.school_shape == "object" else f"[{rendered}]"
 
     def _calendar(self, match: re.Match[str], _query: Query) -> str:
-        return self._list(self._endpoints.calendar(self._school(match)))
+        return self._list(self.endpoints.calendar(self._school(match)))
 
     def _course(self, match: re.Match[str], _query: Query) -> str:
         for course in self.district.courses:
             if course.id == match["course"]:
-                return self._endpoints.course(course)
+                return self.endpoints.course(course)
         raise ReplyError(404, "Invalid Course ID")
 
     def _staff(self, match: re.Match[str], _query: Query) -> str:
-        for rendered in self._endpoints.staff():
+        for rendered in self.endpoints.staff():
             if f'"ID":{match["staff"]},' in rendered:
                 return rendered
         raise ReplyError(404, "Invalid Staff ID")
@@ -329,29 +330,29 @@ class Site:
         if self.switches.empty_transcript == "absent":
             rows = [row for row in rows if row.grade > 6]
         rows = self._page(rows, query, self.switches.transcript_paging)
-        return self._list([self._endpoints.transcript(row) for row in rows])
+        return self._list([self.endpoints.transcript(row) for row in rows])
 
     def _classes(self, match: re.Match[str], _query: Query) -> str:
         school = self.district.schools.get(int(match["school"]))
         if school is None or not school.is_real:
             return "[]"
-        schedule = self._endpoints.academics.schedule(school)
+        schedule = self.endpoints.academics.schedule(school)
         groups = match.groupdict()
         seats = schedule.seats
         if groups.get("student"):
             seats = schedule.by_student.get(int(groups["student"]), [])
         if groups.get("section"):
             seats = [seat for seat in seats if seat.section.number == int(groups["section"])]
-        return self._list([self._endpoints.seat(seat) for seat in seats])
+        return self._list([self.endpoints.seat(seat) for seat in seats])
 
     def _sections(self, match: re.Match[str], _query: Query) -> str:
         school = self.district.schools.get(int(match["school"]))
         if school is None or not school.is_real:
             return "[]"
-        schedule = self._endpoints.academics.schedule(school)
+        schedule = self.endpoints.academics.schedule(school)
         wanted = match.groupdict().get("section")
         rendered = [
-            self._endpoints.section(school, section, schedule.taken[section.number])
+            self.endpoints.section(school, section, schedule.taken[section.number])
             for section in schedule.sections
             if wanted is None or section.number == int(wanted)
         ]
@@ -371,19 +372,19 @@ class Site:
     def _contacts(self, match: re.Match[str], query: Query) -> str:
         """Answer with the contacts of a school, or all of one student whatever the school."""
         if not match["student"]:
-            return self._many(self._endpoints.contact)(match, query)
+            return self._many(self.endpoints.contact)(match, query)
         rows = [
             row
             for rows in self.district.rows.values()
             for row in rows
             if row.person.id == int(match["student"])
         ]
-        return self._list(self._endpoints.contact(rows[0]) if rows else [])
+        return self._list(self.endpoints.contact(rows[0]) if rows else [])
 
     def _enrollment(self, match: re.Match[str], _query: Query) -> str:
         year = int(match["year"] or self.district.year)
         rows = self._selected(match)
-        return self._list([x for row in rows for x in self._endpoints.enrollment(row, year)])
+        return self._list([x for row in rows for x in self.endpoints.enrollment(row, year)])
 
     @staticmethod
     def _since(match: re.Match[str]) -> datetime:
@@ -409,7 +410,7 @@ class Site:
         for code in {school for school, _student in changed}:
             school = self.district.schools[code]
             if school.is_real:
-                seats = self._endpoints.academics.schedule(school).seats
+                seats = self.endpoints.academics.schedule(school).seats
                 found |= {
                     (code, seat.section.number)
                     for seat in seats

@@ -383,6 +383,35 @@ class AeriesClient:
                 self._transports.append(transport)
         return transport
 
+    def write(
+        self, method: str, path: str, data: bytes, params: Mapping[str, str | int], what: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send one request that changes something, and return status, headers and body.
+
+        It is never sent again: it may have been carried out although no answer came.
+        """
+        self._make_sure(Tally())
+        return self._sent(path, params, what, Tally(), method, data)
+
+    def _sent(
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        what: str,
+        tally: Tally,
+        method: str = "GET",
+        data: bytes | None = None,
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Let one request out, when the gate and the limits let it."""
+        with self._politeness.turn():
+            self._gate()
+            tally.requests += 1
+            status, headers, body = self._transport().send(
+                path, params, what, with_certificate=self._is_aeries, method=method, data=data
+            )
+        tally.bytes += len(body)
+        return status, headers, body
+
     def _once(
         self,
         path: str,
@@ -392,13 +421,7 @@ class AeriesClient:
         expected: Seen | None = None,
         wanted: Wanted = NOTHING,
     ) -> Answer:
-        with self._politeness.turn():
-            self._gate()
-            tally.requests += 1
-            status, headers, body = self._transport().send(
-                path, params, what, with_certificate=self._is_aeries
-            )
-        tally.bytes += len(body)
+        status, headers, body = self._sent(path, params, what, tally)
         if status not in {200, NOTHING_THERE}:
             asked = retry_after_seconds(headers.get("Retry-After"), datetime.now(UTC))
             raise error_of(status, headers, body, what, retry_after=asked)

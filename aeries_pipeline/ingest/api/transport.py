@@ -110,6 +110,8 @@ class Transport:
         what: str,
         *,
         with_certificate: bool,
+        method: str = "GET",
+        data: bytes | None = None,
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Send one request and return status, headers and body, whatever they are.
 
@@ -118,6 +120,8 @@ class Transport:
             params: Query parameters.
             what: What is asked for, in words for messages.
             with_certificate: Whether the certificate goes along.
+            method: GET, or one that changes something.
+            data: JSON to send along.
 
         Raises:
             ConfigurationError: If no try will ever get through.
@@ -125,9 +129,11 @@ class Transport:
         """
         host = self._host
         deadline = time.monotonic() + self._timeouts.total
+        request = self._request(path, params, with_certificate=with_certificate)
+        _put_in(request, method, data)
         try:
             response = self._adapter.send(
-                self._request(path, params, with_certificate=with_certificate),
+                request,
                 stream=True,
                 timeout=(self._timeouts.connect, self._timeouts.read),
                 verify=self._verify,
@@ -219,6 +225,13 @@ class Transport:
         # a body which drips is noticed in time.
         rate = size / max(time.monotonic() - began, 0.001)
         self._piece = int(min(max(rate, _PIECE), _LARGEST_PIECE))
+
+
+def _put_in(request: requests.PreparedRequest, method: str, data: bytes | None) -> None:
+    request.method = method
+    if data is not None:
+        request.headers["Content-Type"] = "application/json"
+        request.prepare_body(data, None)
 
 
 def _connection_error(
