@@ -269,6 +269,24 @@ def requests_reconcile(district: str) -> None:
         sys.exit(1)
 
 
+@requests.command("send")
+@click.argument("district")
+@click.option("--school", type=int, help="One school alone.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written; send nothing.")
+@click.option("--again", is_flag=True, help="Also what was there and is not, as after blanking.")
+@sentences
+def requests_send(district: str, school: int | None, *, dry_run: bool, again: bool) -> None:
+    """Write DISTRICT's exported requests through Aeries' API, where write is api in the roster.
+
+    Writes what a dry run has shown, one student at a time, inside the pull
+    window. Deletes nothing.
+    """
+    from aeries_pipeline.cli.send_requests import send_requests
+
+    if not send_requests(load_settings(), district, school, console, dry=dry_run, again=again):
+        sys.exit(1)
+
+
 @requests.command("show")
 @click.argument("district")
 @sentences

@@ -87,10 +87,37 @@ to which ACA ties an alternate. ``action`` is insert or withdraw: the newest one
 of a request tells whether it is meant to be in Aeries.
 """
 
+WRITES_COLUMNS = (
+    ("write_id", "VARCHAR"),
+    ("call_number", "INTEGER"),
+    ("district", "VARCHAR"),
+    ("school", "INTEGER"),
+    ("student_id", "BIGINT"),
+    ("student_number", "BIGINT"),
+    ("file_id", "VARCHAR"),
+    ("line", "BIGINT"),
+    ("course_id", "VARCHAR"),
+    ("kind", "VARCHAR"),
+    ("call", "VARCHAR"),
+    ("outcome", "VARCHAR"),
+    ("status", "INTEGER"),
+    ("sequence_number", "INTEGER"),
+    ("answer", "VARCHAR"),
+    ("asked_at", "TIMESTAMP"),
+    ("answered_at", "TIMESTAMP"),
+)
+"""Columns of ``core.course_request_writes``: what was shown, sent and answered through the API.
+
+``kind`` is request, alternate or link. ``call`` is POST or PUT, and empty where
+nothing was sent. An ``outcome`` asked without ``answered_at`` was stopped before
+its answer came. ``answer`` is the server's own text, and no one else's to read.
+"""
+
 TABLES = {
     "core.course_request_files": FILES_COLUMNS,
     "core.course_requests": REQUESTS_COLUMNS,
     "core.course_request_exports": EXPORTS_COLUMNS,
+    "core.course_request_writes": WRITES_COLUMNS,
 }
 
 OF_YEAR = """(r.school_year = $year OR (

@@ -163,6 +163,7 @@ class CourseRequestSettings(Settled):
     restore_zeros: bool = False
     requests_a_student: tuple[int, int] = (5, 9)
     withdrawals_in_script: bool = False
+    write: Literal["files", "api"] = "files"
     delivery: DeliverySettings | None = None
 
     @field_validator("columns")

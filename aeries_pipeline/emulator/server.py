@@ -160,13 +160,15 @@ class Emulator:
         if site is None or match is None:
             return Response(_LOGIN, media_type="text/html")
         inside = match[1]
+        # Read before anything is waited for: what has arrived whole is carried out.
+        body = await request.body()
         struck = self.faults.strike(f"{name}/{inside}", request.method)
         for fault in struck:
             if fault.kind is FaultKind.LATENCY:
                 await asyncio.sleep(fault.seconds)
         certificate = request.headers.get("AERIES-CERT")
         if request.method != "GET":
-            return await _write(site, request, inside, struck)
+            return await _write(site, (request.method, inside, body, certificate), struck)
         query = dict(request.query_params)
         if any(fault.kind is FaultKind.REPEAT for fault in struck):
             query = _first_page(query)
@@ -201,16 +203,17 @@ class Emulator:
         return response
 
 
-async def _write(site: Site, request: Request, inside: str, struck: list[Fault]) -> Response:
+async def _write(
+    site: Site, asked: tuple[str, str, bytes, str | None], struck: list[Fault]
+) -> Response:
     """Carry out a request that changes something, and answer it.
 
     A fault of a status strikes before anything is changed, any other the answer alone.
     """
-    certificate, body = request.headers.get("AERIES-CERT"), await request.body()
     faults = [fault for fault in struck if fault.kind is not FaultKind.LATENCY]
     if faults and faults[0].kind is FaultKind.STATUS:
         return _broken(faults[0], Reply(200, ""))
-    reply = await run_in_threadpool(write, site, request.method, inside, body, certificate)
+    reply = await run_in_threadpool(write, site, *asked)
     if faults:
         return _broken(faults[0], reply)
     return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
@@ -256,8 +259,10 @@ def _damaged(fault: Fault, body: str) -> str:
     whole = _WHOLE.get(fault.kind)
     if whole is not None:
         return whole(body)
-    rows: list[dict[str, Any]] = json.loads(body)
-    return json.dumps(_ROWS[fault.kind](rows, fault))
+    data: list[dict[str, Any]] | dict[str, Any] = json.loads(body)
+    if isinstance(data, dict):
+        return json.dumps(_ROWS[fault.kind]([data], fault)[0])
+    return json.dumps(_ROWS[fault.kind](data, fault))
 
 
 _WHOLE: Mapping[FaultKind, Callable[[str], str]] = {
