@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from aeries_pipeline.course_requests.compute import Computed
 from aeries_pipeline.course_requests.intake import Taken
 from aeries_pipeline.course_requests.model import State
+from aeries_pipeline.course_requests.reconcile import Arrival
 from aeries_pipeline.course_requests.sentences import SENTENCES
 from aeries_pipeline.ingest.checks import Answer
 
@@ -101,13 +102,21 @@ def _arrived(district: str, computed: Computed) -> Answer:
         by_arrival[arrival] += number
         if arrival == "not_arrived":
             lacking[school] += number
-    numbers = dict(by_arrival)
+    for kind in (Arrival.TAKEN_OUT, Arrival.STILL_THERE, Arrival.EXTRA):
+        by_arrival[str(kind)] += sum(one.counts.get(kind, 0) for one in computed.reconciled)
+    numbers = dict(+by_arrival)
+    shares = "".join(
+        f"; school {one.school}: {one.share:.1%} arrived"
+        for one in computed.reconciled
+        if one.share is not None
+    )
     if not lacking:
         told = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in numbers.items())
-        return Answer(ARRIVED, passed=True, text=told or "nothing exported yet", numbers=numbers)
+        text = f"{told}{shares}" if told else "nothing exported yet"
+        return Answer(ARRIVED, passed=True, text=text, numbers=numbers)
     schools = ", ".join(f"school {school} ({number})" for school, number in sorted(lacking.items()))
     text = (
         f"{district}: {lacking.total()} exported requests are not in Aeries: {schools}; import the "
-        "last files there, or see core.course_request_arrivals for which"
+        "last files there, or see core.course_request_arrivals for which" + shares
     )
     return Answer(ARRIVED, passed=False, text=text, numbers=numbers)

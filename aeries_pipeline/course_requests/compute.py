@@ -32,6 +32,7 @@ from aeries_pipeline.course_requests.model import (
     Student,
     Warn,
 )
+from aeries_pipeline.course_requests.reconcile import Reconciled, reconciled
 from aeries_pipeline.course_requests.rules import decide
 from aeries_pipeline.course_requests.standing import collect, follow_carriers, name, place
 from aeries_pipeline.course_requests.tables import OF_YEAR, prepare
@@ -53,6 +54,7 @@ class Computed:
         received: All requests of the coming year.
         arrivals: Exported requests by what became of them in Aeries, by school.
         waiting: Files that wait for a person, with the reason.
+        reconciled: What schools were given, beside what is in Aeries.
         left_out: Students whom the newest whole export of a file no longer names.
     """
 
@@ -64,6 +66,7 @@ class Computed:
     arrivals: Mapping[tuple[int, str], int] = field(default_factory=dict)
     waiting: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    reconciled: Sequence[Reconciled] = ()
 
 
 _OPEN = """
@@ -285,4 +288,5 @@ def _summary(
         next_year, states, reasons, changed, states.total(),
         {(school, arrival): number for school, arrival, number in arrivals},
         waiting_files(connection, district.id), left_out(connection, district.id),
+        [one for one in reconciled(connection, district.id) if one.year == year],
     )  # fmt: skip

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import duckdb
+
 from aeries_pipeline.course_requests.tables import prepare
 from aeries_pipeline.stores.connection import Warehouse, table_exists
 
@@ -90,13 +92,18 @@ def reconcile(warehouse: Warehouse, district: str) -> list[Reconciled]:
     """
     with warehouse.open() as connection:
         prepare(connection)
-        rows = connection.execute(_GIVEN, {"district": district}).fetchall()
-        if table_exists(connection, "raw", "course_requests"):
-            rows += connection.execute(_WITHDRAWN, {"district": district}).fetchall()
-            year = max((row[1] for row in rows), default=None)
-            if year is not None:
-                bound = {"district": district, "year": year}
-                rows += connection.execute(_EXTRA, bound).fetchall()
+        return reconciled(connection, district)
+
+
+def reconciled(connection: duckdb.DuckDBPyConnection, district: str) -> list[Reconciled]:
+    """Do the same on a connection on which tables and views were prepared."""
+    rows = connection.execute(_GIVEN, {"district": district}).fetchall()
+    if table_exists(connection, "raw", "course_requests"):
+        rows += connection.execute(_WITHDRAWN, {"district": district}).fetchall()
+        year = max((row[1] for row in rows), default=None)
+        if year is not None:
+            bound = {"district": district, "year": year}
+            rows += connection.execute(_EXTRA, bound).fetchall()
     found: dict[tuple[int, int], dict[Arrival, int]] = {}
     for school, year, arrival, number in rows:
         counts = found.setdefault((school, year), {})

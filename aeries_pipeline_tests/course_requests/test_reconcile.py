@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from aeries_pipeline.course_requests.checks import ARRIVED, answers
 from aeries_pipeline.course_requests.reconcile import Arrival, reconcile
 from aeries_pipeline_tests.course_requests.test_covers import Office
 
@@ -38,6 +39,10 @@ def test_each_request_is_arrived_changed_missing_taken_out_or_extra(tmp_path: Pa
         Arrival.ARRIVED: 2, Arrival.CHANGED: 1, Arrival.MISSING: 1, Arrival.EXTRA: 1,
     }  # fmt: skip
     assert found.share == 0.5
+    computed, _ = office.settle()
+    (verdict,) = [one for one in answers("eagle-usd", [], computed) if one.name == ARRIVED]
+    assert "school 994: 50.0% arrived" in verdict.text
+    assert (verdict.numbers["extra"], verdict.numbers["changed_in_aeries"]) == (1, 1)
 
 
 def test_what_was_withdrawn_is_taken_out_or_still_there(tmp_path: Path) -> None:

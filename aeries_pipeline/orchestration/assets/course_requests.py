@@ -16,6 +16,7 @@ from aeries_pipeline.course_requests.checks import QUESTIONS, answers
 from aeries_pipeline.course_requests.compute import Computed, compute
 from aeries_pipeline.course_requests.inbox import inbox_of, refresh_reports, take_all
 from aeries_pipeline.course_requests.intake import Taken
+from aeries_pipeline.course_requests.reconcile import Arrival, Reconciled
 from aeries_pipeline.course_requests.sentences import SENTENCES
 from aeries_pipeline.course_requests.sss import plan
 from aeries_pipeline.course_requests.sss.deliver import (
@@ -152,14 +153,24 @@ def _requests_metadata(computed: Computed, taken: Sequence[Taken], unplaced: int
         ]
         head = ["| state | code | requests | what to do |", "|---|---|---|---|"]
         shown["to_look_at"] = dg.MetadataValue.md("\n".join([*head, *rows]))
-    if computed.arrivals:
-        rows = [
-            f"| {school} | {arrival.replace('_', ' ')} | {number} |"
-            for (school, arrival), number in computed.arrivals.items()
-        ]
-        head = ["| school | exported requests that | requests |", "|---|---|---|"]
-        shown["arrivals"] = dg.MetadataValue.md("\n".join([*head, *rows]))
+    if computed.reconciled:
+        shown["arrivals"] = dg.MetadataValue.md(_arrivals(computed.reconciled))
     return shown
+
+
+def _arrivals(schools: Sequence[Reconciled]) -> str:
+    """Return the table of what became in Aeries of what each school was given."""
+    kinds = [one for one in Arrival if any(school.counts.get(one) for school in schools)]
+    head = ["school", *(one.replace("_", " ") for one in kinds), "share that arrived"]
+    rows = [
+        [
+            str(one.school), *(str(one.counts.get(kind, 0)) for kind in kinds),
+            "not known" if one.share is None else f"{one.share:.1%}",
+        ]
+        for one in schools
+    ]  # fmt: skip
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def build_sss_asset(partitions: Partitions) -> dg.AssetsDefinition:
