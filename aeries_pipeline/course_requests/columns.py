@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from aeries_pipeline.course_requests.lost_columns import refuse_lost_columns
 from aeries_pipeline.course_requests.model import ANY_REQUEST, MAX_COURSE_ID, Reason, Warn
 from aeries_pipeline.course_requests.sheets import (
     FORMULA,
@@ -249,12 +250,16 @@ def received(sheets: Sequence[Sheet], settled: Mapping[str, str]) -> list[Receiv
 
 def _of_sheet(sheet: Sheet, settled: Mapping[str, str]) -> list[Received]:
     places = map_columns(sheet.header, settled)
+    columns = wishes(sheet.header)
+    in_columns = {one.column for one in columns}
+    names = [plain_name(name) for name in sheet.header]
     if "course_id" in places:
+        refuse_lost_columns(sheet, names, {*places.values()}, in_columns)
         return [
             _received(line, {name: cells[place] for name, place in places.items()})
             for line, cells in sheet.rows
         ]
-    columns = wishes(sheet.header)
+    refuse_lost_columns(sheet, names, {*places.values(), *in_columns}, ())
     found = []
     for line, cells in sheet.rows:
         of_row = {name: cells[place] for name, place in places.items()}

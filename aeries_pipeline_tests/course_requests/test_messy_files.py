@@ -170,12 +170,32 @@ def test_the_lines_keep_their_numbers() -> None:
         ("Student Number,Student #,CourseID\n1,77,0315\n", "column_doubtful", "two columns"),
         ("Id,SN,CourseID\n1,77,0315\n", "column_doubtful", "call that one StudentID"),
         ("Id,Local ID,CourseID\n1,77,0315\n", "column_doubtful", "or name it under"),
+        ("StudentID,CourseID,Status\n1,0315,Ok\n2,0608,Dropped\n", "column_lost", "line 3:"),
+        ("StudentID,CourseID,Selected\n1,0315,No\n", "column_lost", "line 2:"),
+        ("StudentID,CourseID,Deleted\n1,0315,TRUE\n", "column_lost", "do not count"),
+        ("StudentID,CourseID,Action\n1,0315,Remove\n", "column_lost", "do not count"),
+        ("StudentID,CourseID,Alternate Course ID\n1,0315,0608\n", "column_lost", "further"),
+        ("StudentID,CourseID,Alternate 1\n1,0315,0608\n", "column_lost", "Alternate 1"),
+        ("StudentID,Request 1,Status\n1,0315,Dropped\n", "column_lost", "line 2:"),
     ],
 )
 def test_a_doubtful_file_is_refused(text: str, code: str, says: str) -> None:
     error = refusal(text.encode())
     assert error.code == code
     assert says in str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "StudentID,CourseID,Status\n1,0315,Approved\n2,0608,\n",
+        "StudentID,CourseID,Deleted\n1,0315,FALSE\n2,0608,\n",
+        "StudentID,CourseID,Alternate 1\n1,0315,\n2,0608,\n",
+        "StudentID,CourseID,Note\n1,0315,no\n2,0608,dropped by\n",
+    ],
+)
+def test_a_column_that_takes_nothing_away_does_no_harm(text: str) -> None:
+    assert asked(text.encode()) == [(1, "0315"), (2, "0608")]
 
 
 def test_a_column_for_each_wish() -> None:
