@@ -110,7 +110,7 @@ def _await_turn(instance: dg.DagsterInstance, run_id: str, tell: Tell) -> dg.Dag
     began = time.monotonic()
     told = False
     while True:
-        run = instance.get_run_by_id(run_id)
+        run = _settled(instance, run_id)
         if run is None or run.is_finished or run.status is dg.DagsterRunStatus.CANCELING:
             raise StoppedError(
                 "taken_out",
@@ -126,5 +126,19 @@ def _await_turn(instance: dg.DagsterInstance, run_id: str, tell: Tell) -> dg.Dag
                 f"{run.job_name} waits for its turn in Dagster's queue; run {run_id[:8]} in the UI"
             )
         if waited > _PATIENT_SECONDS and not daemon_is_at_work(instance):
+            return run
+        time.sleep(_LOOK_SECONDS)
+
+
+def _settled(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun | None:
+    """Return a run; one that somebody takes out of the queue when it is out.
+
+    That is noted in two steps, and must not be noted here a second time.
+    """
+    until = time.monotonic() + _PATIENT_SECONDS
+    while True:
+        run = instance.get_run_by_id(run_id)
+        is_going = run is not None and run.status is dg.DagsterRunStatus.CANCELING
+        if not is_going or time.monotonic() > until:
             return run
         time.sleep(_LOOK_SECONDS)
