@@ -146,11 +146,12 @@ def _forget_student(
         person = find_person(connection, wish.district, wish.student)
     places = {store.backups, roster.backups.place(store.backups)}
     _check_student(settings, wish, person)
-    _check_is_known(settings, store, person, places)
-    files = forget_in_files(settings, person)
-    for place in places:
-        files += _in_backups(place, wish.district, lambda path: erase_student(path, person))
-    rows = _rewrite(warehouse, lambda path: erase_student(path, person))
+    files = rows = 0
+    if _is_known(settings, store, person, places):
+        files = forget_in_files(settings, person)
+        for place in places:
+            files += _in_backups(place, wish.district, lambda path: erase_student(path, person))
+        rows = _rewrite(warehouse, lambda path: erase_student(path, person))
     return _prove(
         settings, roster, store, (wish, moment, rows, files),
         lambda: search_student(settings, person),
@@ -177,8 +178,12 @@ def _check_student(settings: Settings, wish: Wish, person: Person) -> None:
         )
 
 
-def _check_is_known(settings: Settings, store: Store, person: Person, places: set[Path]) -> None:
-    """Refuse an id that nobody has: as a number it may stand in rows and lines of others."""
+def _is_known(settings: Settings, store: Store, person: Person, places: set[Path]) -> bool:
+    """Refuse an id that nobody has: as a number it may stand in rows and lines of others.
+
+    Where the last forgetting in the district was not proved it may be of the same
+    student, of whom only the search is left: nothing is taken out then.
+    """
     district = person.district
     files = [
         store.path(district),
@@ -191,13 +196,27 @@ def _check_is_known(settings: Settings, store: Store, person: Person, places: se
             if path.exists():
                 with looking_at(path) as connection:
                     if is_known(connection, "old", (district, person.student)):
-                        return
-    if not is_in_landing(settings, person):
+                        return True
+    if is_in_landing(settings, person):
+        return True
+    if not _is_unproved(store, district):
         raise NotForgottenError(
             f"{district}: no student has or had this StudentID in its warehouse, its backups, the "
             "published copy or its answers as received, so nothing was changed; see that it is "
             "Aeries' StudentID, and not the number that a school gives"
         )
+    return False
+
+
+def _is_unproved(store: Store, district: str) -> bool:
+    with store.ledger.open() as connection:
+        prepare(connection, CATALOG)
+        last = connection.execute(
+            "SELECT bool_or(status = $proved) FROM meta.forgotten WHERE district = $district "
+            "AND what = 'student' GROUP BY forgotten_id ORDER BY forgotten_id DESC LIMIT 1",
+            {"proved": PROVED, "district": district},
+        ).fetchone()
+    return last is not None and not last[0]
 
 
 def _forget_district(
