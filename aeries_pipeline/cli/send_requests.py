@@ -6,7 +6,7 @@ from rich.console import Console
 
 from aeries_pipeline.cli.common import warn
 from aeries_pipeline.cli.results import show as show_table
-from aeries_pipeline.course_requests.writes.record import Outcome
+from aeries_pipeline.course_requests.writes.record import FRESH_FOR, Outcome
 from aeries_pipeline.course_requests.writes.send import Sent, send, show
 from aeries_pipeline.districts.errors import StoppedError
 from aeries_pipeline.districts.roster import District, load_roster
@@ -97,7 +97,7 @@ def _sentences(district: str, sent: Sent, *, dry: bool) -> list[str]:
         schools = ", ".join(map(str, sent.stale))
         found.append(
             f"{district}: nothing for school {schools}, whose students were not completely pulled "
-            f"in the last 8 days; run: aeries-pipeline sync {district}"
+            f"in the last {FRESH_FOR.days} days; run: aeries-pipeline sync {district}"
         )
     if sent.not_shown and not dry:
         found.append(

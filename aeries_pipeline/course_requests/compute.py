@@ -52,7 +52,6 @@ class Computed:
         reasons: Requests for each reason, and exported ones that would not be today.
         changed: Requests whose state or reason is another than before.
         received: All requests of the coming year.
-        arrivals: Exported requests by what became of them in Aeries, by school.
         waiting: Files that wait for a person, with the reason.
         reconciled: What schools were given, beside what is in Aeries.
         left_out: Students whom the newest whole export of a file no longer names.
@@ -63,10 +62,21 @@ class Computed:
     reasons: Mapping[tuple[State, Reason], int]
     changed: int
     received: int
-    arrivals: Mapping[tuple[int, str], int] = field(default_factory=dict)
     waiting: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     reconciled: Sequence[Reconciled] = ()
+
+    @property
+    def arrivals(self) -> dict[tuple[int, str], int]:
+        """Exported requests by what became of them in Aeries, by school.
+
+        A registrar imports some days after the files were made: until then one is awaited.
+        """
+        return {
+            (one.school, kind): number
+            for one in self.reconciled
+            for kind, number in sorted(one.given.items())
+        }
 
 
 _OPEN = """
@@ -277,16 +287,9 @@ def _summary(
         states[State(state)] += number
         if reason:
             reasons[State(state), Reason(reason)] += number
-    # A registrar imports some days after the files were made.
-    arrivals = connection.execute(
-        "SELECT school, CASE WHEN arrival = 'not_arrived' AND exported_at > ? THEN 'awaited' "
-        "ELSE arrival END, count(*) FROM core.course_request_arrivals "
-        "WHERE district = ? AND school_year = ? GROUP BY ALL ORDER BY ALL",
-        [moment - timedelta(days=district.course_requests.arrival_days), district.id, year],
-    ).fetchall()
+    lately = moment - timedelta(days=district.course_requests.arrival_days)
     return Computed(
         next_year, states, reasons, changed, states.total(),
-        {(school, arrival): number for school, arrival, number in arrivals},
         waiting_files(connection, district.id), left_out(connection, district.id),
-        [one for one in reconciled(connection, district.id) if one.year == year],
+        [one for one in reconciled(connection, district.id, lately) if one.year == year],
     )  # fmt: skip

@@ -23,11 +23,12 @@ _MORE_COURSES = re.compile(
     r"(?:alt(?:ernate|ernative)?|backup|second|other)(?:course|request|choice|class)?"
     r"(?:id|code|number|#)?|(?:alternate|alternative)s"
 )
-_NO = re.compile(
-    r"(?:no|n|false|f|0|not.*|un\w+|drop\w*|delet\w*|remov\w*|withdr\w*|cancel\w*|den(?:y|ied)"
-    r"|reject\w*|declin\w*|inactive|expired|old|superseded|replaced)"
+_GONE = (
+    r"not.*|un\w+|drop\w*|delet\w*|remov\w*|withdr\w*|cancel\w*|den(?:y|ied)"
+    r"|reject\w*|declin\w*|inactive|expired|old|superseded|replaced"
 )
-_YES = re.compile(r"(?:yes|y|true|t|1|x|\W*✓\W*)|" + _NO.pattern.replace("no|n|false|f|0|", ""))
+_NO = re.compile(rf"no|n|false|f|0|{_GONE}")
+_YES = re.compile(rf"yes|y|true|t|1|x|\W*✓\W*|{_GONE}")
 
 
 def refuse_lost_columns(

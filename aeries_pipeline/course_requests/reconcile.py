@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 import duckdb
@@ -33,11 +35,13 @@ class Reconciled:
         school: School code.
         year: First calendar year of the school year that it is for.
         counts: Requests by what became of them.
+        awaited: How many of those that have not arrived were exported only lately.
     """
 
     school: int
     year: int
     counts: Mapping[Arrival, int]
+    awaited: int = 0
 
     @property
     def share(self) -> float | None:
@@ -48,10 +52,20 @@ class Reconciled:
         )
         return good / known if known else None
 
+    @property
+    def given(self) -> dict[str, int]:
+        """What was given and is meant to be there, by what became of it, ``awaited`` included."""
+        beside = {Arrival.TAKEN_OUT, Arrival.STILL_THERE, Arrival.EXTRA}
+        found = {str(kind): number for kind, number in self.counts.items() if kind not in beside}
+        found["awaited"] = self.awaited
+        found[str(Arrival.MISSING)] = found.get(str(Arrival.MISSING), 0) - self.awaited
+        return {kind: number for kind, number in found.items() if number}
+
 
 _GIVEN = """
-SELECT school, school_year, arrival, count(*) FROM core.course_request_arrivals
-WHERE district = $district GROUP BY ALL
+SELECT school, school_year, arrival, count(*),
+       count(*) FILTER (arrival = 'not_arrived' AND exported_at > $lately::TIMESTAMP)
+FROM core.course_request_arrivals WHERE district = $district GROUP BY ALL
 """
 _WITHDRAWN = """
 WITH given AS (
@@ -61,7 +75,7 @@ WITH given AS (
 )
 SELECT g.school, g.school_year,
        CASE WHEN bool_or(x."StudentID" IS NOT NULL) THEN 'withdrawn_still_there'
-            ELSE 'taken_out' END, 1
+            ELSE 'taken_out' END, 1, 0
 FROM given g
 LEFT JOIN raw.course_requests x ON x.district = g.district AND x."SchoolCode" = g.school
  AND x."StudentID" = g.student_id AND trim(x."CourseID") = g.course_id
@@ -72,7 +86,7 @@ AND g.exported_at < (SELECT max(started_at) FROM meta.pulls p WHERE p.district =
 GROUP BY g.school, g.school_year, g.file_id, g.line, g.student_number
 """
 _EXTRA = """
-SELECT x."SchoolCode", $year, 'extra', count(*) FROM raw.course_requests x
+SELECT x."SchoolCode", $year, 'extra', count(*), 0 FROM raw.course_requests x
 WHERE x.district = $district AND NOT EXISTS (
     SELECT 1 FROM core.course_request_exports e WHERE e.district = x.district
     AND e.school = x."SchoolCode" AND e.student_id = x."StudentID" AND e.kind = 'request'
@@ -95,9 +109,18 @@ def reconcile(warehouse: Warehouse, district: str) -> list[Reconciled]:
         return reconciled(connection, district)
 
 
-def reconciled(connection: duckdb.DuckDBPyConnection, district: str) -> list[Reconciled]:
-    """Do the same on a connection on which tables and views were prepared."""
-    rows = connection.execute(_GIVEN, {"district": district}).fetchall()
+def reconciled(
+    connection: duckdb.DuckDBPyConnection, district: str, lately: datetime | None = None
+) -> list[Reconciled]:
+    """Do the same on a connection on which tables and views were prepared.
+
+    Args:
+        connection: On the warehouse.
+        district: District id.
+        lately: Since when what was exported is still awaited, UTC without a zone; None where
+            everything that has not arrived is missing.
+    """
+    rows = connection.execute(_GIVEN, {"district": district, "lately": lately}).fetchall()
     if table_exists(connection, "raw", "course_requests"):
         rows += connection.execute(_WITHDRAWN, {"district": district}).fetchall()
         year = max((row[1] for row in rows), default=None)
@@ -105,7 +128,12 @@ def reconciled(connection: duckdb.DuckDBPyConnection, district: str) -> list[Rec
             bound = {"district": district, "year": year}
             rows += connection.execute(_EXTRA, bound).fetchall()
     found: dict[tuple[int, int], dict[Arrival, int]] = {}
-    for school, year, arrival, number in rows:
+    awaited: Counter[tuple[int, int]] = Counter()
+    for school, year, arrival, number, late in rows:
         counts = found.setdefault((school, year), {})
         counts[Arrival(arrival)] = counts.get(Arrival(arrival), 0) + number
-    return [Reconciled(school, year, counts) for (school, year), counts in sorted(found.items())]
+        awaited[school, year] += late
+    return [
+        Reconciled(school, year, counts, awaited[school, year])
+        for (school, year), counts in sorted(found.items())
+    ]

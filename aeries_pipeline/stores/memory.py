@@ -81,7 +81,7 @@ def clean_spill(folder: Path) -> None:
         for left in folder.glob(f"{SPILL}*"):
             pid = left.name.removeprefix(SPILL).split("-")[0]
             # This process has opened nothing yet: what bears its number is of an earlier one.
-            if pid == str(os.getpid()) or not _is_alive(pid):
+            if pid == str(os.getpid()) or not (pid.isdecimal() and is_running(int(pid))):
                 shutil.rmtree(left, ignore_errors=True)
 
 
@@ -168,11 +168,10 @@ def read_size(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2].lower()])
 
 
-def _is_alive(pid: str) -> bool:
-    if not pid.isdecimal():
-        return False
+def is_running(pid: int) -> bool:
+    """Tell whether this machine has a process of that number, whoever owns it."""
     try:
-        os.kill(int(pid), 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):

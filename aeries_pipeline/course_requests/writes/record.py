@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from itertools import groupby
 
@@ -22,6 +22,7 @@ from aeries_pipeline.course_requests.tables import WRITES_COLUMNS, prepare
 from aeries_pipeline.course_requests.writes.calls import Answered, Said
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.ledger import last_good
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.transaction import insert_rows, writing
 
@@ -119,13 +120,14 @@ def read_ahead(warehouse: Warehouse, district: District, schools: Sequence[int])
         schools: School codes.
     """
     moment = now()
+    pulled = last_good(warehouse, district.id, "students")
+    fresh = {one for one, good in pulled.items() if good.finished_at >= moment - FRESH_FOR}
     with warehouse.open() as connection:
         prepare(connection)
         known = read_district(connection, district.id, policy_of(district, district.day_of(moment)))
         year = known.next_year
         if year is None:
             return Ahead(None, ())
-        fresh = _fresh(connection, district.id, moment)
         desks = [
             desk
             for school in schools
@@ -133,15 +135,6 @@ def read_ahead(warehouse: Warehouse, district: District, schools: Sequence[int])
             for desk in _desks(connection, School(district.id, school, year))
         ]
     return Ahead(year, tuple(desks), tuple(one for one in schools if one not in fresh))
-
-
-def _fresh(connection: duckdb.DuckDBPyConnection, district: str, moment: datetime) -> set[int]:
-    rows = connection.execute(
-        "SELECT school FROM meta.pulls WHERE district = ? AND resource = 'students' "
-        "AND status = 'complete' GROUP BY school HAVING max(finished_at) >= ?",
-        [district, moment - FRESH_FOR],
-    ).fetchall()
-    return {school for (school,) in rows}
 
 
 def _desks(connection: duckdb.DuckDBPyConnection, school: School) -> list[Desk]:

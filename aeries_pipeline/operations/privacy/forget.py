@@ -144,10 +144,11 @@ def _forget_student(
     warehouse = store.warehouse(wish.district)
     with warehouse.open() as connection:
         person = find_person(connection, wish.district, wish.student)
+        is_loaded = is_known(connection, CATALOG, person)
     places = {store.backups, roster.backups.place(store.backups)}
     _check_student(settings, wish, person)
     files = rows = 0
-    if _is_known(settings, store, person, places):
+    if is_loaded or _is_elsewhere(settings, store, person, places):
         files = forget_in_files(settings, person)
         for place in places:
             files += _in_backups(place, wish.district, lambda path: erase_student(path, person))
@@ -178,15 +179,14 @@ def _check_student(settings: Settings, wish: Wish, person: Person) -> None:
         )
 
 
-def _is_known(settings: Settings, store: Store, person: Person, places: set[Path]) -> bool:
-    """Refuse an id that nobody has: as a number it may stand in rows and lines of others.
+def _is_elsewhere(settings: Settings, store: Store, person: Person, places: set[Path]) -> bool:
+    """Look beside the warehouse, and refuse an id that nobody has: it is others' number, too.
 
     Where the last forgetting in the district was not proved it may be of the same
     student, of whom only the search is left: nothing is taken out then.
     """
     district = person.district
     files = [
-        store.path(district),
         settings.published / DISTRICTS / f"{district}.duckdb",
         *(one for place in places for one in _of_district(place, district)),
     ]
@@ -195,7 +195,7 @@ def _is_known(settings: Settings, store: Store, person: Person, places: set[Path
         with suppress(duckdb.Error):
             if path.exists():
                 with looking_at(path) as connection:
-                    if is_known(connection, "old", (district, person.student)):
+                    if is_known(connection, "old", person):
                         return True
     if is_in_landing(settings, person):
         return True

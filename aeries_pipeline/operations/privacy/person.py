@@ -156,7 +156,7 @@ def _is_shared(
     return False
 
 
-def is_known(connection: duckdb.DuckDBPyConnection, catalog: str, wish: tuple[str, int]) -> bool:
+def is_known(connection: duckdb.DuckDBPyConnection, catalog: str, person: Person) -> bool:
     """Tell whether a database has a row of a student, by the columns that hold a StudentID.
 
     A number that no student has may stand elsewhere, as the code of a school does.
@@ -164,9 +164,9 @@ def is_known(connection: duckdb.DuckDBPyConnection, catalog: str, wish: tuple[st
     Args:
         connection: Has the database attached.
         catalog: Under this name.
-        wish: District id and StudentID.
+        person: Of whom.
     """
-    district, student = wish
+    student = person.student
     for (schema, table), columns in tables_of(connection, catalog).items():
         tests = [f"{quoted(one)} = {student}" for one in STUDENT_KEYS if one in columns]
         if "stated_student" in columns:
@@ -175,7 +175,7 @@ def is_known(connection: duckdb.DuckDBPyConnection, catalog: str, wish: tuple[st
             tests.append(f"json_extract_string(record, '$.StudentID') = '{student}'")
         if not tests:
             continue
-        own = f"district = {literal(district)} AND " if "district" in columns else ""
+        own = f"district = {literal(person.district)} AND " if "district" in columns else ""
         name = f"{catalog}.{schema}.{quoted(table)}"
         if connection.execute(
             f"SELECT 1 FROM {name} WHERE {own}({' OR '.join(tests)}) LIMIT 1"

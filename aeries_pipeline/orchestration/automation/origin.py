@@ -23,6 +23,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from aeries_pipeline.orchestration.automation.pulse import is_alive
 from aeries_pipeline.settings import Settings
+from aeries_pipeline.stores.memory import is_running
 
 MODULE = "aeries_pipeline.definitions"
 LOCATION = "aeries_pipeline"
@@ -58,15 +59,7 @@ def process_of(run: dg.DagsterRun) -> tuple[str, int] | None:
 def is_gone(process: tuple[str, int]) -> bool:
     """Say whether a process of this machine is no longer there; one elsewhere cannot be seen."""
     host, pid = process
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    return host == socket.gethostname() and not is_running(pid)
 
 
 def interrupt(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> bool:
