@@ -34,7 +34,7 @@ from aeries_pipeline.ingest.session import PullOptions, Session
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS, pull_job
-from aeries_pipeline.orchestration.partitions import range_tags, school_keys
+from aeries_pipeline.orchestration.partitions import school_keys
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.store import Store
 
@@ -118,8 +118,8 @@ def through_dagster(district: District, settings: Settings, *, full: bool) -> Fo
             result = run_job(
                 pull_job(defs, job, assets),
                 instance,
-                partition_key=keys[0] if len(keys) == 1 else None,
-                tags=tags | (range_tags(keys) if len(keys) > 1 else {}),
+                keys=keys,
+                tags=tags,
             )
             if not result.success:
                 raise SystemExit("the run did not succeed")

@@ -55,7 +55,7 @@ def compute_accounts(
         tags[OUTSIDE_WINDOW_TAG] = outside_window
     selection = [CONFIRMATIONS, ACCOUNTS, CHANGES, *([XELLO_FILES] if with_files else [])]
     job = defs.resolve_job_def(ACCOUNTS_AND_FILES)
-    return run_job(job, instance, partition_key=district, tags=tags, asset_selection=selection)
+    return run_job(job, instance, keys=[district], tags=tags, asset_selection=selection)
 
 
 def show_waiting(

@@ -84,7 +84,7 @@ def run_delivery(
     """
     job = defs.resolve_job_def(DELIVER)
     tags = {AGAIN_TAG: again} if again else {}
-    return run_job(job, instance, partition_key=district.id, tags=tags)
+    return run_job(job, instance, keys=[district.id], tags=tags)
 
 
 def tell_delivery(

@@ -30,7 +30,7 @@ from aeries_pipeline.orchestration.automation.jobs import (
     EXPORT_REQUESTS,
     TAKE_REQUESTS,
 )
-from aeries_pipeline.orchestration.partitions import DISTRICT_TAG, range_tags, school_keys
+from aeries_pipeline.orchestration.partitions import DISTRICT_TAG, school_keys
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.store import Store
@@ -122,19 +122,14 @@ def run_requests(
     """Run the jobs of course requests for a district: take, write, and deliver where settled."""
     tags = {DISTRICT_TAG: district.id}
     job = defs.resolve_job_def
-    taken = run_job(job(TAKE_REQUESTS), instance, partition_key=district.id, tags=tags)
+    taken = run_job(job(TAKE_REQUESTS), instance, keys=[district.id], tags=tags)
     keys = school_keys(district)
     if not taken.success or not keys:
         return [taken]
-    exported = run_job(
-        job(EXPORT_REQUESTS),
-        instance,
-        partition_key=keys[0] if len(keys) == 1 else None,
-        tags=tags | range_tags(keys),
-    )
+    exported = run_job(job(EXPORT_REQUESTS), instance, keys=keys, tags=tags)
     runs = [taken, exported]
     if exported.success and district.course_requests.delivery is not None:
-        runs.append(run_job(job(DELIVER_REQUESTS), instance, partition_key=district.id, tags=tags))
+        runs.append(run_job(job(DELIVER_REQUESTS), instance, keys=[district.id], tags=tags))
     return runs
 
 

@@ -157,4 +157,8 @@ def _tell(district: District, chosen: Sequence[int], console: Console) -> None:
         if codes:
             listed = ", ".join(map(str, codes))
             console.print(f"{district.id}: {word} {listed}", soft_wrap=True)
-    console.print("reload the code location in the Dagster UI to see the new partitions")
+    console.print(
+        "the UI of aeries-pipeline ui shows the new partitions by itself; in one that was started "
+        "otherwise, reload the code location",
+        soft_wrap=True,
+    )

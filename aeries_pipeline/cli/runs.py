@@ -8,6 +8,7 @@ import dagster as dg
 
 from aeries_pipeline.cli.common import errors
 from aeries_pipeline.orchestration.automation.command_runs import execute
+from aeries_pipeline.orchestration.partitions import partition_tags
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -16,7 +17,7 @@ def run_job(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
     *,
-    partition_key: str | None = None,
+    keys: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
     asset_selection: Sequence[dg.AssetKey] | None = None,
 ) -> dg.ExecuteInProcessResult:
@@ -25,7 +26,7 @@ def run_job(
     Args:
         job: What to execute.
         instance: Where the run is noted.
-        partition_key: The partition, where it is one alone.
+        keys: Its partitions, an unbroken range of them; none for a job without partitions.
         tags: Of the run.
         asset_selection: Some of the job's assets; all where None.
     """
@@ -34,7 +35,6 @@ def run_job(
         instance,
         lambda sentence: errors.print(sentence, soft_wrap=True),
         run_config=QUIET,
-        partition_key=partition_key,
-        tags=tags,
+        tags={**(tags or {}), **(partition_tags(keys) if keys else {})},
         asset_selection=asset_selection,
     )

@@ -37,10 +37,9 @@ from aeries_pipeline.orchestration.assets.resources import (
 )
 from aeries_pipeline.orchestration.assets.xello import XELLO_FILES
 from aeries_pipeline.orchestration.automation.instance import open_instance
-from aeries_pipeline.orchestration.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS, pull_job
+from aeries_pipeline.orchestration.automation.jobs import pull_job, pull_job_of
 from aeries_pipeline.orchestration.partitions import (
     DISTRICT_TAG,
-    range_tags,
     school_key,
     school_keys,
 )
@@ -176,13 +175,12 @@ class _Puller:
     def runs(self) -> Iterator[dg.ExecuteInProcessResult]:
         """Pull what the district has once, then its schools as one range."""
         if self.request.school is not None:
-            key = school_key(self.district.id, self.request.school)
-            yield self.run(PULL_SCHOOLS, Grain.SCHOOL, [key])
+            yield self.run(Grain.SCHOOL, [school_key(self.district.id, self.request.school)])
             return
         if self.selected(Grain.DISTRICT):
-            yield self.run(PULL_DISTRICT, Grain.DISTRICT, [self.district.id])
+            yield self.run(Grain.DISTRICT, [self.district.id])
         if self.selected(Grain.SCHOOL):
-            yield self.run(PULL_SCHOOLS, Grain.SCHOOL, school_keys(self.district))
+            yield self.run(Grain.SCHOOL, school_keys(self.district))
 
     def follow_up(self) -> dg.ExecuteInProcessResult | None:
         """Compute accounts and files, once any school's students were ever pulled."""
@@ -204,9 +202,10 @@ class _Puller:
             outside_window=self.request.outside_window,
         )  # fmt: skip
 
-    def run(self, job: str, grain: Grain, keys: Sequence[str]) -> dg.ExecuteInProcessResult:
-        """Run one job over an unbroken range of partitions."""
+    def run(self, grain: Grain, keys: Sequence[str]) -> dg.ExecuteInProcessResult:
+        """Pull what is wanted of a grain, over an unbroken range of partitions."""
         names = self.selected(grain)
+        job = pull_job_of(grain, names)
         tags = {DISTRICT_TAG: self.district.id}
         if self.request.outside_window:
             tags[OUTSIDE_WINDOW_TAG] = self.request.outside_window
@@ -214,14 +213,13 @@ class _Puller:
             tags[ACCEPT_SHRUNKEN_TAG] = self.request.accept_shrunken
         if self.request.full:
             tags[FULL_TAG] = "sync --full"
-        tags |= range_tags(keys)
-        label = f"{self.district.id} {job.removeprefix('pull_')}"
+        label = f"{self.district.id} {'district' if grain is Grain.DISTRICT else 'schools'}"
         with _bars(self.console, label, len(names) * len(keys)):
             keys_of_assets = [dg.AssetKey(["raw", name]) for name in names]
             return run_job(
                 pull_job(self.defs, job, keys_of_assets),
                 self.instance,
-                partition_key=keys[0] if len(keys) == 1 else None,
+                keys=keys,
                 tags=tags,
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from aeries_pipeline.cli.demo_site import following, with_receiver
 from aeries_pipeline.cli.processes import alone, end_group, ended_by_signals
+from aeries_pipeline.cli.roster_watch import RosterWatch
 from aeries_pipeline.emulator.serve import demo_emulator, free_port, serving
 from aeries_pipeline.orchestration.automation.instance import open_instance, prepare_home
 from aeries_pipeline.orchestration.automation.origin import LOCATION, MODULE
@@ -72,6 +74,8 @@ def run_ui(settings: Settings, port: int) -> int:
         child = subprocess.Popen(  # noqa: S603
             command, env=environment, cwd=home, start_new_session=True, pass_fds=[lock]
         )
+        watch = RosterWatch(settings.roster, f"http://127.0.0.1:{port}")
+        threading.Thread(target=watch.follow, args=[ended], daemon=True).start()
         try:
             while not ended.is_set():
                 with suppress(subprocess.TimeoutExpired):

@@ -125,14 +125,6 @@ def answers(
     return found
 
 
-NOT_ASKED = "not pulled for this district; list it under 'resources' in the roster where granted"
-
-
-def not_asked(resource: Resource) -> list[Answer]:
-    """Return the verdicts on an optional resource that the roster does not list."""
-    return [Answer(name, passed=True, text=NOT_ASKED) for name in questions_for(resource)]
-
-
 _NOTHING = "nothing was loaded yet, so there is nothing to judge"
 
 

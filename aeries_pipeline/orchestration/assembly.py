@@ -27,7 +27,7 @@ from aeries_pipeline.orchestration.assets.xello import build_xello_asset
 from aeries_pipeline.orchestration.assets.xello_delivery import build_xello_delivery_asset
 from aeries_pipeline.orchestration.automation.downstream import build_automation_sensor
 from aeries_pipeline.orchestration.automation.inbox import build_inbox_sensor
-from aeries_pipeline.orchestration.automation.jobs import build_jobs
+from aeries_pipeline.orchestration.automation.jobs import build_jobs, build_pull_jobs
 from aeries_pipeline.orchestration.automation.notices import build_notice_sensors
 from aeries_pipeline.orchestration.automation.publishing import build_publish_sensor
 from aeries_pipeline.orchestration.automation.pulls import build_pull_sensor
@@ -50,7 +50,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
     settings = settings or load_settings(or_demo=True)
     roster = load_roster(settings.roster)
     partitions = build_partitions(roster)
-    jobs = build_jobs()
+    pull_jobs = build_pull_jobs()
     prune_job, nightly = build_prune_job(settings)
     return dg.Definitions(
         assets=[
@@ -67,10 +67,10 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
             build_backups_asset(roster),
             build_onboarding_asset(partitions),
         ],
-        jobs=[*jobs, prune_job],
+        jobs=[*pull_jobs, *build_jobs(), prune_job],
         schedules=[nightly],
         sensors=[
-            build_pull_sensor(settings, jobs[:2]),
+            build_pull_sensor(settings, pull_jobs, partitions),
             build_dead_run_sensor(settings),
             build_staleness_sensor(settings),
             build_automation_sensor(),

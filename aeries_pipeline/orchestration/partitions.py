@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import dagster as dg
 from dagster._core.storage.tags import (
@@ -16,7 +17,8 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
-from aeries_pipeline.catalog.resource import Grain
+from aeries_pipeline.catalog.registry import OPTIONAL, RESOURCES
+from aeries_pipeline.catalog.resource import Grain, Resource
 from aeries_pipeline.districts.roster import District, Roster
 
 DISTRICT_TAG = "aeries/district"
@@ -31,25 +33,52 @@ _PARTITION_TAGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Partitions:
     """The partitions of a roster.
 
     Attributes:
         districts: One key for each district.
         schools: One key for each school of each district.
+        optional: Those of each optional resource: of the districts that list it, and no others,
+            so that nothing looks as if it were missing which nobody asks for.
         delivering: One key for each district whose files for Xello are delivered.
         delivering_requests: One key for each district whose course requests are delivered.
     """
 
     districts: dg.StaticPartitionsDefinition
     schools: dg.StaticPartitionsDefinition
+    optional: Mapping[str, dg.StaticPartitionsDefinition]
     delivering: dg.StaticPartitionsDefinition
     delivering_requests: dg.StaticPartitionsDefinition
 
-    def of(self, grain: Grain) -> dg.StaticPartitionsDefinition:
-        """Return the partitions of a grain."""
-        return self.districts if grain is Grain.DISTRICT else self.schools
+    def of(self, resource: Resource) -> dg.StaticPartitionsDefinition:
+        """Return the partitions of a resource."""
+        if resource.optional:
+            return self.optional[resource.name]
+        return self.districts if resource.grain is Grain.DISTRICT else self.schools
+
+    def agree(self, district: District) -> bool:
+        """Tell whether a district has the partitions that its entry in the roster asks for.
+
+        It has not where the roster is newer than the code location.
+        """
+        for resource in RESOURCES.values():
+            known = self._by_district[resource.name].get(district.id)
+            wanted = school_keys(district) if resource.grain is Grain.SCHOOL else [district.id]
+            if known != (wanted if district.wants(resource) and wanted else None):
+                return False
+        return True
+
+    @cached_property
+    def _by_district(self) -> Mapping[str, Mapping[str, list[str]]]:
+        """The keys of each resource, by district."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for resource in RESOURCES.values():
+            keys = found.setdefault(resource.name, {})
+            for key in self.of(resource).get_partition_keys():
+                keys.setdefault(split(key)[0], []).append(key)
+        return found
 
     def same_district(self) -> dg.StaticPartitionMapping:
         """Return the mapping from districts upstream to those of them that deliver."""
@@ -61,11 +90,10 @@ class Partitions:
         keys = [(key, split(key)[0]) for key in self.schools.get_partition_keys()]
         return dg.StaticPartitionMapping({key: name for key, name in keys if name in known})
 
-    def schools_of_district(self) -> dg.StaticPartitionMapping:
-        """Return the mapping from schools upstream to their district downstream."""
-        return dg.StaticPartitionMapping(
-            {key: split(key)[0] for key in self.schools.get_partition_keys()}
-        )
+    def schools_of_district(self, name: str) -> dg.StaticPartitionMapping:
+        """Return the mapping from a resource's schools upstream to their district downstream."""
+        keys = self.of(RESOURCES[name]).get_partition_keys()
+        return dg.StaticPartitionMapping({key: split(key)[0] for key in keys})
 
     def district_of_schools(self) -> dg.StaticPartitionMapping:
         """Return the mapping from a district upstream to its schools downstream."""
@@ -82,10 +110,21 @@ def build_partitions(roster: Roster) -> Partitions:
         dg.StaticPartitionsDefinition(
             [key for district in roster.districts for key in school_keys(district)]
         ),
+        {name: _of_listing(roster, RESOURCES[name]) for name in sorted(OPTIONAL)},
         dg.StaticPartitionsDefinition([one.id for one in roster.districts if one.delivery]),
         dg.StaticPartitionsDefinition(
             [one.id for one in roster.districts if one.course_requests.delivery]
         ),
+    )
+
+
+def _of_listing(roster: Roster, resource: Resource) -> dg.StaticPartitionsDefinition:
+    """Return the partitions of the districts that list an optional resource."""
+    listing = [district for district in roster.districts if district.wants(resource)]
+    if resource.grain is Grain.DISTRICT:
+        return dg.StaticPartitionsDefinition([district.id for district in listing])
+    return dg.StaticPartitionsDefinition(
+        [key for district in listing for key in school_keys(district)]
     )
 
 
@@ -99,10 +138,10 @@ def school_keys(district: District) -> list[str]:
     return [school_key(district.id, school) for school in district.schools]
 
 
-def range_tags(keys: Sequence[str]) -> dict[str, str]:
-    """Return the tags of a run over an unbroken range of keys; none for a single key."""
-    if len(keys) < 2:
-        return {}
+def partition_tags(keys: Sequence[str]) -> dict[str, str]:
+    """Return the tags of a run over one key, or over an unbroken range of keys."""
+    if len(keys) == 1:
+        return {PARTITION_NAME_TAG: keys[0]}
     return {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
 
 

@@ -17,12 +17,14 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
 from aeries_pipeline.cli.ui import write_workspace
+from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.emulator.switches import Switches
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.automation.instance import open_instance
-from aeries_pipeline.orchestration.automation.jobs import build_jobs, pull_job
+from aeries_pipeline.orchestration.automation.jobs import build_pull_jobs, pull_job
 from aeries_pipeline.orchestration.automation.pulls import build_pull_sensor
-from aeries_pipeline_tests.conftest import World, end
+from aeries_pipeline.orchestration.partitions import Partitions, build_partitions
+from aeries_pipeline_tests.conftest import World, end, roster_entry, write_roster
 from aeries_pipeline_tests.orchestration.test_raw_assets import QUIET
 
 # Runs of a test end in its present, so the night that the sensor sees lies after all of them.
@@ -30,8 +32,14 @@ NIGHT = datetime(2082, 11, 25, 5, 0, tzinfo=UTC)
 WINDOW = {"pull_window": "weekdays 8pm-2am"}
 
 
-def tick(world: World, instance: dg.DagsterInstance, moment: datetime = NIGHT) -> dg.SensorResult:
-    sensor = build_pull_sensor(world.settings, build_jobs()[:2], lambda: moment)
+def tick(
+    world: World,
+    instance: dg.DagsterInstance,
+    moment: datetime = NIGHT,
+    loaded: Partitions | None = None,
+) -> dg.SensorResult:
+    loaded = loaded or build_partitions(load_roster(world.settings.roster))
+    sensor = build_pull_sensor(world.settings, build_pull_jobs(), loaded, lambda: moment)
     return sensor(dg.build_sensor_context(instance=instance))
 
 
@@ -69,6 +77,28 @@ def test_an_open_window_starts_both_runs_once(make_world) -> None:
         assert again.skip_reason.skip_message == "eagle-usd: pulled in this opening"
         next_night = tick(world, instance, NIGHT + timedelta(days=1)).run_requests
         assert next_night[0].run_key == "eagle-usd@2082-11-26T04:00Z/district/1"
+
+
+@pytest.mark.parametrize(
+    "newer", [{"schools": [992, 993]}, {"schools": [994, 992, 993]}, {"resources": ["contacts"]}]
+)
+def test_a_roster_newer_than_the_code_location_holds_its_district_back_alone(
+    make_world, newer: dict[str, object]
+) -> None:
+    world = make_world(roster=WINDOW)
+    eagle = roster_entry(world.url, world.schools) | WINDOW
+    before = [eagle, eagle | {"id": "falcon-usd"}]
+    write_roster(world.settings.roster, before)
+    loaded = build_partitions(load_roster(world.settings.roster))
+    write_roster(world.settings.roster, [eagle | newer, before[1], eagle | {"id": "hawk-usd"}])
+    with open_instance(world.settings) as instance:
+        asked = tick(world, instance, loaded=loaded).run_requests
+        assert {one.tags["aeries/district"] for one in asked} == {"falcon-usd"}
+        write_roster(world.settings.roster, [eagle | newer])
+        told = tick(world, instance, loaded=loaded).skip_reason.skip_message
+        assert "eagle-usd: its schools or resources in the roster are others" in told
+        assert "reload the code location" in told
+        assert len(tick(world, instance).run_requests) == 2, "and once it is loaded anew"
 
 
 def test_a_closed_window_says_when_it_opens(make_world) -> None:

@@ -15,6 +15,7 @@ from dagster._core.storage.tags import (
 from dagster_shared.serdes import serialize_value
 
 from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.emulator.site import XELLO_GRANT
 from aeries_pipeline.ingest.checks import QUESTIONS, questions_for
@@ -22,7 +23,7 @@ from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.resources import OPENING_TAG, WarehouseResource
 from aeries_pipeline.orchestration.automation.instance import open_instance
-from aeries_pipeline.orchestration.automation.jobs import pull_job
+from aeries_pipeline.orchestration.automation.jobs import pull_job, pull_job_of
 from aeries_pipeline.orchestration.automation.notices import failures_of
 from aeries_pipeline.orchestration.automation.staleness import build_staleness_sensor
 from aeries_pipeline.orchestration.partitions import build_partitions
@@ -51,7 +52,7 @@ def run(
     tags = dict(tags or {})
     if len(keys) > 1:
         tags |= {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
-    job = "pull_schools" if "/" in keys[0] else "pull_district"
+    job = pull_job_of(Grain.SCHOOL if "/" in keys[0] else Grain.DISTRICT, names)
     defs = build_defs(world.settings)
     assets = [dg.AssetKey(["raw", name]) for name in names]
     made = pull_job(defs, job, assets)
@@ -332,7 +333,7 @@ def test_every_check_has_a_verdict_whatever_became_of_the_pull(make_world) -> No
     world = make_world(
         areas=XELLO_GRANT - {"Graduation Status"}, roster={"incremental": {"full_every_days": 0}}
     )
-    names = ("students", "classes", "graduation_status", "contacts")
+    names = ("students", "classes", "graduation_status")
     wanted = {(name, question) for name in names for question in questions_for(RESOURCES[name])}
     with open_instance(world.settings) as instance:
         for faults in ([], [{"kind": "html", "path": "schools/994/"}]):
@@ -356,17 +357,6 @@ def test_every_check_has_a_verdict_whatever_became_of_the_pull(make_world) -> No
         if (e.check_name, e.partition) == ("natural_key_is_unique", "eagle-usd/994")
         and e.asset_key.path[-1] == "students"
     )
-
-
-def test_an_optional_resource_that_nobody_asked_for_sends_nothing(
-    world: World, instance: dg.DagsterInstance
-) -> None:
-    result = run(world, instance, "contacts")
-    assert result.success
-    assert not world.emulator.log
-    told = observed(result)["contacts", "eagle-usd/994"]
-    assert told["state"] == "not asked for"
-    assert "list it under 'resources'" in str(told["reason"])
 
 
 def test_references_that_lead_nowhere_are_counted(
@@ -464,7 +454,7 @@ def test_schools_lead_to_their_district(world: World) -> None:
         "eagle-usd/993",
         "falcon-usd/994",
     ]
-    found = partitions.schools_of_district().get_downstream_partitions_for_partitions(
+    found = partitions.schools_of_district("students").get_downstream_partitions_for_partitions(
         partitions.schools.subset_with_partition_keys(["falcon-usd/994"]),
         partitions.schools,
         partitions.districts,

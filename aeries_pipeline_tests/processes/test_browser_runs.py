@@ -110,6 +110,16 @@ def test_runs_of_commands_stand_in_timeline_and_history_and_are_executed_again_a
         assert "stopped from outside" in output
 
 
+PARTITIONS = """query ($name: String!) { assetNodeOrError(assetKey: {path: ["raw", $name]}) {
+  ... on AssetNode { partitionKeysByDimension { partitionKeys } } } }"""
+
+
+def partitions_of(address: str, name: str) -> list[str]:
+    """Return the partitions that the UI knows of a raw asset."""
+    node = ask(address, PARTITIONS, name=name)["assetNodeOrError"]
+    return list(node["partitionKeysByDimension"][0]["partitionKeys"])
+
+
 def test_a_backfill_of_partitions_that_came_as_before_turns_green(
     world: World, browser: Browser
 ) -> None:
@@ -123,6 +133,14 @@ def test_a_backfill_of_partitions_that_came_as_before_turns_green(
         # Requested, in progress, succeeded, failed.
         assert "100% completed\n2\n0\n2\n0" in shown
         assert was_never_reloaded(browser)
+
+        assert partitions_of(address, "contacts") == [], "nobody lists them, so none is missing"
+        assert len(partitions_of(address, "terms")) == len(SCHOOLS) - 1
+        world.write_roster(resources=["contacts"])
+        until = time.monotonic() + 60
+        while partitions_of(address, "contacts") != partitions_of(address, "terms"):
+            assert time.monotonic() < until, "a roster that has changed is loaded by itself"
+            time.sleep(0.5)
 
 
 def test_the_ui_answers_for_six_hundred_districts(make_world: MakeWorld, browser: Browser) -> None:

@@ -68,7 +68,8 @@ def build_account_assets(partitions: Partitions) -> dg.AssetsDefinition:
         "partitions_def": partitions.districts,
         "deps": [
             dg.AssetDep(
-                dg.AssetKey(["raw", "students"]), partition_mapping=partitions.schools_of_district()
+                dg.AssetKey(["raw", "students"]),
+                partition_mapping=partitions.schools_of_district("students"),
             ),
             dg.AssetDep(CONFIRMATIONS),
         ],

@@ -51,7 +51,8 @@ def build_confirmations_asset(
         partitions_def=partitions.districts,
         deps=[
             dg.AssetDep(
-                dg.AssetKey(["raw", "students"]), partition_mapping=partitions.schools_of_district()
+                dg.AssetKey(["raw", "students"]),
+                partition_mapping=partitions.schools_of_district("students"),
             )
         ],
         automation_condition=condition,

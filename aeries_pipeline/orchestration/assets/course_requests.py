@@ -63,7 +63,9 @@ What a school imports into Aeries: SSS.csv, alternates, the same as sss.sql, rej
 def build_requests_asset(partitions: Partitions) -> dg.AssetsDefinition:
     """Return the asset that takes files and decides requests, one partition a district."""
     by_school = [
-        dg.AssetDep(dg.AssetKey(["raw", name]), partition_mapping=partitions.schools_of_district())
+        dg.AssetDep(
+            dg.AssetKey(["raw", name]), partition_mapping=partitions.schools_of_district(name)
+        )
         for name in ("students", "course_requests", "alternate_course_requests")
     ]
 

@@ -5,8 +5,8 @@ for it. One that was found as it was is a materialization too where a person or 
 backfill has asked for it, with the data version of the last one, so that nothing
 follows from it. A sensor's pull of every night makes it an observation, and its
 verdicts stand: only one that has changed, or that the run has promised to give,
-is recorded. One that may not be read, or is not asked for, is observed with the
-reason: it is missing, and its page says why.
+is recorded. One that may not be read is observed with the reason: it is missing,
+and its page says why. What the roster does not list has no partition.
 """
 
 from __future__ import annotations
@@ -22,12 +22,10 @@ from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 from aeries_pipeline.catalog.resource import Reference, Resource
 from aeries_pipeline.ingest.checks import (
     FRESH,
-    NOT_ASKED,
     ROSTER,
     Answer,
     answers,
     freshness,
-    not_asked,
     questions_for,
     roster_drift,
     unresolved_references,
@@ -58,26 +56,6 @@ def is_news(resource: Resource, loaded: Loaded) -> bool:
     pull = loaded.pull
     as_before = pull.mode is Mode.UNCHANGED or (pull.mode is Mode.CHANGES and not pull.changed)
     return resource.absence_counts or not as_before
-
-
-def not_asked_events(
-    context: dg.AssetExecutionContext, resource: Resource, district: str, schools: Sequence[int]
-) -> Iterator[Event]:
-    """Yield the verdicts on an optional resource that the roster does not list."""
-    key = dg.AssetKey(["raw", resource.name])
-    partitions = [key_of(district, school) for school in schools] or [district]
-    told = _Told(context, resource, partitions)
-    targets = find_targets(context.instance, key, partitions)
-    for partition in partitions:
-        yield dg.AssetObservation(
-            key,
-            partition=partition,
-            description=NOT_ASKED,
-            metadata={"state": "not asked for", "reason": NOT_ASKED},
-        )
-        for answer in not_asked(resource):
-            if told.is_due(answer, partition):
-                yield targets.evaluation(partition, answer)
 
 
 def pull_events(

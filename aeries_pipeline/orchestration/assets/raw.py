@@ -19,7 +19,6 @@ from aeries_pipeline.orchestration.assets.checks import check_specs
 from aeries_pipeline.orchestration.assets.describe import OWNER, description_of, raw_metadata
 from aeries_pipeline.orchestration.assets.pull_events import (
     Event,
-    not_asked_events,
     promised,
     pull_events,
 )
@@ -44,7 +43,7 @@ def build_raw_asset(
             what others refer to comes first.
     """
     key = dg.AssetKey(["raw", resource.name])
-    partitions_def = partitions.of(resource.grain)
+    partitions_def = partitions.of(resource)
 
     @dg.multi_asset(
         name=f"raw__{resource.name}",
@@ -79,13 +78,11 @@ def build_raw_asset(
         done = 0
         for district, schools in by_district(context.partition_keys).items():
             if not aeries.roster.get(district).wants(resource):
-                context.log.info(
-                    "%s: %s is optional and not listed under 'resources' in the roster; nothing "
-                    "was asked for",
-                    district,
-                    resource.name,
+                # The roster is newer than the code location, which had a partition for it.
+                troubles.append(
+                    f"{district}: {resource.name} is no longer listed under 'resources' in the "
+                    f"roster, so nothing was asked for; list it there, or reload the code location"
                 )
-                yield from not_asked_events(context, resource, district, schools)
                 continue
             try:
                 session = aeries.session(district, warehouse.of(district))

@@ -52,7 +52,8 @@ def build_xello_asset(partitions: Partitions) -> dg.AssetsDefinition:
             dg.AssetKey(["raw", "courses"]),
             *(
                 dg.AssetDep(
-                    dg.AssetKey(["raw", name]), partition_mapping=partitions.schools_of_district()
+                    dg.AssetKey(["raw", name]),
+                    partition_mapping=partitions.schools_of_district(name),
                 )
                 for name in ("classes", "transcripts")
             ),

@@ -17,21 +17,27 @@ from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.districts.schedule import Attempt, CutOff, Outcome, Stage, Start, decide
 from aeries_pipeline.orchestration.assets.resources import OPENING_TAG
-from aeries_pipeline.orchestration.automation.jobs import PULL_DISTRICT, PULL_SCHOOLS
+from aeries_pipeline.orchestration.automation.jobs import PULL_JOBS, pull_job_of
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import (
     DISTRICT_TAG,
+    Partitions,
     districts_of,
-    range_tags,
+    partition_tags,
     school_key,
 )
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.ledger import partitions, troubles
+from aeries_pipeline.stores.ledger import partitions as partitions_of
+from aeries_pipeline.stores.ledger import troubles
 from aeries_pipeline.stores.store import Store
 
 ATTEMPT_TAG = "aeries/attempt"
 STAGE_TAG = "aeries/stage"
 _TOLD = 20
+_NEWER = (
+    "its schools or resources in the roster are others than Dagster has loaded; reload the code "
+    "location (Deployment, Code locations)"
+)
 _UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -45,6 +51,7 @@ _UNDER_WAY = [
 def build_pull_sensor(
     settings: Settings,
     jobs: Sequence[dg.UnresolvedAssetJobDefinition],
+    partitions: Partitions,
     clock: Callable[[], datetime] | None = None,
 ) -> dg.SensorDefinition:
     """Return the sensor that decides for all districts of the roster.
@@ -52,6 +59,7 @@ def build_pull_sensor(
     Args:
         settings: Where roster and warehouse are.
         jobs: The pull jobs.
+        partitions: Of the roster as it was when the code location was loaded.
         clock: The present, aware; tests replace it.
     """
     present = clock or (lambda: datetime.now(UTC))
@@ -90,6 +98,10 @@ def build_pull_sensor(
                 attempts=attempts.get(key, []),
                 cut_off=cut_off.get(district.id),
             )
+            if decision.starts and not partitions.agree(district):
+                # Dagster would refuse the run, and with it those of all districts of this tick.
+                reasons.append(f"{district.id}: {_NEWER}")
+                continue
             requests += [request_for(district, key, start) for start in decision.starts]
             if decision.reason and not decision.starts:
                 reasons.append(f"{district.id}: {decision.reason}")
@@ -120,36 +132,33 @@ def request_for(district: District, opening: str, start: Start) -> dg.RunRequest
         ATTEMPT_TAG: str(start.attempt),
     }
     grain = Grain.SCHOOL if start.schools else Grain.DISTRICT
-    selection = [
-        dg.AssetKey(["raw", one.name])
+    names = [
+        one.name
         for one in of_grain(grain)
         if district.wants(one) and (not start.resources or one.name in start.resources)
     ]
-    run_key = f"{opening}/{start.stage}/{start.attempt}"
     if start.schools is None:
         # Both runs are queued at once; this one is taken first.
         tags[PRIORITY_TAG] = "1"
-        return dg.RunRequest(
-            run_key=run_key, job_name=PULL_DISTRICT, partition_key=district.id, tags=tags,
-            asset_selection=selection, asset_check_keys=[],
-        )  # fmt: skip
-    first, last = (school_key(district.id, school) for school in start.schools)
-    if first == last:
-        return dg.RunRequest(
-            run_key=run_key, job_name=PULL_SCHOOLS, partition_key=first, tags=tags,
-            asset_selection=selection, asset_check_keys=[],
-        )  # fmt: skip
-    tags |= range_tags([first, last])
+        tags |= partition_tags([district.id])
+    else:
+        # The ends alone, which are one school where they are the same.
+        tags |= partition_tags(
+            list(dict.fromkeys(school_key(district.id, school) for school in start.schools))
+        )
     return dg.RunRequest(
-        run_key=run_key, job_name=PULL_SCHOOLS, tags=tags, asset_selection=selection,
+        run_key=f"{opening}/{start.stage}/{start.attempt}",
+        job_name=pull_job_of(grain, names),
+        tags=tags,
+        asset_selection=[dg.AssetKey(["raw", name]) for name in names],
         asset_check_keys=[],
-    )  # fmt: skip
+    )
 
 
 def _cut_off(settings: Settings, districts: Sequence[str]) -> dict[str, CutOff]:
     """Return what closing windows left undone: the newest attempt was not even sent."""
     found: dict[str, CutOff] = {}
-    for district, ones in partitions(Store(settings.data), districts)[0].items():
+    for district, ones in partitions_of(Store(settings.data), districts)[0].items():
         left = [one for one in ones if one.status == "skipped" and one.school is not None]
         if left:
             schools = sorted({one.school for one in left if one.school is not None})
@@ -161,7 +170,7 @@ def _busy(instance: dg.DagsterInstance) -> set[str]:
     """Return the districts with a run that has not ended, however it was started."""
     found: set[str] = set()
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)):
-        if DISTRICT_TAG in run.tags or run.job_name in {PULL_DISTRICT, PULL_SCHOOLS}:
+        if DISTRICT_TAG in run.tags or run.job_name in PULL_JOBS:
             found.update(districts_of(run.tags))
     return found
 
