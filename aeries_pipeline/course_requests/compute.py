@@ -82,9 +82,9 @@ class Computed:
 _OPEN = """
 SELECT r.student_id, r.file_id, r.line, r.course_id, r.alternate_for, r.school_year, r.problem,
        r.unread, e.school, e.student_number, r.state, r.reason, r.warnings, r.school,
-       r.student_number, r.grade, e.places, p.is_left_out, r.proposed
+       r.student_number, r.grade, e.places, c.is_left_out, r.proposed
 FROM core.course_requests r
-JOIN request_placed p ON p.file_id = r.file_id AND p.line = r.line AND p.role = 'carries'
+JOIN request_carriers c ON c.file_id = r.file_id AND c.line = r.line
 LEFT JOIN (
     SELECT file_id, line, if(action = 'withdraw', NULL, school) AS school,
            if(action = 'withdraw', NULL, student_number) AS student_number,

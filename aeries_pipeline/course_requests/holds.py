@@ -95,10 +95,10 @@ def judge(
     for file_id, covers, order in fresh:
         reason = ""
         if covers == Covers.SCHOOL:
-            reason = _settle_school(connection, district, file_id)
+            reason = _settle_school(connection, district, file_id, order)
         if not reason:
             _set(connection, district, file_id, "counts", "")
-            found = _vanishing(connection, file_id, covers, order)
+            found = _vanishing(connection, covers, order)
             reason = held_because(found, settled.max_vanishing, settled.min_vanishing)
         if reason:
             _set(connection, district, file_id, "held", reason)
@@ -112,13 +112,14 @@ def _set(
         "WHERE district = $district AND file_id = $file AND status = 'taken'",
         {"standing": standing, "hold": hold, "district": district, "file": file_id},
     )
-    for table in ("request_files", "request_lines"):
-        connection.execute(
-            f"UPDATE {table} SET standing = ? WHERE file_id = ?", [standing, file_id]
-        )
+    connection.execute(
+        "UPDATE request_files SET standing = ? WHERE file_id = ?", [standing, file_id]
+    )
 
 
-def _settle_school(connection: duckdb.DuckDBPyConnection, district: str, file_id: str) -> str:
+def _settle_school(
+    connection: duckdb.DuckDBPyConnection, district: str, file_id: str, order: int
+) -> str:
     """Find the school of which a file is the whole export; return why there is none."""
     rows = connection.execute(
         """
@@ -126,14 +127,12 @@ def _settle_school(connection: duckdb.DuckDBPyConnection, district: str, file_id
                count(DISTINCT s."StudentID") AS students
         FROM raw.students s
         WHERE s.district = ? AND CAST(s."StudentID" AS VARCHAR) IN (
-            SELECT who FROM request_lines WHERE file_id = ?)
+            SELECT who FROM request_said WHERE ord = ?)
         GROUP BY ALL ORDER BY students DESC LIMIT 1
         """,
-        [district, file_id],
+        [district, order],
     ).fetchall()
-    total = _one(
-        connection, "SELECT count(DISTINCT who) FROM request_lines WHERE file_id = ?", [file_id]
-    )
+    total = _one(connection, "SELECT count(DISTINCT who) FROM request_said WHERE ord = ?", [order])
     if not rows or 2 * rows[0][1] <= total[0]:
         return "it is to cover a school, and no school has more than half of its students"
     for table in ("core.course_request_files", "request_files"):
@@ -143,13 +142,11 @@ def _settle_school(connection: duckdb.DuckDBPyConnection, district: str, file_id
     return ""
 
 
-def _vanishing(
-    connection: duckdb.DuckDBPyConnection, file_id: str, covers: str, order: int
-) -> Vanishing:
+def _vanishing(connection: duckdb.DuckDBPyConnection, covers: str, order: int) -> Vanishing:
     """Compare what stands with the file with what stood without it."""
     others = _one(
         connection,
-        "SELECT count(*) FROM request_files WHERE standing = 'counts' AND file_id <> ?", [file_id],
+        "SELECT count(*) FROM request_files WHERE standing = 'counts' AND ord <> ?", [order],
     )  # fmt: skip
     if covers == Covers.ADDITIONS or not others[0]:
         return Vanishing()
@@ -158,34 +155,33 @@ def _vanishing(
         "CREATE OR REPLACE TEMP TABLE request_before AS "
         "SELECT n.who, n.year, count(*) AS requests, any_value(s.school) AS school, "
         "any_value(s.named) AS named FROM request_named n "
-        "JOIN request_latest s USING (who, year) JOIN request_good USING (what) GROUP BY ALL"
+        "JOIN request_latest s USING (who, year) WHERE n.is_good GROUP BY ALL"
     )
     name(connection)
     row = _one(
         connection,
         """
         WITH after AS (
-            SELECT n.who, n.year, count(*) AS requests FROM request_named n
-            JOIN request_good USING (what) GROUP BY ALL
+            SELECT who, year, count(*) AS requests FROM request_named WHERE is_good GROUP BY ALL
         ), changed AS (
             SELECT b.requests AS before, greatest(b.requests - coalesce(a.requests, 0), 0) AS gone
             FROM request_before b LEFT JOIN after a USING (who, year)
-            WHERE EXISTS (FROM request_lines l WHERE l.file_id = $file AND l.who = b.who
-                          AND l.year = b.year)
+            WHERE EXISTS (FROM request_said s WHERE s.ord = $order AND s.who = b.who
+                          AND s.year = b.year)
         ), whole AS (
             SELECT f.ord > b.named AND NOT EXISTS (
-                       FROM request_lines l WHERE l.file_id = $file AND l.who = b.who) AS is_gone
+                       FROM request_said s WHERE s.ord = $order AND s.who = b.who) AS is_gone
             FROM request_before b, request_files f
-            WHERE f.file_id = $file AND f.covers IN ('school', 'district')
+            WHERE f.ord = $order AND f.covers IN ('school', 'district')
               AND (f.covers_school IS NULL OR f.covers_school = b.school)
               AND NOT starts_with(b.who, '?')
-              AND b.year IN (SELECT year FROM request_lines WHERE file_id = $file)
+              AND b.year IN (SELECT year FROM request_said WHERE ord = $order)
         )
         SELECT (SELECT count(*) FROM whole), (SELECT count(*) FROM whole WHERE is_gone),
                (SELECT coalesce(sum(before), 0) FROM changed),
                (SELECT coalesce(sum(gone), 0) FROM changed)
         """,
-        {"file": file_id},
+        {"order": order},
     )
     connection.execute("DROP TABLE temp.request_before")
     return Vanishing(*(int(number) for number in row))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import duckdb
 
 from aeries_pipeline.course_requests.model import ASKED
-from aeries_pipeline.stores.connection import table_exists
+from aeries_pipeline.stores.connection import CATALOG, table_exists
 from aeries_pipeline.stores.versions import make_tables
 
 FILES_COLUMNS = (
@@ -128,6 +128,40 @@ _NO_REQUESTS = """(SELECT NULL::VARCHAR AS district, NULL::INTEGER AS "SchoolCod
     NULL::BIGINT AS "StudentID", NULL::INTEGER AS "SequenceNumber", NULL::VARCHAR AS "CourseID",
     NULL::VARCHAR AS "ActualPrimaryCourseID", NULL::VARCHAR AS "AlternateTag" WHERE false)"""
 
+_ARRIVALS = """
+WITH pulled AS (
+    SELECT district, school, max(started_at) AS pulled_at FROM meta.pulls
+    WHERE resource = 'course_requests' AND status = 'complete' GROUP BY ALL
+), sent AS (
+    SELECT * FROM core.course_request_exports WHERE kind = 'request' AND {of}
+    QUALIFY coalesce(action, 'insert') = 'insert' AND row_number() OVER (
+        PARTITION BY district, file_id, line
+        ORDER BY exported_at DESC, export_id DESC, action DESC) = 1
+), seen AS (
+    SELECT s.district, s.file_id, s.line,
+           bool_or(trim(r."CourseID") = s.course_id) AS is_there,
+           bool_or(trim(r."AlternateTag") = 'X'
+                   AND trim(r."ActualPrimaryCourseID") = s.course_id) AS is_swapped,
+           bool_or(r."SequenceNumber" = s.sequence_number) AS number_is_taken
+    FROM sent s JOIN {requests} r
+      ON r.district = s.district AND r."SchoolCode" = s.school
+     AND r."StudentID" = s.student_id
+    GROUP BY ALL
+)
+SELECT s.district, s.school, s.student_id, s.student_number, s.course_id,
+       s.sequence_number, s.school_year, s.export_id, s.exported_at, p.pulled_at,
+       CASE WHEN p.pulled_at IS NULL THEN 'not_granted'
+            WHEN seen.is_there THEN 'arrived'
+            WHEN seen.is_swapped OR seen.number_is_taken THEN 'changed_in_aeries'
+            WHEN p.pulled_at <= s.exported_at THEN 'not_known_yet'
+            ELSE 'not_arrived' END AS arrival,
+       s.file_id, s.line
+FROM sent s
+LEFT JOIN pulled p ON p.district = s.district AND p.school = s.school
+LEFT JOIN seen ON seen.district = s.district AND seen.file_id = s.file_id
+              AND seen.line = s.line
+"""
+
 _VIEWS = {
     "core.course_request_counts": """
         SELECT district, school_year, school, state, reason, count(*) AS requests,
@@ -140,39 +174,7 @@ _VIEWS = {
         WHERE alternate_for = '' AND state IN {ASKED}
         GROUP BY ALL
     """,
-    "core.course_request_arrivals": """
-        WITH pulled AS (
-            SELECT district, school, max(started_at) AS pulled_at FROM meta.pulls
-            WHERE resource = 'course_requests' AND status = 'complete' GROUP BY ALL
-        ), sent AS (
-            SELECT * FROM core.course_request_exports WHERE kind = 'request'
-            QUALIFY coalesce(action, 'insert') = 'insert' AND row_number() OVER (
-                PARTITION BY district, file_id, line
-                ORDER BY exported_at DESC, export_id DESC, action DESC) = 1
-        ), seen AS (
-            SELECT s.district, s.file_id, s.line,
-                   bool_or(trim(r."CourseID") = s.course_id) AS is_there,
-                   bool_or(trim(r."AlternateTag") = 'X'
-                           AND trim(r."ActualPrimaryCourseID") = s.course_id) AS is_swapped,
-                   bool_or(r."SequenceNumber" = s.sequence_number) AS number_is_taken
-            FROM sent s JOIN {requests} r
-              ON r.district = s.district AND r."SchoolCode" = s.school
-             AND r."StudentID" = s.student_id
-            GROUP BY ALL
-        )
-        SELECT s.district, s.school, s.student_id, s.student_number, s.course_id,
-               s.sequence_number, s.school_year, s.export_id, s.exported_at, p.pulled_at,
-               CASE WHEN p.pulled_at IS NULL THEN 'not_granted'
-                    WHEN seen.is_there THEN 'arrived'
-                    WHEN seen.is_swapped OR seen.number_is_taken THEN 'changed_in_aeries'
-                    WHEN p.pulled_at <= s.exported_at THEN 'not_known_yet'
-                    ELSE 'not_arrived' END AS arrival,
-               s.file_id, s.line
-        FROM sent s
-        LEFT JOIN pulled p ON p.district = s.district AND p.school = s.school
-        LEFT JOIN seen ON seen.district = s.district AND seen.file_id = s.file_id
-                      AND seen.line = s.line
-    """,
+    "core.course_request_arrivals": "{arrivals}",
 }
 VIEWS = tuple(_VIEWS)
 
@@ -185,7 +187,22 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     found = connection.execute("SELECT current_database()").fetchone()
     current = str(found[0]) if found else ""
     make_tables(connection, current, TABLES)
-    granted = table_exists(connection, "raw", "course_requests", current)
     for name, query in _VIEWS.items():
-        text = query.replace("{requests}", "raw.course_requests" if granted else _NO_REQUESTS)
+        text = query.replace("{arrivals}", arrivals(connection, catalog=current))
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
+
+
+def arrivals(
+    connection: duckdb.DuckDBPyConnection, of: str = "true", catalog: str = CATALOG
+) -> str:
+    """Return the query of the view of arrivals, of some lines alone where that is enough.
+
+    Args:
+        connection: On the warehouse.
+        of: Condition on ``core.course_request_exports``. It takes in all exports of a line
+            or none, since the last one of a line counts, at whatever school.
+        catalog: Where the tables are.
+    """
+    granted = table_exists(connection, "raw", "course_requests", catalog)
+    requests = "raw.course_requests" if granted else _NO_REQUESTS
+    return _ARRIVALS.replace("{requests}", requests).replace("{of}", of)

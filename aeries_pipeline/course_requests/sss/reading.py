@@ -13,28 +13,31 @@ from aeries_pipeline.catalog.blank import trimmed
 from aeries_pipeline.course_requests.model import Reason, State
 from aeries_pipeline.course_requests.sss.contents import Reject
 from aeries_pipeline.course_requests.sss.plan import Numbers, Wanted
-from aeries_pipeline.course_requests.tables import OF_YEAR
+from aeries_pipeline.course_requests.tables import OF_YEAR, arrivals
 from aeries_pipeline.stores.connection import table_exists
 
 _WANTED = """
+WITH asked AS (
+    SELECT * FROM core.course_requests r
+    WHERE r.district = $district AND r.school = $school AND r.school_year = $year
+      AND (r.state = 'ready' OR (r.state = 'exported' AND r.reason IS NULL))
+)
 SELECT r.file_id, r.line, r.student_id, r.student_number, r.course_id, r.alternate_for, r.priority,
        r.state = 'ready', e.sequence_number, e.sort_order,
        CASE WHEN r.alternate_for = '' THEN coalesce(a.arrival IN ('arrived', 'changed_in_aeries'),
                                                     false)
             ELSE {alternate_is_there} END
-FROM core.course_requests r
+FROM asked r
 LEFT JOIN (
     SELECT * FROM core.course_request_exports
     WHERE district = $district AND school = $school
     QUALIFY row_number() OVER (PARTITION BY file_id, line, student_number
                                ORDER BY exported_at DESC, export_id DESC, action DESC) = 1
 ) e ON e.file_id = r.file_id AND e.line = r.line AND e.student_number = r.student_number
-LEFT JOIN core.course_request_arrivals a
-  ON a.district = r.district AND a.file_id = r.file_id AND a.line = r.line
-WHERE r.district = $district AND r.school = $school AND r.school_year = $year
-  AND (r.state = 'ready' OR (r.state = 'exported' AND r.reason IS NULL))
+LEFT JOIN ({arrivals}) a ON a.file_id = r.file_id AND a.line = r.line
 ORDER BY r.received_at, r.file_id, r.line
 """
+_OF_ASKED = "district = $district AND (file_id, line) IN (SELECT (file_id, line) FROM asked)"
 _OFFERED = trimmed('"InactiveStatusCode"') + " = ''"
 _ALTERNATE = """EXISTS (SELECT 1 FROM raw.alternate_course_requests x
     WHERE x.district = r.district AND x."SchoolCode" = r.school
@@ -70,6 +73,7 @@ def read_wanted(connection: duckdb.DuckDBPyConnection, school: School) -> list[W
     """Return the requests that belong into Aeries, in the order in which they came."""
     granted = table_exists(connection, "raw", "alternate_course_requests")
     query = _WANTED.replace("{alternate_is_there}", _ALTERNATE if granted else "false")
+    query = query.replace("{arrivals}", arrivals(connection, _OF_ASKED))
     rows = connection.execute(query, school.bound).fetchall()
     return [Wanted(*row) for row in rows]
 
