@@ -78,6 +78,17 @@ MAY_IMPORT: dict[str, set[str] | None] = {
         "settings",
         "stores",
     },
+    "web": {
+        "accounts",
+        "analytics",
+        "catalog",
+        "course_requests",
+        "deliveries",
+        "districts",
+        "operations",
+        "settings",
+        "stores",
+    },
     "definitions": {"orchestration"},
     "cli": None,
 }

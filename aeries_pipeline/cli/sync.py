@@ -30,6 +30,7 @@ from aeries_pipeline.ingest.pull import Progress as Step
 from aeries_pipeline.ingest.session import whole_sync, window_is_closed
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.accounts import CHANGES
+from aeries_pipeline.orchestration.assets.operator_page import report_page
 from aeries_pipeline.orchestration.assets.resources import (
     ACCEPT_SHRUNKEN_TAG,
     FULL_TAG,
@@ -91,6 +92,7 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
         # A receiver that is down may be waited for; nobody else has to wait meanwhile.
         delivers = district.delivery is not None and follow is not None and follow.success
         sent = [run_delivery(puller.defs, instance, district)] if delivers else []
+        report_page(settings, instance)
     ids = [run.run_id for run in runs]
     rows = (
         Store(settings.data)

@@ -15,9 +15,12 @@ from aeries_pipeline.cli.demo_site import following, with_receiver
 from aeries_pipeline.cli.processes import alone, end_group, ended_by_signals
 from aeries_pipeline.cli.roster_watch import RosterWatch
 from aeries_pipeline.emulator.serve import demo_emulator, free_port, serving
+from aeries_pipeline.orchestration.assets.links import DOCS_VARIABLE, OPERATOR_VARIABLE
 from aeries_pipeline.orchestration.automation.instance import open_instance, prepare_home
 from aeries_pipeline.orchestration.automation.origin import LOCATION, MODULE
 from aeries_pipeline.settings import DATA_VARIABLE, DEMO_PORT, ROSTER_VARIABLE, Settings
+from aeries_pipeline.web.serve import DOCS, OPERATOR_PAGE, pages_beside_the_ui
+from aeries_pipeline.web.serve import serving as serving_pages
 
 WORKSPACE = f"""\
 load_from:
@@ -53,15 +56,28 @@ def serve_ui(settings: Settings, port: int, console: Console, *, with_emulator: 
                 settings, _received = stack.enter_context(with_receiver(settings, at))
                 stack.enter_context(following(emulator, settings))
             stack.enter_context(serving(emulator, at))
+        pages = stack.enter_context(
+            serving_pages(pages_beside_the_ui(settings), free_port(free + 1))
+        )
         console.print(f"Dagster's UI: http://127.0.0.1:{free}", soft_wrap=True)
-        return run_ui(settings, free)
+        console.print(f"Documentation: {pages}/{DOCS}", soft_wrap=True)
+        return run_ui(settings, free, pages)
 
 
-def run_ui(settings: Settings, port: int) -> int:
-    """Run ``dagster dev`` until it is stopped and return its exit status."""
+def run_ui(settings: Settings, port: int, pages: str) -> int:
+    """Run ``dagster dev`` until it is stopped and return its exit status.
+
+    Args:
+        settings: Where roster and data are.
+        port: Of the UI.
+        pages: Where the pages are served to which it links.
+    """
     workspace = write_workspace(settings)
     home = workspace.parent
     environment = {
+        DOCS_VARIABLE: f"{pages}/{DOCS}",
+        OPERATOR_VARIABLE: f"{pages}/{OPERATOR_PAGE}",
+        # Who serves these pages elsewhere has said so.
         **os.environ,
         "DAGSTER_HOME": str(home),
         ROSTER_VARIABLE: str(settings.roster),

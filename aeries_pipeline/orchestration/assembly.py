@@ -29,6 +29,7 @@ from aeries_pipeline.orchestration.automation.downstream import build_automation
 from aeries_pipeline.orchestration.automation.inbox import build_inbox_sensor
 from aeries_pipeline.orchestration.automation.jobs import build_jobs, build_pull_jobs
 from aeries_pipeline.orchestration.automation.notices import build_notice_sensors
+from aeries_pipeline.orchestration.automation.page_sensor import build_page_sensor
 from aeries_pipeline.orchestration.automation.publishing import build_publish_sensor
 from aeries_pipeline.orchestration.automation.pulls import build_pull_sensor
 from aeries_pipeline.orchestration.automation.pulse import build_dead_run_sensor
@@ -76,6 +77,7 @@ def build_defs(settings: Settings | None = None) -> dg.Definitions:
             build_automation_sensor(),
             build_inbox_sensor(settings),
             build_publish_sensor(settings),
+            build_page_sensor(settings),
             *build_notice_sensors(settings),
         ],
         resources={

@@ -15,6 +15,9 @@ import aeries_pipeline
 DOCS_VARIABLE = "AERIES_DOCS_URL"
 """Address under which the folder ``docs`` can be read in a browser, where there is one."""
 
+OPERATOR_VARIABLE = "AERIES_OPERATOR_URL"
+"""Address under which the operator's page can be read, where there is one."""
+
 _DOCS = Path(aeries_pipeline.__file__).parent.parent / "docs"
 
 
@@ -46,6 +49,12 @@ def links(module: ModuleType | str, page: str, table: str | None = None) -> dict
         metadata["dagster/table_name"] = table
         metadata["look_at_it"] = f'aeries-pipeline sql "SELECT * FROM {table} LIMIT 20"'
     return metadata
+
+
+def operator_link(path: Path) -> dg.MetadataValue[Any]:
+    """Return what leads to the operator's page: a link where it is served, its file otherwise."""
+    address = os.environ.get(OPERATOR_VARIABLE)
+    return dg.MetadataValue.url(address) if address else dg.MetadataValue.path(str(path))
 
 
 def bars(

@@ -17,5 +17,5 @@ def build_automation_sensor() -> dg.AutomationConditionSensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=30,
         description="Computes a district's accounts, course requests and files when its pulls have "
-        "ended, delivers them, and the operator's page every hour.",
+        "ended, and delivers them.",
     )
