@@ -60,6 +60,8 @@ _DATES = (
     "%m/%d/%y", "%m/%d/%y %H:%M", "%m/%d/%y %I:%M %p", "%m-%d-%Y", "%d-%b-%Y", "%d-%b-%y",
     "%b %d, %Y", "%B %d, %Y",
 )  # fmt: skip
+_NUMBER_CELL = re.compile(r"\d(?:\.\d+)?E\+\d{1,3}", re.ASCII | re.IGNORECASE)
+"""How a spreadsheet shows a course such as 3E5, which is a number to it."""
 _DATE_CELL = re.compile(
     r"\d{4}-\d\d-\d\d(T[\d:.]+)?|\d{1,2}[-/]\d{1,2}[-/]\d{2,4}|\d{1,2}-[A-Za-z]{3}(-\d{2,4})?"
 )
@@ -309,6 +311,8 @@ def _problem(cells: Mapping[str, str], *, year_is_wrong: bool) -> Reason | None:
         return Reason.FORMULA
     if any(_DATE_CELL.fullmatch(cell) for cell in needed):
         return Reason.DATE_IN_CELL
+    if any(_NUMBER_CELL.fullmatch(cell) for cell in needed):
+        return Reason.NUMBER_IN_CELL
     if _student(student) is None:
         return Reason.STUDENT_UNREADABLE if student else Reason.STUDENT_MISSING
     if not course:

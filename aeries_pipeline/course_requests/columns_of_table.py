@@ -25,7 +25,7 @@ MEANINGS = {
     "grade": "Grade of next year",
     "decided_at": "When the state last changed, UTC",
     "place": "Sheet, line and column, where the line alone does not tell",
-    "proposed": "The course that an unknown CourseID without its zeros may mean",
+    "proposed": "The only course that an unknown CourseID may mean which a spreadsheet has changed",
 }
 
 FILES = {

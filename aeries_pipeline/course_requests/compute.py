@@ -149,9 +149,12 @@ def _name_the_newest(
         [district.id],
     )
     meant = _meant(connection, district.id, known)
-    if district.course_requests.restore_zeros and meant:
-        _restore_zeros(connection, district.id, meant)
-        meant = {}
+    if district.course_requests.restore_zeros:
+        # What more than zeros has changed is for a person.
+        lost = {one: found for one, found in meant.items() if one.isdigit() and found.isdigit()}
+        meant = {one: found for one, found in meant.items() if one not in lost}
+        if lost:
+            _restore_zeros(connection, district.id, lost)
     collect(connection, district.id, known.next_year, list(known.courses or ()), meant)
     judge(connection, district.id, district.course_requests)
     name(connection)

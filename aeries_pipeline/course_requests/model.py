@@ -51,6 +51,7 @@ class Reason(StrEnum):
     OTHER_YEAR = "other_year"
     FORMULA = "formula_in_cell"
     DATE_IN_CELL = "date_in_cell"
+    NUMBER_IN_CELL = "number_in_cell"
     ALTERNATE_WITHOUT_REQUEST = "alternate_without_request"
     ALTERNATE_OF_ITSELF = "alternate_of_itself"
     NO_ROW_AT_NEXT_SCHOOL = "no_row_at_next_school"
@@ -184,7 +185,7 @@ class District:
         students_read: Whether every school's students were completely pulled.
         schools_read: Schools whose students were ever completely pulled.
         next_year: First calendar year of the coming school year; None before any pull.
-        by_digits: Courses of the catalogue by their ids without leading zeros.
+        by_digits: Courses of the catalogue by the numbers that a spreadsheet makes of their ids.
     """
 
     schools: Mapping[int, tuple[int | None, int | None]]
@@ -248,8 +249,7 @@ class Outcome:
         school: The next school; where it is not known, the present one.
         student_number: SSS.SN there, where there is a row.
         grade: Grade of next year, where known.
-        proposed: The course that an unknown one without its zeros may mean.
-        proposed: The course that an unknown one without its zeros may mean.
+        proposed: The only course that an unknown one may mean which a spreadsheet has changed.
     """
 
     state: State

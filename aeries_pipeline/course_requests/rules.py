@@ -116,7 +116,9 @@ def _placed(desk: _Desk, request: Request, reason: Reason | None) -> Outcome:
 
 
 def _proposed(desk: _Desk, request: Request, reason: Reason | None) -> str | None:
-    if reason is not Reason.COURSE_UNKNOWN:
+    if reason not in {Reason.COURSE_UNKNOWN, Reason.NUMBER_IN_CELL}:
+        return None
+    if request.course_id in (desk.district.courses or {}):
         return None
     return meant_course(request.course_id, desk.district.by_digits) or None
 

@@ -52,6 +52,10 @@ SENTENCES: dict[Reason, str] = {
         "A spreadsheet has made a date of the StudentID or CourseID. Format the column as text, "
         "enter it again and send the line again."
     ),
+    Reason.NUMBER_IN_CELL: (
+        "A spreadsheet has made a number such as 3.00E+05 of the StudentID or CourseID. Format the "
+        "column as text, enter it again and send the line again."
+    ),
     Reason.ALTERNATE_WITHOUT_REQUEST: (
         "It is an alternate of a course that the student does not ask for, or whose request "
         "was rejected."
@@ -127,5 +131,8 @@ STATES: dict[State, str] = {
 
 def what_to_do(reason: Reason, proposed: str | None = None) -> str:
     """Return what a reason says, with the course that an unknown one may mean."""
-    more = f" Only course {proposed} has these digits." if proposed else ""
-    return SENTENCES[reason] + more
+    if not proposed:
+        return SENTENCES[reason]
+    is_number = reason is Reason.NUMBER_IN_CELL or not proposed.isdigit()
+    fits = "is this number to a spreadsheet" if is_number else "has these digits"
+    return f"{SENTENCES[reason]} Only course {proposed} {fits}."

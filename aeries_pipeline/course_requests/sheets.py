@@ -16,6 +16,8 @@ HEADER_WITHIN = 20
 FORMULA = "\x00formula"
 """Stands for a cell that holds a formula; no cell of a text can hold it."""
 AGAIN = "; export it again and put it into the inbox once more"
+_LONGEST_ID = 6
+"""No course has a longer one, so a longer cell that names a column is none."""
 Line = tuple[int, Sequence[str]]
 
 KEPT_TEXT = re.compile(r'^="([^"]*)"$')
@@ -136,6 +138,8 @@ def sheet_of(
     found = find_header(filled, look)
     at = next((n for n, line in enumerate(filled) if found and line[0] == found[0]), 0)
     header = _trimmed(filled[at][1], 0)
+    if sum(look(part).is_header for part in _parts(header)) > 1:
+        raise _second_table(filled[at][0], "beside the first")
     meaning = found[1] if found else Headline()
     rows = [(number, _trimmed(cells, len(header))) for number, cells in filled[at + 1 :]]
     remarks = [" ".join(filter(None, cells)) for _number, cells in filled[:at]]
@@ -143,6 +147,8 @@ def sheet_of(
     while rows and _is_footer(rows[-1][1], meaning):
         remarks.append(" ".join(rows.pop()[1]))
         below += 1
+    rows, between = _one_table(rows, header, meaning, look)
+    remarks += between
     if not rows:
         raise UnreadableFileError("empty", "the file has no line below its header" + AGAIN)
     _check_cells(rows, len(header), meaning, is_ended=is_ended or bool(below))
@@ -151,8 +157,78 @@ def sheet_of(
         told.append(f"{_lines(at)} above the header not read")
     if below:
         told.append(f"{_lines(below)} below the list not read")
+    if between:
+        told.append(f"{_lines(len(between))} between parts of the list not read")
     padded = tuple((number, (*cells, *[""] * (len(header) - len(cells)))) for number, cells in rows)
     return Sheet(tuple(header), padded, "; ".join(told), name, tuple(remarks))
+
+
+def _one_table(
+    rows: Sequence[tuple[int, list[str]]], header: Sequence[str], meaning: Headline, look: Look
+) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """Leave out where the header stands again, with the total and the title above it.
+
+    Returns:
+        The lines of the list, and the text of those that were left out.
+
+    Raises:
+        UnreadableFileError: If another header stands there: its columns would be misread.
+    """
+    kept: list[tuple[int, list[str]]] = []
+    left: list[str] = []
+    first = _words(header)
+    for number, cells in rows:
+        if not _is_headline(cells, meaning, look):
+            kept.append((number, cells))
+            continue
+        if _words(cells) != first:
+            raise _second_table(number, "with other columns than the first")
+        while kept and _is_footer(kept[-1][1], meaning):
+            left.append(" ".join(kept.pop()[1]))
+        left.append(" ".join(cells))
+    return kept, left
+
+
+def _second_table(line: int, how: str) -> UnreadableFileError:
+    return UnreadableFileError(
+        "second_table",
+        f"line {line}: another table begins there, {how}; put its lines below those of the first, "
+        "in the same columns, or each table into a file of its own, and hand it in once more",
+    )
+
+
+def _parts(header: Sequence[str]) -> list[list[str]]:
+    """Return the names of each table of several that stand side by side, a blank column between."""
+    parts: list[list[str]] = [[]]
+    for name in header:
+        if name:
+            parts[-1].append(name)
+        elif parts[-1]:
+            parts.append([])
+    return parts
+
+
+def _words(cells: Sequence[str]) -> list[str]:
+    found = ["".join(cell.lower().split()) for cell in cells]
+    while found and not found[-1]:
+        found.pop()
+    return found
+
+
+def _is_headline(cells: Sequence[str], meaning: Headline, look: Look) -> bool:
+    """Tell whether a line of a list names columns, and no student and course."""
+    if meaning.student is None or len(cells) <= meaning.student:
+        return False
+    student = cells[meaning.student]
+    if student.isdigit():
+        return False
+    named = look([student])
+    return (
+        named.student is not None
+        or bool(named.courses)
+        or look(cells).is_header
+        or any(len(cell) > _LONGEST_ID and look([cell]).student is not None for cell in cells)
+    )
 
 
 def _lines(number: int) -> str:

@@ -20,6 +20,7 @@ _DOUBTFUL = ", ".join(
     f"'{one}'"
     for one in (
         Reason.FORMULA, Reason.COURSE_MISSING, Reason.COURSE_TOO_LONG, Reason.DATE_IN_CELL,
+        Reason.NUMBER_IN_CELL,
     )
 )  # fmt: skip
 """What such a line asks for nobody knows, so it may be any wish that is missing beside it."""

@@ -208,6 +208,32 @@ def test_lost_zeros_are_proposed_withdraw_nothing_and_are_accepted_by_a_setting(
     assert rows == [("608", "0608")]
 
 
+def test_a_number_of_a_spreadsheet_withdraws_nothing_and_its_only_course_is_proposed(
+    office: Office,
+) -> None:
+    with office.warehouse.open() as connection:
+        connection.execute(
+            "INSERT INTO raw.courses SELECT * REPLACE ('3E5' AS \"ID\") FROM raw.courses "
+            "WHERE \"ID\" = '0608'"
+        )
+    office.hand_in("99400001,3E5", "99400001,0001")
+    office.settle()
+    settled = office.district.course_requests.model_copy(update={"restore_zeros": True})
+    office.district = office.district.model_copy(update={"course_requests": settled})
+    office.hand_in("99400001,3.00E+05", "99400001,0630")
+    found = office.settle()[1]
+    assert office.states() == {
+        ("3E5", "exported"): 1, ("3.00E+05", "rejected"): 1, ("0630", "exported"): 1,
+        ("0001", "exported"): 1,
+    }  # fmt: skip
+    (reject,) = table(found, "rejects.csv")
+    assert reject["What to do"].endswith("Only course 3E5 is this number to a spreadsheet.")
+    office.hand_in("99400001,300000", "99400001,0630")
+    office.settle()
+    assert office.states()["300000", "rejected"] == 1, "no setting takes it for 3E5"
+    assert office.states()["3E5", "exported"] == 1
+
+
 def strict(office: Office) -> None:
     settled = office.district.course_requests.model_copy(update={"min_vanishing": 2})
     office.district = office.district.model_copy(update={"course_requests": settled})

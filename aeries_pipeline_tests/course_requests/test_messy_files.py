@@ -216,6 +216,70 @@ def test_a_column_for_each_wish() -> None:
     assert len({one.line for one in found}) == 5
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("StudentID,CourseID\n1,0315\nStudentID,CourseID\n2,0608\n", "1 line between"),
+        ("Student ID,Course #,A\n1,0315,\nSTUDENT ID , course #,a\n2,0608,\n", "1 line between"),
+        ("StudentID,CourseID\n1,0315\nTotal,1\n\nGrade 10 Students\nStudentID,CourseID\n2,0608\n",
+         "3 lines between"),
+        ("StudentID,CourseID\n1,0315\n2,0608\nStudentID,CourseID\n", "1 line between"),
+    ],
+)  # fmt: skip
+def test_a_header_that_stands_again_is_left_out_and_told(text: str, told: str) -> None:
+    assert asked(text.encode()) == [(1, "0315"), (2, "0608")]
+    assert f"{told} parts of the list not read" in sheets(text.encode())[0].form
+    content = workbook(*(line.split(",") for line in text.splitlines()))
+    assert asked(content) == [(1, "0315"), (2, "0608")]
+    assert requests(text.encode())[-1].line == next(
+        number for number, line in enumerate(text.splitlines(), start=1) if line.startswith("2,")
+    )
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "CourseID,StudentID\n0608,2",
+        "Course Code,Perm ID\n0608,2",
+        "Class,Student ID\n0608,2",
+        "Perm ID,Course Code\n2,0608",
+        ",StudentID,CourseID\n,2,0608",
+        "StudentID,Priority,CourseID\n2,1,0608",
+        "CourseID,Student Name\n0608,Ann",
+        "StudentID,Request 1\n2,0608",
+    ],
+)
+def test_a_second_table_with_other_columns_refuses_the_file(second: str) -> None:
+    text = f"StudentID,CourseID,Note\n1,0315\n{second}\n"
+    for content in (text.encode(), workbook(*(line.split(",") for line in text.splitlines()))):
+        error = refusal(content)
+        assert error.code == "second_table"
+        assert str(error).startswith("line 3: another table begins there, with other columns")
+
+
+def test_a_second_table_beside_the_first_refuses_the_file() -> None:
+    for names in (
+        "StudentID,CourseID,,CourseID,StudentID",
+        "Perm ID,CourseID,,,Course #,StudentID",
+    ):
+        error = refusal(f"{names}\n1,0315,,0608,2\n".encode())
+        assert str(error).startswith("line 1: another table begins there, beside the first")
+    assert asked(b"StudentID,CourseID,,Note\n1,0315,,x\n") == [(1, "0315")]
+
+
+def test_courses_that_are_called_like_columns_are_courses() -> None:
+    assert asked(b"StudentID,CourseID\n1,ID\n2,ALT1\n3,CN\nx,Course\n") == [
+        (1, "ID"), (2, "ALT1"), (3, "CN"), (None, "Course"),
+    ]  # fmt: skip
+
+
+def test_numbers_in_cells() -> None:
+    text = "StudentID,CourseID,Alternate For\n1,3.00E+05,\n1,3E+5,\n1,0315,1.2e+10\n1,3E5,\n1,E7,\n"
+    text += "9.94E+07,0315,\n"
+    found = [one.problem for one in requests(text.encode())]
+    assert found == [*[Reason.NUMBER_IN_CELL] * 3, None, None, Reason.NUMBER_IN_CELL]
+
+
 def test_dates_in_cells() -> None:
     text = (
         b"StudentID,CourseID,Date\n1,0315,3-Feb-2027\n1,0608,2/3/27 4:05 PM\n1,0001,Feb 3, 2027\n"
