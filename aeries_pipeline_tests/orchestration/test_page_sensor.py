@@ -47,7 +47,7 @@ def test_a_tick_makes_the_page_when_a_run_has_ended(
     with open_instance(world.settings) as instance:
         first = _tick(world, instance, NOW, None)
         (event,) = first.asset_events
-        assert event.metadata["whole_page"].value == "http://127.0.0.1:3001/operator.html"
+        assert "](http://127.0.0.1:3001/operator.html)" in event.metadata["whole_page"].value
         assert "never" in page.read_text(encoding="utf-8")
         quiet = _tick(world, instance, NOW + timedelta(minutes=1), first.cursor)
         assert quiet.asset_events == []

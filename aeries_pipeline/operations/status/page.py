@@ -71,7 +71,7 @@ def _cells(one: DistrictStatus) -> list[str]:
 def markdown(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
     """Return the page as Markdown; who needs a person comes first, in sentences.
 
-    A sentence in a table would make it wider than the UI shows.
+    A table would be wider than the UI shows: its cells do not wrap between columns.
     """
 
     def text(value: str) -> str:
@@ -85,16 +85,18 @@ def markdown(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
         lines += [f"### {text(one.name)}", "", f"`{one.id}`", ""]
         lines += [f"- {text(line)}" for line in (*_asks(one), *_notes(one))]
         lines.append("")
-    lines += ["## All districts", "", "| " + " | ".join(HEADINGS) + " |"]
-    lines.append("|---" * len(HEADINGS) + "|")
+    lines += ["## All districts", ""]
     for one in ordered(statuses):
-        name, district, nights, health, *rest = _cells(one)
-        cells = (f"**{text(name)}**", f"`{district}`", health, f"`{nights}`", *map(text, rest))
-        lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", LEGEND, ""]
-    for one in statuses:
-        if not one.needs_a_person and _notes(one):
-            lines.append(f"- {text(one.name)}: {text('; '.join(_notes(one)))}")
+        name, district, nights, health, since, accounts, opens = _cells(one)
+        since = f"all complete since {since}" if one.complete_since else since
+        lines += [
+            f"- **{text(name)}** `{district}` {health}",
+            f"  - `{nights}` {text(since)}, {accounts} accounts",
+            f"  - next opening: {text(opens)}",
+        ]
+        if not one.needs_a_person:
+            lines += [f"  - {text(line)}" for line in _notes(one)]
+    lines += ["", LEGEND]
     return "\n".join(lines)
 
 

@@ -41,9 +41,7 @@ def links(module: ModuleType | str, page: str, table: str | None = None) -> dict
         )
     metadata: dict[str, Any] = {
         "dagster/code_references": code,
-        "docs": dg.MetadataValue.url(f"{address.rstrip('/')}/{page}")
-        if address
-        else dg.MetadataValue.path(str(_DOCS / page)),
+        "docs": _link(address and f"{address.rstrip('/')}/{page}", _DOCS / page),
     }
     if table:
         metadata["dagster/table_name"] = table
@@ -53,8 +51,14 @@ def links(module: ModuleType | str, page: str, table: str | None = None) -> dict
 
 def operator_link(path: Path) -> dg.MetadataValue[Any]:
     """Return what leads to the operator's page: a link where it is served, its file otherwise."""
-    address = os.environ.get(OPERATOR_VARIABLE)
-    return dg.MetadataValue.url(address) if address else dg.MetadataValue.path(str(path))
+    return _link(os.environ.get(OPERATOR_VARIABLE), path)
+
+
+def _link(address: str | None, path: Path) -> dg.MetadataValue[Any]:
+    """Return a link by the page's name: an address does not wrap, and widens the UI's table."""
+    if address:
+        return dg.MetadataValue.md(f"[{path.name}]({address})")
+    return dg.MetadataValue.path(str(path))
 
 
 def bars(

@@ -57,7 +57,7 @@ def write_page(settings: Settings, moment: datetime) -> dict[str, Any]:
         "page": dg.MetadataValue.md(markdown(statuses, moment)),
         "whole_page": operator_link(path),
         "districts": len(statuses),
-        "districts_that_need_a_person": sum(one.needs_a_person for one in statuses),
+        "need_a_person": sum(one.needs_a_person for one in statuses),
         "held_changes": sum(one.holds for one in statuses),
         "failing_partitions": sum(len(one.troubles) for one in statuses),
     }

@@ -51,7 +51,7 @@ def build_raw_asset(
             dg.AssetSpec(
                 key,
                 description=description_of(resource),
-                group_name="aeries",
+                group_name="raw",
                 kinds={"python", "duckdb"},
                 owners=[OWNER],
                 skippable=True,
@@ -136,7 +136,7 @@ def build_raw_assets(
     site = dg.AssetSpec(
         AERIES,
         description="The Aeries sites of the districts, version 5 of the API. Not ours to make.",
-        group_name="aeries",
+        group_name="raw",
         kinds={"api"},
         owners=[OWNER],
     )
