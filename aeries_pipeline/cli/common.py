@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from textwrap import wrap
-from typing import Any, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
 
 import click
 from rich.console import Console
@@ -20,6 +20,9 @@ from rich.text import Text
 
 from aeries_pipeline.districts.errors import AeriesError, ConfigurationError
 from aeries_pipeline.settings import DataDirectoryError, NoRosterError, load_settings
+
+if TYPE_CHECKING:
+    from aeries_pipeline.districts.roster import District
 
 console = Console(highlight=False, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -45,6 +48,23 @@ def item(console: Console, lead: str, sentence: str) -> None:
     lines = wrap(sentence, width, break_long_words=False, break_on_hyphens=False) or [""]
     for place, line in enumerate(lines):
         console.print(Text((" " * len(lead) if place else lead) + line), soft_wrap=True)
+
+
+def schools_of(district: District, school: int | None) -> list[int]:
+    """Return the one school that is meant, or all of a district.
+
+    Raises:
+        ConfigurationError: If the roster has no such school there.
+    """
+    if school is None:
+        return list(district.schools)
+    if school not in district.schools:
+        listed = ", ".join(map(str, district.schools))
+        raise ConfigurationError(
+            "unknown_school",
+            f"{district.id}: school {school} is not in the roster (it has: {listed})",
+        )
+    return [school]
 
 
 class Commands(click.Group):

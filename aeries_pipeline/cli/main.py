@@ -76,21 +76,25 @@ def demo(keep_serving: bool) -> None:  # noqa: FBT001
 @click.option("--day", default=0, show_default=True, help="School days to move on at the start.")
 @click.option("--faults", type=click.Path(path_type=Path), help="YAML file of faults.")
 @click.option("--demo", "demo_districts", is_flag=True, help="Serve the demo's three districts.")
+@click.option("--may-write", is_flag=True, help="Let the certificate write course requests.")
 @sentences
-def emulator(
+def emulator(  # noqa: PLR0913 - the options above
     port: int,
     seed: int,
     schools: int,
     students: int,
     day: int,
     faults: Path | None,
-    demo_districts: bool,  # noqa: FBT001
+    *,
+    demo_districts: bool,
+    may_write: bool,
 ) -> None:
     """Serve an emulated Aeries site on this machine until stopped."""
     from aeries_pipeline.emulator.faults import FaultPlan, load_faults
     from aeries_pipeline.emulator.serve import Shape, demo_emulator, make_site, serve
     from aeries_pipeline.emulator.server import Emulator
     from aeries_pipeline.emulator.site import DEMO_CERTIFICATE
+    from aeries_pipeline.emulator.writing import WRITE_GRANT
 
     try:
         plan = FaultPlan(load_faults(faults) if faults else [])
@@ -103,6 +107,8 @@ def emulator(
         site = make_site(Shape(seed=seed, schools=schools, students=students))
         served = Emulator({"aeries": site}, plan)
     for name, site in served.sites.items():
+        if may_write:
+            site.certificates = {one: may | WRITE_GRANT for one, may in site.certificates.items()}
         site.advance(day)
         codes = ", ".join(str(one.code) for one in site.district.real_schools())
         console.print(f"http://127.0.0.1:{port}/{name}  schools {codes}", soft_wrap=True)

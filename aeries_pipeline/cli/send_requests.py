@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
-from aeries_pipeline.cli.common import warn
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from aeries_pipeline.cli.common import schools_of, warn
 from aeries_pipeline.cli.results import show as show_table
-from aeries_pipeline.course_requests.writes.record import FRESH_FOR, Outcome
+from aeries_pipeline.course_requests.writes.record import FRESH_FOR, SETTLES_WITHIN, Outcome
 from aeries_pipeline.course_requests.writes.send import Sent, send, show
 from aeries_pipeline.districts.errors import StoppedError
 from aeries_pipeline.districts.roster import District, load_roster
@@ -52,21 +57,43 @@ def send_requests(
     """
     district = load_roster(settings.roster).get(district_id)
     warehouse = Store(settings.data).warehouse(district.id)
-    schools = [school] if school is not None else list(district.schools)
+    schools = schools_of(district, school)
     if dry:
-        sent = show(warehouse, district, schools)
+        sent = show(warehouse, district, schools, again=again)
     else:
 
         def opened() -> Session:
             return Session(district, settings, warehouse, options)
 
         try:
-            sent = send(warehouse, district, schools, opened, again=again)
+            with _bar(console, district.id) as told:
+                sent = send(warehouse, district, schools, opened, again=again, told=told)
         except StoppedError as error:
             warn(console, str(error).partition("; wait")[0])
             return False
     _tell(district, sent, console, dry=dry)
+    if dry and sent.counts:
+        asked = (
+            f"{district.id}{f' --school {school}' if school else ''}{' --again' if again else ''}"
+        )
+        console.print(
+            "Nothing was sent. Look at preview.html of each school, then, inside the pull window: "
+            f"aeries-pipeline requests send {asked}",
+            soft_wrap=True,
+        )
     return sent.is_good
+
+
+@contextmanager
+def _bar(console: Console, district: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on a terminal how far it is; a server is asked several times for each student."""
+    columns = (
+        TextColumn("{task.description}", markup=False), BarColumn(bar_width=30),
+        MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"{district}: students", total=None)
+        yield lambda done, number: progress.update(task, completed=done, total=number)
 
 
 def _tell(district: District, sent: Sent, console: Console, *, dry: bool) -> None:
@@ -79,16 +106,10 @@ def _tell(district: District, sent: Sent, console: Console, *, dry: bool) -> Non
             for school in schools
         ]
         show_table(columns, rows, None, console)
-    elif not sent.not_shown:
+    elif not (sent.not_shown or sent.left or sent.stale or sent.trouble):
         console.print(f"{district.id}: there is nothing to write")
     for sentence in _sentences(district.id, sent, dry=dry):
         warn(console, sentence)
-    if dry and schools:
-        console.print(
-            "Nothing was sent. Look at preview.html of each school, then, inside the pull window: "
-            f"aeries-pipeline requests send {district.id}",
-            soft_wrap=True,
-        )
 
 
 def _sentences(district: str, sent: Sent, *, dry: bool) -> list[str]:
@@ -101,7 +122,7 @@ def _sentences(district: str, sent: Sent, *, dry: bool) -> list[str]:
         )
     if sent.not_shown and not dry:
         found.append(
-            f"{district}: {sent.not_shown} requests were in no dry run as yet and were not "
+            f"{district}: {sent.not_shown:,} requests were in no dry run as yet and were not "
             f"written; run: aeries-pipeline requests send {district} --dry-run"
         )
     if any(outcome is Outcome.TAKEN_OUT for _school, outcome in sent.counts):
@@ -114,8 +135,18 @@ def _sentences(district: str, sent: Sent, *, dry: bool) -> list[str]:
             f"{district}: Aeries' own words about what it refused are in the column answer of "
             "core.course_request_writes"
         )
-    if sent.left:
-        found.append(f"{district}: {sent.left} students wait for another run")
+    if sent.unsettled:
+        minutes = SETTLES_WITHIN // timedelta(minutes=1)
+        found.append(
+            f"{district}: {_students(sent.unsettled)} left alone, since something was sent that "
+            f"had no answer as yet; send again {minutes} minutes after it at the earliest"
+        )
+    if sent.left > sent.unsettled:
+        found.append(f"{district}: {_students(sent.left - sent.unsettled)} left for another run")
     if sent.trouble:
         found.append(sent.trouble)
     return found
+
+
+def _students(number: int) -> str:
+    return "1 student was" if number == 1 else f"{number:,} students were"

@@ -18,7 +18,7 @@ from aeries_pipeline.accounts.model import DONE
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.cli.accounts import compute_accounts
-from aeries_pipeline.cli.common import warn
+from aeries_pipeline.cli.common import schools_of, warn
 from aeries_pipeline.cli.deliver import run_delivery, tell_delivery
 from aeries_pipeline.cli.publish import publish_if_due
 from aeries_pipeline.cli.requests import failures, follow_requests, tell_requests
@@ -140,12 +140,7 @@ def _checked(settings: Settings, request: Request) -> District:
             f"{district.id}: the roster lists no schools; run: "
             f"aeries-pipeline roster sync {district.id}",
         )
-    if request.school is not None and request.school not in district.schools:
-        listed = ", ".join(map(str, district.schools))
-        raise ConfigurationError(
-            "unknown_school",
-            f"{district.id}: school {request.school} is not in the roster (it has: {listed})",
-        )
+    schools_of(district, request.school)
     district.certificate()
     if request.outside_window is None:
         closed = window_is_closed(district, datetime.now(UTC))

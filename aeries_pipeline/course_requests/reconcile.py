@@ -20,6 +20,7 @@ class Arrival(StrEnum):
     ARRIVED = "arrived"
     CHANGED = "changed_in_aeries"
     MISSING = "not_arrived"
+    NOT_DUE = "no_longer_due"
     TAKEN_OUT = "taken_out"
     STILL_THERE = "withdrawn_still_there"
     EXTRA = "extra"
@@ -63,9 +64,17 @@ class Reconciled:
 
 
 _GIVEN = """
-SELECT school, school_year, arrival, count(*),
-       count(*) FILTER (arrival = 'not_arrived' AND exported_at > $lately::TIMESTAMP)
-FROM core.course_request_arrivals WHERE district = $district GROUP BY ALL
+WITH given AS (
+    -- Of a student who has left since nobody waits for a request to arrive.
+    SELECT a.school, a.school_year, a.exported_at,
+           CASE WHEN a.arrival = 'not_arrived' AND r.reason IS NOT NULL THEN 'no_longer_due'
+                ELSE a.arrival END AS became
+    FROM core.course_request_arrivals a JOIN core.course_requests r USING (district, file_id, line)
+    WHERE a.district = $district
+)
+SELECT school, school_year, became, count(*),
+       count(*) FILTER (became = 'not_arrived' AND exported_at > $lately::TIMESTAMP)
+FROM given GROUP BY ALL
 """
 _WITHDRAWN = """
 WITH given AS (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import duckdb
 
 from aeries_pipeline.course_requests.model import ASKED
-from aeries_pipeline.stores.connection import CATALOG, table_exists
+from aeries_pipeline.stores.connection import CATALOG
 from aeries_pipeline.stores.versions import make_tables
 
 FILES_COLUMNS = (
@@ -203,6 +203,11 @@ def arrivals(
             or none, since the last one of a line counts, at whatever school.
         catalog: Where the tables are.
     """
-    granted = table_exists(connection, "raw", "course_requests", catalog)
+    # Where several districts are asked at once their tables are views.
+    granted = connection.execute(
+        "SELECT 1 FROM information_schema.tables WHERE table_catalog = ? AND table_schema = 'raw' "
+        "AND table_name = 'course_requests'",
+        [catalog],
+    ).fetchone()
     requests = "raw.course_requests" if granted else _NO_REQUESTS
     return _ARRIVALS.replace("{requests}", requests).replace("{of}", of)

@@ -118,8 +118,8 @@ def take_district(district_id: str, settings: Settings) -> FileLock:
     return _taken(
         settings,
         f"{district_id}.lock",
-        f"{district_id}: another process is pulling this district just now; wait for it "
-        "to end (its run is in the Dagster UI) and start again",
+        f"{district_id}: another process is pulling this district just now, or sends its course "
+        "requests; wait for it to end (the Dagster UI shows a pull) and start again",
     )
 
 

@@ -39,6 +39,12 @@ def test_each_request_is_arrived_changed_missing_taken_out_or_extra(tmp_path: Pa
         Arrival.ARRIVED: 2, Arrival.CHANGED: 1, Arrival.MISSING: 1, Arrival.EXTRA: 1,
     }  # fmt: skip
     assert found.share == 0.5
+    # Where the course is gone or the student has left, nobody waits for the request.
+    office.run("UPDATE raw.courses SET \"InactiveStatusCode\" = 'I' WHERE \"ID\" = '0001'")
+    office.settle()
+    (later,) = reconcile(office.warehouse, "eagle-usd")
+    assert (later.counts[Arrival.NOT_DUE], later.counts.get(Arrival.MISSING, 0)) == (1, 0)
+    office.run("UPDATE raw.courses SET \"InactiveStatusCode\" = '' WHERE \"ID\" = '0001'")
     computed, _ = office.settle()
     (verdict,) = [one for one in answers("eagle-usd", [], computed) if one.name == ARRIVED]
     assert "school 994: 50.0% arrived" in verdict.text

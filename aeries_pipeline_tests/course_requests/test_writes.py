@@ -17,9 +17,10 @@ import pytest
 from rich.console import Console
 
 from aeries_pipeline.cli.send_requests import send_requests
+from aeries_pipeline.cli.sql import Query, run_query
 from aeries_pipeline.course_requests.reconcile import Arrival, reconcile
 from aeries_pipeline.course_requests.writes.send import Sent, send, show
-from aeries_pipeline.districts.errors import AeriesError, StoppedError
+from aeries_pipeline.districts.errors import AeriesError, ConfigurationError, StoppedError
 from aeries_pipeline.emulator.district import Row
 from aeries_pipeline.emulator.site import EVERYTHING
 from aeries_pipeline.emulator.switches import Switches
@@ -118,7 +119,9 @@ def test_a_dry_run_comes_first_and_only_what_it_has_shown_is_written(world: Worl
     assert outcomes(sent(world)) == {"there": 2, "written": 1}
 
 
-def test_a_second_run_writes_nothing_and_what_others_entered_stays(world: World) -> None:
+def test_a_second_run_writes_nothing_and_what_others_entered_stays(
+    world: World, tmp_path: Path
+) -> None:
     pull(world)
     busy = next(row for row in sophomores(world) if not row.person.id % 3)
     before = dict(world.site.endpoints.courses_of(busy))
@@ -135,6 +138,9 @@ def test_a_second_run_writes_nothing_and_what_others_entered_stays(world: World)
     take(world)
     (found,) = [one for one in reconcile(world.warehouse, "eagle-usd") if one.school == 994]
     assert (found.counts[Arrival.ARRIVED], found.share) == (2, 1.0)
+    question = "SELECT arrival, count(*) FROM core.course_request_arrivals GROUP BY ALL"
+    run_query(world.settings, Query(question, output=tmp_path / "told.csv"), Console())
+    assert "arrived,2" in (tmp_path / "told.csv").read_text(encoding="utf-8").splitlines()
     numbers = world.warehouse.rows(
         "SELECT arg_max(sequence_number, exported_at) FROM core.course_request_exports "
         "WHERE course_id = ?", [new],
@@ -421,6 +427,17 @@ def test_killed_in_the_middle_and_started_again_each_course_is_there_once(world:
     assert len(posts(world)) == 24, "each was sent once, whatever was interrupted"
 
 
+def test_after_blanking_a_dry_run_shows_what_is_written_again(world: World) -> None:
+    pull(world)
+    one = plain(world)[0]
+    first = courses(world)[0]
+    given(world, (one, first))
+    shown(world)
+    sent(world)
+    assert outcomes(shown(world)) == {"there": 1}
+    assert outcomes(show(world.warehouse, world.district, [994], again=True)) == {"shown": 1}
+
+
 def test_the_command_tells_counts_and_neither_student_nor_certificate(
     world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -429,12 +446,15 @@ def test_the_command_tells_counts_and_neither_student_nor_certificate(
     given(world, (one, courses(world)[0]))
     where = tmp_path / "told.txt"
 
-    def run(*, dry: bool) -> bool:
+    def run(*, dry: bool, school: int = 994) -> bool:
         with where.open("a", encoding="utf-8") as file:
             return send_requests(
-                world.settings, "eagle-usd", 994, Console(file=file, width=200), dry=dry,
+                world.settings, "eagle-usd", school, Console(file=file, width=200), dry=dry,
                 again=False, options=FAST,
             )  # fmt: skip
+
+    with pytest.raises(ConfigurationError, match="school 12 is not in the roster"):
+        run(dry=True, school=12)
 
     assert not run(dry=False)
     assert run(dry=True)
@@ -447,6 +467,17 @@ def test_the_command_tells_counts_and_neither_student_nor_certificate(
     text = where.read_text(encoding="utf-8")
     assert "to be written" in text
     assert "there before" in text
+    assert "aeries-pipeline requests send eagle-usd --school 994" in text
+    assert "1 student was left for another run" in text
+    with world.warehouse.open() as connection:
+        connection.execute(
+            "UPDATE core.course_request_writes SET outcome = 'asked', asked_at = now()::TIMESTAMP "
+            "WHERE outcome = 'unknown'"
+        )
+    assert not run(dry=False)
+    told = where.read_text(encoding="utf-8").removeprefix(text)
+    assert "1 student was left alone, since something was sent that had no answer as yet" in told
+    assert "nothing to write" not in told
     everything = text + "".join(capfd.readouterr())
     assert str(one.person.id) not in everything
     assert CERTIFICATE not in everything

@@ -126,15 +126,16 @@ def read_ahead(warehouse: Warehouse, district: District, schools: Sequence[int])
         prepare(connection)
         known = read_district(connection, district.id, policy_of(district, district.day_of(moment)))
         year = known.next_year
+        stale = tuple(one for one in schools if one not in fresh)
         if year is None:
-            return Ahead(None, ())
+            return Ahead(None, (), stale)
         desks = [
             desk
             for school in schools
             if school in fresh
             for desk in _desks(connection, School(district.id, school, year))
         ]
-    return Ahead(year, tuple(desks), tuple(one for one in schools if one not in fresh))
+    return Ahead(year, tuple(desks), stale)
 
 
 def _desks(connection: duckdb.DuckDBPyConnection, school: School) -> list[Desk]:

@@ -48,6 +48,7 @@ class Sent:
         counts: Requests by school and outcome.
         links: Alternates that were linked to requests which are there.
         left: Students who wait for another run.
+        unsettled: Those of them to whom something was sent lately that has no answer as yet.
         not_shown: Requests that no dry run has shown as yet.
         stale: Schools whose students were not completely pulled for too long.
         trouble: Why it ended early, or went badly for some; empty where it did not.
@@ -56,6 +57,7 @@ class Sent:
     counts: Counter[tuple[int, Outcome]] = field(default_factory=Counter)
     links: int = 0
     left: int = 0
+    unsettled: int = 0
     not_shown: int = 0
     stale: tuple[int, ...] = ()
     trouble: str = ""
@@ -70,13 +72,16 @@ class Sent:
         )  # fmt: skip
 
 
-def show(warehouse: Warehouse, district: District, schools: Sequence[int]) -> Sent:
+def show(
+    warehouse: Warehouse, district: District, schools: Sequence[int], *, again: bool = False
+) -> Sent:
     """Tell what would be written, send nothing, and keep what was told.
 
     Args:
         warehouse: Of the district.
         district: The roster's entry.
         schools: School codes.
+        again: Whether what was there before and is no longer is to be written again.
 
     Raises:
         ConfigurationError: If the district has not settled that requests are written.
@@ -88,7 +93,7 @@ def show(warehouse: Warehouse, district: District, schools: Sequence[int]) -> Se
     by_school: dict[int, list[Wanted]] = {}
     for desk in ahead.desks:
         for wish in desk.wishes:
-            outcome = Outcome.THERE if wish.was_there else Outcome.SHOWN
+            outcome = Outcome.THERE if wish.was_there and not again else Outcome.SHOWN
             sent.counts[desk.school, outcome] += 1
             if not wish.is_shown:
                 by_school.setdefault(desk.school, []).append(wish.wanted)
@@ -104,6 +109,7 @@ def send(
     opened: Callable[[], Session],
     *,
     again: bool = False,
+    told: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Sent:
     """Write what a dry run has shown and Aeries lacks.
 
@@ -114,6 +120,7 @@ def send(
         opened: Opens the pull in whose window and limits every request stays.
         again: Whether what was there before and is no longer is written again, as after
             Initialize Scheduling.
+        told: Is told how many students were looked at, of how many.
 
     Raises:
         AeriesError: If nothing can be sent at all.
@@ -126,13 +133,16 @@ def send(
     ]
     due = [desk for desk in shown if desk.wishes]
     desks = [desk for desk in due if not any(wish.is_open for wish in desk.wishes)]
-    sent = Sent(stale=ahead.stale, left=len(due) - len(desks))
+    unsettled = len(due) - len(desks)
+    sent = Sent(stale=ahead.stale, left=unsettled, unsettled=unsettled)
     sent.not_shown = sum(not wish.is_shown for desk in ahead.desks for wish in desk.wishes)
     if not desks:
         return sent
     with opened() as session:
         _same_year(session, ahead)
-        _Sender(session, Record(warehouse, district.id, session.pull_id), sent, again).go(desks)
+        _Sender(session, Record(warehouse, district.id, session.pull_id), sent, again).go(
+            desks, told
+        )
     return sent
 
 
@@ -164,10 +174,11 @@ class _Sender:
         self._session, self._record, self._sent = session, record, sent
         self._again = again
 
-    def go(self, desks: Sequence[Desk]) -> None:
+    def go(self, desks: Sequence[Desk], told: Callable[[int, int], None]) -> None:
         """Write student by student, until all are done or the server is to be left alone."""
         troubles = 0
         for place, desk in enumerate(desks):
+            told(place, len(desks))
             try:
                 self._write(desk)
                 troubles = 0
@@ -188,6 +199,7 @@ class _Sender:
                 self._sent.left += len(desks) - place - 1
                 self._sent.trouble = f"{trouble}; the others wait for another run"
                 return
+        told(len(desks), len(desks))
 
     def _write(self, desk: Desk) -> None:
         calls = Calls(self._session, desk.school, desk.student_id)
