@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from aeries_pipeline.accounts.decide import NOT_SHARED
 from aeries_pipeline.accounts.evidence import Picture
 from aeries_pipeline.accounts.holds import Hold
 from aeries_pipeline.accounts.model import Account, Change, Outcome
@@ -127,19 +128,20 @@ def active_accounts(connection: duckdb.DuckDBPyConnection, district: str) -> int
 def past_of(batch: Batch) -> Past:
     """Return the deactivations of the last days that no person has approved."""
     rows = batch.connection.execute(
-        "SELECT from_school, count(DISTINCT student_id), "
-        "count(DISTINCT student_id) FILTER (code = ?) FROM core.account_changes "
-        "WHERE district = ? AND kind = 'deactivate' AND status = 'applied' "
-        "AND decided_by IS NULL AND recorded_at > ? GROUP BY from_school",
-        [
-            ABSENT,
-            batch.district.id,
-            batch.moment - timedelta(days=batch.policy.bounds.over_days),
-        ],
-    ).fetchall()
+        "SELECT from_school, count(DISTINCT student_id) FILTER (code <> $left_out), "
+        "count(DISTINCT student_id) FILTER (code = $absent), "
+        "count(DISTINCT student_id) FILTER (code = $left_out) FROM core.account_changes "
+        "WHERE district = $district AND kind = 'deactivate' AND status = 'applied' "
+        "AND decided_by IS NULL AND recorded_at > $since GROUP BY from_school",
+        {
+            "absent": ABSENT, "left_out": NOT_SHARED, "district": batch.district.id,
+            "since": batch.moment - timedelta(days=batch.policy.bounds.over_days),
+        },
+    ).fetchall()  # fmt: skip
     return Past(
-        {school: number for school, number, _ in rows},
-        {school: absent for school, _, absent in rows if absent},
+        {school: number for school, number, _, _ in rows if number},
+        {school: absent for school, _, absent, _ in rows if absent},
+        {school: left_out for school, _, _, left_out in rows if left_out},
     )
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from aeries_pipeline.accounts.confirmations import Purpose, Replies, Reply, Said
 from aeries_pipeline.accounts.evidence import Picture, SchoolPull
@@ -107,6 +108,16 @@ WHERE s.doubt = 1 AND NOT EXISTS (
       AND r.school IN ({readable}))
 UNION
 SELECT unnest({also})
+"""
+
+
+_ONLY_ACCOUNTS = """
+CREATE OR REPLACE TEMP TABLE chosen AS
+SELECT student_id FROM chosen
+WHERE student_id NOT IN (SELECT student_id FROM not_shared) OR list_contains({also}, student_id)
+UNION
+SELECT student_id FROM core.accounts SEMI JOIN not_shared USING (student_id)
+WHERE district = {district} AND state = 'active'
 """
 
 
@@ -257,6 +268,7 @@ def find(
     picture: Picture,
     policy: Policy,
     also: Collection[int] = (),
+    left_out: Collection[int] = (),
 ) -> None:
     """Fill the temporary table ``chosen`` with students to decide about.
 
@@ -266,6 +278,7 @@ def find(
         picture: What the pulls prove.
         policy: The district's settings.
         also: Students to be decided about in any case.
+        left_out: Students who are not shared: of these such as have an account alone.
     """
     names = _names(district, policy, picture.pulls)
     rows = _ROWS.format(**names)
@@ -273,6 +286,11 @@ def find(
     connection.execute(_JOIN.format(**names, rows=rows))
     also_list = f"[{', '.join(map(str, sorted(also)))}]::BIGINT[]"
     connection.execute(_CHOSEN.format(**names, rows=rows, also=also_list))
+    if left_out:
+        ids = pa.table({"student_id": pa.array(list(left_out), pa.int64())})
+        connection.register("not_shared", ids)
+        connection.execute(_ONLY_ACCOUNTS.format(**names, also=also_list))
+        connection.unregister("not_shared")
 
 
 def _number_rows(

@@ -14,7 +14,9 @@ from aeries_pipeline.accounts.ask import Confirmed
 from aeries_pipeline.accounts.compute import Computed
 from aeries_pipeline.accounts.duplicates import MAY_BE_ANOTHER, Pair
 from aeries_pipeline.accounts.evidence import NONE_ACTIVE
-from aeries_pipeline.accounts.review import Waiting, told
+from aeries_pipeline.accounts.left_out import told
+from aeries_pipeline.accounts.review import Waiting
+from aeries_pipeline.accounts.review import told as told_of_holds
 from aeries_pipeline.ingest.checks import Answer
 
 NOTHING_HELD = "no_change_is_held"
@@ -22,6 +24,7 @@ ALL_SCHOOLS = "every_school_was_read"
 FEW_DEACTIVATIONS = "deactivations_are_few"
 NOBODY_WAITS = "nobody_waits_for_long"
 ONE_ACCOUNT = "one_account_for_each_child"
+SHARING = "who_is_shared_is_certain"
 
 QUESTIONS: Mapping[str, str] = {
     NOTHING_HELD: "No account change waits for a person to approve or reject it.",
@@ -29,6 +32,8 @@ QUESTIONS: Mapping[str, str] = {
     "that leaving the district can be told from a failed pull.",
     FEW_DEACTIVATIONS: "No more accounts are deactivated at once than on an ordinary day.",
     NOBODY_WAITS: "No student waits for longer than the district's stale_after_days.",
+    SHARING: "The list of students who opted out, and the fields that tell of it, can be read and "
+    "say of nobody by the dozen that they are shared again.",
     ONE_ACCOUNT: "No two StudentIDs may be the same child, by state id or by name and birth date.",
 }
 """The good state that each check asks about."""
@@ -76,6 +81,7 @@ def answers(
         _few(computed),
         _nobody_waits(district, computed),
         _one_account(district, pairs),
+        _sharing(district, computed),
     ]
 
 
@@ -106,7 +112,7 @@ def _held(district: str, computed: Computed, open_ones: Sequence[Waiting]) -> An
     if not total:
         return Answer(NOTHING_HELD, passed=True, text="nothing is held", numbers={"held": 0})
     lines = [computed.stop] if computed.stop else []
-    lines += told(open_ones)
+    lines += told_of_holds(open_ones)
     text = (
         "; ".join(lines)
         + f". Compare with Aeries, then: aeries-pipeline accounts review {district}, and accounts "
@@ -163,6 +169,18 @@ def _one_account(district: str, pairs: Sequence[Pair]) -> Answer:
         )
     numbers = {"pairs": number, "waiting": waits}
     return Answer(ONE_ACCOUNT, not number, text, numbers=numbers)
+
+
+def _sharing(district: str, computed: Computed) -> Answer:
+    found = computed.not_shared
+    numbers = {"left_out": len(found.causes), "unknown_on_the_list": found.unknown}
+    text = told(found)
+    if found.trouble:
+        text = (
+            f"{found.trouble}; nothing is delivered to Xello before; see: aeries-pipeline "
+            f"accounts share {district}"
+        )
+    return Answer(SHARING, not found.trouble, text, serious=True, numbers=numbers)
 
 
 def _few(computed: Computed) -> Answer:

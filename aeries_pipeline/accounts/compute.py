@@ -25,11 +25,12 @@ from aeries_pipeline.accounts.batch import (
     write_changes,
 )
 from aeries_pipeline.accounts.confirmations import Replies, unconfirmed, weighed
-from aeries_pipeline.accounts.decide import decide
+from aeries_pipeline.accounts.decide import NOT_SHARED, decide
 from aeries_pipeline.accounts.duplicates import read_pairs, told_apart
 from aeries_pipeline.accounts.evidence import Picture, picture_of
 from aeries_pipeline.accounts.first_load import first_loads, questioned
 from aeries_pipeline.accounts.holds import Hold, Holds, read_holds
+from aeries_pipeline.accounts.left_out import find_left_out, note_left_out
 from aeries_pipeline.accounts.model import (
     Change,
     Decision,
@@ -39,6 +40,7 @@ from aeries_pipeline.accounts.model import (
 )
 from aeries_pipeline.accounts.policy import Policy, policy_of
 from aeries_pipeline.accounts.safeguards import Ruling, rule, stop_reason
+from aeries_pipeline.accounts.sharing import LeftOut
 from aeries_pipeline.accounts.tables import prepare
 from aeries_pipeline.accounts.waits import Wait, note_waits, told_since
 from aeries_pipeline.districts.roster import District
@@ -68,6 +70,7 @@ class Computed:
         lost_schools: Active accounts at schools that left the roster, by school.
         left_out: Why each school is not in the picture, and since when.
         long_waits: Students who wait for longer than ``stale_after_days``.
+        not_shared: Who is left out of what the district shares.
     """
 
     batch_id: str
@@ -84,6 +87,7 @@ class Computed:
     lost_schools: Mapping[int, int] = field(default_factory=dict)
     left_out: Mapping[int, str] = field(default_factory=dict)
     long_waits: Sequence[Wait] = ()
+    not_shared: LeftOut = field(default_factory=LeftOut)
 
 
 def compute(
@@ -145,6 +149,7 @@ def _run(batch: Batch) -> Computed:
     waiting = Counter(waits.values())
     before = sum(accounts.values())
     write_changes(batch)
+    note_left_out(connection, district, found.left_out, batch.moment)
     candidates.mark_seen(connection, district.id, picture.pulls.values())
     count_enrollment(batch)
     after = active_accounts(connection, district.id)
@@ -157,7 +162,7 @@ def _run(batch: Batch) -> Computed:
         batch_id=batch.batch_id, picture=picture, stop=stop if stopped else "", ruling=ruling,
         applied=batch.applied, held=batch.held, rejected=batch.rejected, waiting=waiting,
         open_holds=open_holds, active_before=before, active_after=after, left_out=left_out,
-        long_waits=late,
+        long_waits=late, not_shared=found.left_out,
         lost_schools={s: n for s, n in accounts.items() if s not in policy.schools},
     )  # fmt: skip
 
@@ -195,6 +200,7 @@ class Proposed:
         decisions: What is to be done about each of them.
         proposals: The changes of these, without those that a person has rejected.
         unconfirmed: Students whose deactivation no answer has confirmed yet.
+        left_out: Who is not shared.
     """
 
     rows: Mapping[int, int]
@@ -206,6 +212,7 @@ class Proposed:
     decisions: Mapping[int, Decision]
     proposals: Sequence[Change]
     unconfirmed: Collection[int]
+    left_out: LeftOut
 
 
 def proposed(batch: Batch) -> Proposed:
@@ -215,25 +222,35 @@ def proposed(batch: Batch) -> Proposed:
     picture = _picture(batch, rows, accounts)
     holds = read_holds(connection, district)
     pairs = read_pairs(connection, district)
-    candidates.find(connection, district, picture, policy, {*holds.students(), *pairs.closed})
+    out = find_left_out(connection, batch.district, batch.moment)
+    also = {*holds.students(), *pairs.closed}
+    candidates.find(connection, district, picture, policy, also, out.causes)
     cases = candidates.cases(connection, district, policy)
     replies = candidates.replies(connection, district, policy)
-    decisions = _decide(batch, picture, cases, replies)
+    decisions = _decide(batch, picture, cases, replies, out)
     decisions = told_apart(connection, district, decisions, pairs, holds.is_rejected)
     decisions = questioned(decisions, first_loads(connection, district, picture.pulls))
     changes = [change for one in decisions.values() for change in one.changes]
     changes = [change for change in changes if not holds.is_rejected(change)]
     open_ones = unconfirmed([one for one in changes if not one.decided_by], replies, picture)
-    return Proposed(rows, accounts, picture, holds, cases, replies, decisions, changes, open_ones)
+    return Proposed(
+        rows, accounts, picture, holds, cases, replies, decisions, changes, open_ones, out
+    )
 
 
 def _decide(
-    batch: Batch, picture: Picture, cases: Mapping[int, candidates.Case], replies: Replies
+    batch: Batch,
+    picture: Picture,
+    cases: Mapping[int, candidates.Case],
+    replies: Replies,
+    out: LeftOut,
 ) -> dict[int, Decision]:
     found = {}
     for student, case in sorted(cases.items()):
         merged = candidates.merged_into(case, picture)
-        decision = decide(case.account, case.rows, picture, batch.policy, merged)
+        decision = decide(
+            case.account, case.rows, picture, batch.policy, merged, left_out=student in out.causes
+        )
         decision = weighed(decision, case.account, replies, picture, batch.policy)
         found[student] = decision
         if decision.account is not None and decision.account != case.account:
@@ -275,7 +292,7 @@ def _settle(batch: Batch, found: Proposed, fresh: Sequence[Change], ruling: Ruli
 
 def _unasked(policy: Policy, found: Proposed) -> str:
     """Return why those who were not asked for wait for a person; empty where they need not."""
-    number = sum(change.kind is Kind.DEACTIVATE for change in found.proposals)
+    number = sum(one.kind is Kind.DEACTIVATE and one.code != NOT_SHARED for one in found.proposals)
     if number <= policy.bounds.max_asked or not found.unconfirmed:
         return ""
     return (

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from aeries_pipeline.accounts.decide import LEFT_FOR_UNROSTERED, REASONS
+from aeries_pipeline.accounts.decide import LEFT_FOR_UNROSTERED, NOT_SHARED, REASONS
 from aeries_pipeline.accounts.evidence import Picture
 from aeries_pipeline.accounts.model import NOT_MISSING, Account, Change, Decision, Kind
 from aeries_pipeline.accounts.policy import Policy
@@ -114,7 +114,7 @@ def weighed(
     A change that nobody was asked about stays: the bounds count it, and
     :func:`unconfirmed` tells that it must wait.
     """
-    kinds = {change.kind for change in decision.changes}
+    kinds = {change.kind for change in decision.changes if change.code != NOT_SHARED}
     if not kinds or not replies.wanted:
         return decision
     if Kind.DEACTIVATE in kinds and before is not None:
@@ -151,7 +151,8 @@ def unconfirmed(changes: Iterable[Change], replies: Replies, picture: Picture) -
     if not replies.wanted:
         return set()
     changes = list(changes)
-    leaving = [one for one in changes if one.kind is Kind.DEACTIVATE]
+    # Who is left out is here; there is nothing to ask.
+    leaving = [o for o in changes if o.kind is Kind.DEACTIVATE and o.code != NOT_SHARED]
     back = [one for one in changes if one.kind is Kind.REACTIVATE]
     missing = [
         *unanswered(leaving, Purpose.LEAVING, replies, picture),

@@ -25,6 +25,7 @@ from aeries_pipeline.accounts.model import (
     StudentRow,
 )
 from aeries_pipeline.accounts.policy import Policy
+from aeries_pipeline.accounts.sharing import takes
 
 LEAVING_GRADE = 13
 """NextGrade from which on a student has no school here next year."""
@@ -35,6 +36,9 @@ FAR = timedelta(days=366)
 LEFT_FOR_UNROSTERED = "left_for_unrostered_school"
 """Code of the deactivation of a student who is, or will be, at a school beyond the roster."""
 
+NOT_SHARED = "not_shared"
+"""Code of the deactivation of a student who is left out of what the district shares."""
+
 REASONS = {
     "active_row": "an active row and no account",
     "pre_enrolled_row": "a pre-enrolled row and no account, which this district wants created",
@@ -44,6 +48,7 @@ REASONS = {
     "inactive_status": "the school's row is no longer active and no other school has an active one",
     "in_inactive_school": "the only rows left are in the school for inactive students",
     LEFT_FOR_UNROSTERED: "left for a school that is not in the roster",
+    NOT_SHARED: "left out of what the district shares",
     "merged": "another student's row names this id as its former one",
     "absent": "absent from every school in enough complete rounds of pulls",
 }
@@ -62,6 +67,8 @@ def decide(
     picture: Picture,
     policy: Policy,
     merged_into: int | None = None,
+    *,
+    left_out: bool = False,
 ) -> Decision:
     """Decide about one student.
 
@@ -71,7 +78,11 @@ def decide(
         picture: What the pulls prove; rows of other schools are not looked at.
         policy: The district's settings.
         merged_into: The id whose row names this one as its former id.
+        left_out: Whether the student is left out of what the district shares.
+            That counts at once, whatever could be read of the student otherwise.
     """
+    if left_out:
+        return _not_shared(account, picture)
     rows = [row for row in rows if row.school in picture.pulls or _gone(row, policy)]
     if (
         account is not None
@@ -80,7 +91,11 @@ def decide(
         and account.school not in picture.pulls
     ):
         return Decision(account=account, waiting="school_not_pulled")
-    active = [row for row in rows if row.standing is Standing.ACTIVE]
+    active = [
+        row
+        for row in rows
+        if row.standing is Standing.ACTIVE and takes(policy.share, row.school, row.grade)
+    ]
     hidden = account is not None and account.student_id in picture.unreadable
     if account and hidden and all(row.school != account.school for row in active):
         # The student is somewhere in the answer; a bad value is no leaving.
@@ -98,6 +113,22 @@ def decide(
     if account is None or not account.is_active:
         return Decision(account=account)
     return _missing(account, rows, picture, policy, merged_into)
+
+
+def _not_shared(account: Account | None, picture: Picture) -> Decision:
+    """Return the end of an account whose student is left out; nothing where there is none."""
+    if account is None or not account.is_active:
+        return Decision(account=account)
+    change = Change(
+        student_id=account.student_id,
+        kind=Kind.DEACTIVATE,
+        after=replace(account, state=State.INACTIVE),
+        from_school=account.school,
+        pull_ids=picture.pull_ids,
+        code=NOT_SHARED,
+        reason=REASONS[NOT_SHARED],
+    )
+    return Decision((change,), account)
 
 
 def _gone(row: StudentRow, policy: Policy) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from aeries_pipeline.accounts.decide import NOT_SHARED
 from aeries_pipeline.accounts.model import Change, Outcome
 from aeries_pipeline.accounts.tables import CHANGES_COLUMNS
 
@@ -168,7 +169,8 @@ class Holds:
 
     def is_rejected(self, change: Change) -> bool:
         """Tell whether a person has rejected exactly this change."""
-        if change.student_id not in self._known:
+        # Who is not to be shared is not shared because somebody refused: the list is the word.
+        if change.student_id not in self._known or change.code == NOT_SHARED:
             return False
         return (change.student_id, change.fingerprint()) in self._rejected
 

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from aeries_pipeline.accounts.model import Standing
 from aeries_pipeline.catalog.blank import WHITE
 from aeries_pipeline.districts.roster import District
+from aeries_pipeline.districts.share import ShareSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class Bounds:
         max_absent: Of students who are merely missing more than this share are
             held, where they are also more than ``min_absent`` in so many days.
         min_absent: As many may be missing in any school.
+        max_left_out: Of students who are no longer shared more than this share are
+            held, where they are also more than ``min_left_out`` in so many days.
+        min_left_out: As many may be left out in any school.
         max_asked: More students than this are not asked for one by one.
         sample_asked: As many of them are asked for instead; the rest waits for
             a person.
@@ -45,6 +49,8 @@ class Bounds:
     max_deactivated_over_days: float = 0.10
     max_absent: float = 0.02
     min_absent: int = 3
+    max_left_out: float = 0.01
+    min_left_out: int = 5
     max_asked: int = 50
     sample_asked: int = 20
 
@@ -70,6 +76,7 @@ class Policy:
         pre_enrolled_accounts: Whether a pre-enrolled row alone makes an account.
         additions_only: Whether nothing but new and returning accounts is let
             through at present.
+        share: Who is shared at all; None for everybody.
         today: The district's day; a row whose entry is later makes no account yet.
         bounds: When a person must look.
     """
@@ -86,6 +93,7 @@ class Policy:
     confirm_alone: bool = True
     pre_enrolled_accounts: bool = False
     additions_only: bool = False
+    share: ShareSettings | None = None
     today: date = date.max
     bounds: Bounds = Bounds()
 
@@ -131,6 +139,7 @@ def policy_of(district: District, today: date) -> Policy:
         confirm_alone=settings.confirm_alone,
         pre_enrolled_accounts=settings.pre_enrolled_accounts,
         additions_only=any(span.first <= today <= span.last for span in settings.additions_only),
+        share=district.share,
         today=today,
         bounds=Bounds(
             max_deactivated=safeguards.max_deactivated,
@@ -142,6 +151,8 @@ def policy_of(district: District, today: date) -> Policy:
             max_deactivated_over_days=safeguards.max_deactivated_over_days,
             max_absent=safeguards.max_absent,
             min_absent=safeguards.min_absent,
+            max_left_out=safeguards.max_left_out,
+            min_left_out=safeguards.min_left_out,
             max_asked=safeguards.max_asked,
             sample_asked=safeguards.sample_asked,
         ),

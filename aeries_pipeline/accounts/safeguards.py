@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from aeries_pipeline.accounts.decide import NOT_SHARED
 from aeries_pipeline.accounts.evidence import Picture
 from aeries_pipeline.accounts.model import Change, Kind
 from aeries_pipeline.accounts.policy import Bounds
@@ -21,10 +22,22 @@ DISTRICT = None
 ABSENT = "absent"
 """Code of the deactivation of a student who is merely missing."""
 
+_OWN = frozenset({NOT_SHARED})
+"""Codes of deactivations that are no leaving, and that have a bound of their own."""
+
 _GROUPS: Mapping[str, frozenset[Kind]] = {
     "deactivations": frozenset({Kind.DEACTIVATE}),
     "updates": frozenset({Kind.UPDATE, Kind.TRANSFER}),
     "creations": frozenset({Kind.CREATE, Kind.REACTIVATE}),
+}
+
+
+_CODES = {"absences": ABSENT, "exclusions": NOT_SHARED}
+"""Groups of one code alone."""
+
+_CALLED = {
+    "absences": "students missing from every list",
+    "exclusions": "students left out of what the district shares",
 }
 
 
@@ -33,7 +46,7 @@ class Trip:
     """A bound that a batch exceeds.
 
     Attributes:
-        group: ``deactivations``, ``absences``, ``updates`` or ``creations``.
+        group: ``deactivations``, ``absences``, ``exclusions``, ``updates`` or ``creations``.
         school: School code, None for the whole district.
         students: Students concerned.
         accounts: Active accounts before the batch, or at the beginning of the days.
@@ -55,7 +68,7 @@ class Trip:
         """What was found, without a value of a student."""
         place = "the district" if self.school is DISTRICT else f"school {self.school}"
         when = f" in {self.days} days" if self.days else ""
-        what = "students missing from every list" if self.group == "absences" else self.group
+        what = _CALLED.get(self.group, self.group)
         bound = f"{self.share * 100:g}%"
         if self.least:
             bound = f"the larger of {self.least} and {bound}"
@@ -70,12 +83,14 @@ class Past:
     """Deactivations of the last days that no person has approved, by school.
 
     Attributes:
-        deactivated: All of them.
+        deactivated: All of those who left.
         absent: Those of students who were merely missing.
+        left_out: Those of students who are no longer shared, who did not leave.
     """
 
     deactivated: Mapping[int, int] = field(default_factory=dict)
     absent: Mapping[int, int] = field(default_factory=dict)
+    left_out: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +136,10 @@ def rule(
 
 def _tripped(change: Change, trips: Sequence[Trip]) -> str:
     for trip in trips:
-        if trip.group == "absences":
-            meant = change.kind is Kind.DEACTIVATE and change.code == ABSENT
+        if trip.group in _CODES:
+            meant = change.kind is Kind.DEACTIVATE and change.code == _CODES[trip.group]
         else:
-            meant = change.kind in _GROUPS[trip.group]
+            meant = change.kind in _GROUPS[trip.group] and change.code not in _OWN
         if meant and trip.school in {DISTRICT, change.school}:
             return trip.sentence
     return ""
@@ -135,15 +150,19 @@ def _trips_over_days(
 ) -> Sequence[Trip]:
     """Find what no single batch exceeds: a child more each night is many in a month."""
     absent = [change for change in changes if change.code == ABSENT]
+    left_out = [change for change in changes if change.code in _OWN]
+    leaving = [change for change in changes if change.code not in _OWN]
     found = []
     for group, some, before, share, least in (
-        ("deactivations", changes, past.deactivated, bounds.max_deactivated_over_days, 0),
+        ("deactivations", leaving, past.deactivated, bounds.max_deactivated_over_days, 0),
         ("absences", absent, past.absent, bounds.max_absent, bounds.min_absent),
+        ("exclusions", left_out, past.left_out, bounds.max_left_out, bounds.min_left_out),
     ):
         now = _students(some, {Kind.DEACTIVATE})
         for school in [DISTRICT, *sorted(one for one in now if one)]:
             earlier = _at(before, school)
-            base = _at(past.deactivated, school) + _at(accounts, school)
+            base = _at(past.deactivated, school) + _at(past.left_out, school)
+            base += _at(accounts, school)
             number = now[school] + earlier
             floor = max(least + 1, bounds.min_changes if not least else 0)
             # What the batch alone exceeds, its own bound says.
@@ -175,6 +194,7 @@ def _trips(
         "creations": bounds.max_created,
     }
     found = []
+    changes = [change for change in changes if change.code not in _OWN]
     for group, kinds in _GROUPS.items():
         counts = _students(changes, kinds)
         places: list[int | None] = [DISTRICT, *sorted(school for school in counts if school)]
@@ -195,7 +215,8 @@ def _warnings(
     trips: Sequence[Trip],
 ) -> Sequence[str]:
     tripped = {trip.school for trip in trips if trip.group == "deactivations"}
-    counts = _students(changes, {Kind.DEACTIVATE})
+    leaving = [change for change in changes if change.code not in _OWN]
+    counts = _students(leaving, {Kind.DEACTIVATE})
     found = []
     for school, number in sorted(counts.items(), key=lambda one: one[0] or 0):
         base = sum(accounts.values()) if school is DISTRICT else accounts.get(school, 0)

@@ -138,7 +138,28 @@ WAITING_COLUMNS = (
 )
 """Columns of ``core.account_waiting``: one row for each student who waits at present."""
 
+LEFT_OUT_COLUMNS = (
+    ("district", "VARCHAR"),
+    ("student_id", "BIGINT"),
+    ("cause", "VARCHAR"),
+    ("since", "TIMESTAMP"),
+)
+"""Columns of ``core.left_out``: who is not shared at present, and why. In no copy for analysts."""
+
+SHARE_READINGS_COLUMNS = (
+    ("reading_id", "VARCHAR"),
+    ("district", "VARCHAR"),
+    ("read_at", "TIMESTAMP"),
+    ("trouble", "VARCHAR"),
+    ("causes", "JSON"),
+    ("listed", "BIGINT"),
+    ("unknown", "BIGINT"),
+)
+"""Columns of ``meta.share_readings``: what was found of who is left out, whenever it changed."""
+
 TABLES = {
+    "core.left_out": LEFT_OUT_COLUMNS,
+    "meta.share_readings": SHARE_READINGS_COLUMNS,
     "core.account_waiting": WAITING_COLUMNS,
     "core.accounts": ACCOUNTS_COLUMNS,
     "core.confirmations": CONFIRMATIONS_COLUMNS,
@@ -215,9 +236,13 @@ _VIEWS = {
         SELECT district, student_id, school, other_schools FROM core.accounts
         WHERE state = 'active' AND len(other_schools) > 0
     """,
+    "core.left_out_by_cause": """
+        SELECT district, cause, count(*) AS students, min(since) AS since
+        FROM core.left_out GROUP BY ALL
+    """,
 }
 VIEWS = tuple(_VIEWS)
-PRIVATE_VIEWS = ("core.possible_duplicates",)
+PRIVATE_VIEWS = ("core.possible_duplicates", "core.left_out_by_cause")
 """Views for whoever runs the pipeline; no analyst's copy has them."""
 
 
@@ -226,7 +251,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     known = connection.execute(
         "SELECT current_database(), count(*) FROM duckdb_views() "
         "WHERE database_name = current_database() "
-        "AND schema_name = 'core' AND view_name = 'students_in_several_schools'"
+        "AND schema_name = 'core' AND view_name = 'left_out_by_cause'"
     ).fetchone()
     if known is None or known[1]:
         # An upgrade takes the views away, so that what follows happens once more.

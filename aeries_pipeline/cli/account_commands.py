@@ -100,6 +100,24 @@ def _decide(
         sys.exit(1)
 
 
+@accounts.command("share")
+@click.argument("district")
+@click.option(
+    "--accept",
+    is_flag=True,
+    help="Let those be shared again whom the list and the fields no longer name.",
+)
+@click.option("--reason", default="", help="Why; kept in the audit trail.")
+@click.option("--by", "who", default=getuser, help="Who decides; you by default.")
+@sentences
+def accounts_share(district: str, accept: bool, reason: str, who: str) -> None:  # noqa: FBT001
+    """Show how many students of DISTRICT are left out of what is shared with Xello, and why."""
+    from aeries_pipeline.cli.share import show_share
+
+    if not show_share(load_settings(), district, console, reason=reason, who=who, accepts=accept):
+        sys.exit(1)
+
+
 def _speaks(name: str) -> Callable[[Callable[..., None]], click.Command]:
     """Give a command the arguments that both words about a pair share."""
     return _command(name, *_WHY_AND_WHO)

@@ -18,6 +18,7 @@ from aeries_pipeline.deliveries.ledger import Entry, Ledger
 from aeries_pipeline.deliveries.parcels import REQUESTS, XELLO, Parcel
 from aeries_pipeline.deliveries.place import forget_replaced, put_in_place, undo
 from aeries_pipeline.deliveries.remote import Remote, RemoteError
+from aeries_pipeline.deliveries.sharing import why_not_sent
 from aeries_pipeline.deliveries.way import connect
 from aeries_pipeline.districts.delivery import DeliverySettings
 from aeries_pipeline.districts.roster import District
@@ -100,10 +101,12 @@ def look(job: Job) -> Outcome:
     """Say what would be sent, and prove the way there without writing anything.
 
     Raises:
-        NotDeliveredError: If the receiver cannot be reached as the roster says.
+        NotDeliveredError: If the receiver cannot be reached as the roster says, or the set has
+            students who are not shared.
     """
     ledger = Ledger(job.warehouse, job.district.id, job.parcel.kind)
     found = _standing(job, ledger)
+    _check_sharing(job)
     try:
         with closing(connect(job.district, job.target)) as remote:
             remote.look()
@@ -127,13 +130,27 @@ def send(job: Job) -> Outcome:
         with lock:
             ledger = Ledger(job.warehouse, job.district.id, job.parcel.kind)
             found = _standing(job, ledger)
-            return _Delivery(job, ledger).carry_out(found) if found.is_new else found
+            if found.is_new:
+                _check_sharing(job)
+                return _Delivery(job, ledger).carry_out(found)
+            return found
     except Timeout:
         raise NotDeliveredError(
             "busy",
             f"{job.district.id}: another process is busy with {_CALLED[job.parcel.kind]} for more "
             f"than {patience / 60:.0f} minutes; see whether it still runs, then deliver again",
         ) from None
+
+
+def _check_sharing(job: Job) -> None:
+    why = why_not_sent(job.warehouse, job.district, job.parcel)
+    if why:
+        raise NotDeliveredError(
+            "not_shared",
+            f"{job.district.id}: {_CALLED[job.parcel.kind]} of {job.parcel.name} were not "
+            f"delivered, because {why}; then have the files made again with aeries-pipeline sync "
+            f"{job.district.id}",
+        )
 
 
 def _standing(job: Job, ledger: Ledger) -> Outcome:

@@ -41,6 +41,8 @@ class SafeguardSettings(Settled):
     max_deactivated_over_days: float = Field(default=0.10, ge=0, le=1)
     max_absent: float = Field(default=0.02, ge=0, le=1)
     min_absent: int = Field(default=3, ge=0)
+    max_left_out: float = Field(default=0.01, ge=0, le=1)
+    min_left_out: int = Field(default=5, ge=0)
     max_asked: int = Field(default=50, ge=1, le=10_000)
     sample_asked: int = Field(default=20, ge=1, le=10_000)
 

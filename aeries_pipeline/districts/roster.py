@@ -49,7 +49,8 @@ from aeries_pipeline.districts.readings import Reading, reading_of
 from aeries_pipeline.districts.school_codes import code_ranges, is_in
 from aeries_pipeline.districts.secret import Certificate
 from aeries_pipeline.districts.settled import Settled
-from aeries_pipeline.districts.urls import api_base
+from aeries_pipeline.districts.share import ShareSettings
+from aeries_pipeline.districts.urls import checked_url
 from aeries_pipeline.districts.windows import TOLD, Windows, parse_windows
 from aeries_pipeline.districts.yaml_reader import read_yaml
 from aeries_pipeline.stores.judge import Safeguards
@@ -70,22 +71,12 @@ class RosterError(ConfigurationError):
         self.mistakes = mistakes
 
 
-def _url(value: str) -> str:
-    if not value:
-        return value
-    try:
-        api_base(value)
-    except ConfigurationError as error:
-        raise ValueError(str(error)) from None
-    return value
-
-
 class District(Settled):
     """One district of the roster."""
 
     id: str
     name: str = Field(min_length=1)
-    url: Annotated[str, AfterValidator(_url)] = ""
+    url: Annotated[str, AfterValidator(checked_url)] = ""
     certificate_env: str | None = None
     certificate_file: str | None = None
     ca_file: str | None = Field(None, min_length=1)
@@ -108,6 +99,7 @@ class District(Settled):
     course_requests: CourseRequestSettings = Field(default_factory=CourseRequestSettings)
     analysts: AnalystSettings = Field(default_factory=AnalystSettings)
     delivery: DeliverySettings | None = None
+    share: ShareSettings | None = None
     max_concurrent_requests: int = Field(4, ge=1, le=64)
     max_requests_per_second: float = Field(0.0, ge=0)
     stale_after_days: float = Field(8.0, gt=0)

@@ -102,6 +102,20 @@ def _folder(path: str) -> str:
     return path
 
 
+def checked_url(value: str) -> str:
+    """Return an address of the roster as it is.
+
+    Raises:
+        ValueError: If it is no address of a site; a blank one is none yet.
+    """
+    if value:
+        try:
+            api_base(value)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+    return value
+
+
 def _is_host(name: str) -> bool:
     try:
         ipaddress.ip_address(name)

@@ -133,7 +133,7 @@ def test_history_says_who_was_where_on_any_date(ward: Ward) -> None:
     ]
 
 
-def test_views_answer_their_questions(ward: Ward) -> None:
+def test_views_answer_their_questions(ward: Ward, tmp_path: Path) -> None:
     born = datetime(2012, 3, 3)  # like student 2, with another state id
     namesake = many(92, 1, FirstName="First2", LastName="Last2", Birthdate=born)
     ward.night(0, [*everyone(), *many(1, 1, 992), *many(90, 1), *many(90, 1, 993), *namesake])
@@ -143,6 +143,9 @@ def test_views_answer_their_questions(ward: Ward) -> None:
     enrolments = "SELECT count(*) FROM core.account_enrolments WHERE student_id = 1"
     assert ward.warehouse.rows(enrolments) == [(2,)]
     ward.night(1, everyone()[20:])
+    somebody = tmp_path / "opted-out.csv"
+    somebody.write_text("StudentID\n9999\n", encoding="utf-8")
+    ward.roster["share"] = {"opted_out": str(somebody)}
     ward.night(2, everyone()[20:])
     by_day = "SELECT kind, status, changes FROM core.account_changes_by_day ORDER BY ALL"
     assert ward.warehouse.rows(by_day) == [

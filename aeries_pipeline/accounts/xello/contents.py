@@ -6,6 +6,7 @@ it needs no lock. Each query gives the columns of its layout as text.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 
 import duckdb
@@ -77,9 +78,18 @@ NEEDED = ("accounts", "changes", "schools")
 
 
 def copy_district(
-    connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, district: District
+    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
+    district: District,
+    left_out: Collection[int] = (),
 ) -> list[str]:
     """Copy what a delivery needs into an in-memory connection.
+
+    Args:
+        connection: The one.
+        warehouse: Where it is.
+        district: The roster's entry.
+        left_out: Students who are not shared; nothing of them is copied but their accounts.
 
     Returns:
         Tables that do not exist yet; they are empty in the copy.
@@ -108,6 +118,10 @@ def copy_district(
         )
     for name in missing:
         connection.execute(_EMPTY[name])
+    for name in ("changes", "students", "classes", "transcripts") if left_out else ():
+        connection.execute(
+            f"DELETE FROM {name} WHERE list_contains(?, student_id)", [list(left_out)]
+        )
     return missing
 
 

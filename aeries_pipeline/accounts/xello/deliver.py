@@ -17,7 +17,9 @@ from typing import Any
 import duckdb
 from filelock import FileLock
 
+from aeries_pipeline.accounts.left_out import look
 from aeries_pipeline.accounts.model import LONG_AGO
+from aeries_pipeline.accounts.sharing import LeftOut, not_to_be_shared
 from aeries_pipeline.accounts.xello.contents import (
     CHANGES_QUERY,
     KEPT,
@@ -68,6 +70,7 @@ class Delivery:
         undelivered: Active accounts outside the delivered grades.
         missing: Tables that were not there yet.
         manifest: The manifest as written.
+        left_out: Students who are not shared, by cause.
     """
 
     folder: Path
@@ -77,6 +80,7 @@ class Delivery:
     undelivered: int = 0
     missing: Sequence[str] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def deliver(
@@ -92,7 +96,7 @@ def deliver(
 
     Raises:
         NothingToDeliverError: If there is nothing to make it from, or an
-            account is at a school that Aeries does not list.
+            account is at a school that Aeries does not list, or must not be shared.
     """
     moment = moment or now()
     place = private_directory(out / district.id / "xello")
@@ -100,7 +104,9 @@ def deliver(
     with FileLock(place.with_name("xello.lock"), timeout=300), warehouse.connect() as connection:
         clear(place)
         last = newest(place)
-        missing = copy_district(connection, warehouse, district)
+        left_out = look(warehouse, district, moment)
+        missing = copy_district(connection, warehouse, district, left_out.causes)
+        _check_sharing(connection, district, left_out)
         _check_schools(connection, district)
         connection.execute(
             "CREATE TABLE problems (file VARCHAR, row_key VARCHAR, col VARCHAR, "
@@ -111,7 +117,25 @@ def deliver(
         _report_kept(connection)
         _prepare(connection, STUDENT, STUDENTS_QUERY)
         _prepare(connection, LAYOUTS[2], courses_query(district.day_of(moment)))
-        return _write(connection, district, place, last, moment, missing)
+        return _write(connection, district, place, last, moment, missing, left_out)
+
+
+def _check_sharing(
+    connection: duckdb.DuckDBPyConnection, district: District, left_out: LeftOut
+) -> None:
+    """Refuse while it is not certain who may be shared, or somebody who may not be has an account.
+
+    To leave such a student out of the file would end the account in Xello, and
+    what is held because of its number must not be done in this way.
+    """
+    delivered = connection.execute("SELECT student_id FROM accounts WHERE is_delivered").fetchall()
+    counts = left_out.counted({student for (student,) in delivered})
+    found = not_to_be_shared(left_out, counts)
+    if found:
+        raise NothingToDeliverError(
+            f"{district.id}: nothing was delivered, because {found}; then run aeries-pipeline sync "
+            f"{district.id}, and see aeries-pipeline accounts share {district.id}"
+        )
 
 
 def _check_schools(connection: duckdb.DuckDBPyConnection, district: District) -> None:
@@ -218,6 +242,7 @@ def _write(
     last: Mapping[str, Any] | None,
     moment: datetime,
     missing: Sequence[str],
+    left_out: LeftOut,
 ) -> Delivery:
     with scratch_folder(place) as scratch:
         rows = {layout.name: _write_layout(connection, layout, scratch) for layout in LAYOUTS}
@@ -233,6 +258,7 @@ def _write(
         found = Delivery(
             folder=place, is_new=True, rows=rows, problems=_problems(connection),
             undelivered=_undelivered(connection), missing=missing,
+            left_out=left_out.counted(left_out.causes),
         )  # fmt: skip
         if last and not rows["account_changes"] and _same(last, sums):
             folder = place / str(last["name"])
@@ -270,6 +296,7 @@ def _finish(
         "delivered_grades": list(district.accounts.delivered_grades),
         "accounts_outside_these_grades": found.undelivered,
         "tables_not_pulled": list(found.missing),
+        "left_out_of_what_is_shared": dict(found.left_out),
         "pulls": _pulls(connection),
         "files": {
             file: {"rows": counts[file], "bytes": (scratch / file).stat().st_size, "sha256": digest}

@@ -14,11 +14,14 @@ from datetime import datetime
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from aeries_pipeline.accounts import tables as accounts
+from aeries_pipeline.accounts.left_out import NotSharedError, find_left_out
 from aeries_pipeline.analytics.build import COUNTED, comment, make_views
 from aeries_pipeline.analytics.cells import suppressed
 from aeries_pipeline.analytics.dictionary import DICTIONARY_COLUMNS, entries, titles
+from aeries_pipeline.analytics.publishing.copy import is_all_published
 from aeries_pipeline.analytics.publishing.due import changed_at
 from aeries_pipeline.analytics.publishing.tables import PUBLISHED_COLUMNS
 from aeries_pipeline.analytics.registry import COUNTS, VIEWS
@@ -28,6 +31,7 @@ from aeries_pipeline.course_requests import tables as requests
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import tables_of
 from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
+from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.transaction import insert_rows
 from aeries_pipeline.stores.versions import make_tables
 
@@ -44,6 +48,12 @@ CORE = (
 )
 RAW = {f"raw.{table.name}": columns_of(table) for one in RESOURCES.values() for table in one.tables}
 """Columns of every raw table. One that an older release has made may lack some."""
+
+STUDENT_KEYS = ("student_id", "StudentID")
+"""Columns that say of whom a row is."""
+
+OTHER_KEYS = ("related_student_id", "OldStudentID")
+"""Columns that point from another student's row to this one."""
 
 LEDGER = tuple((name, kind) for name, kind in PULLS_COLUMNS if name != "answers")
 _SIZES = ("rows", "quarantined", "duplicates", "conflicts", "changed", "removed", "missed")
@@ -105,8 +115,13 @@ def fill(connection: duckdb.DuckDBPyConnection, source: str, district: District)
 
     Returns:
         Until when it tells.
+
+    Raises:
+        NotSharedError: If it is not certain who may be in it.
     """
     until = prepare_source(connection, source, with_views=district.analysts.access == "counts")
+    if not is_all_published(district):
+        _leave_out(connection, source, district)
     connection.execute(f"USE {NAME}")
     if district.analysts.access == "rows":
         _copy_raw(connection, source, district.id)
@@ -116,6 +131,30 @@ def fill(connection: duckdb.DuckDBPyConnection, source: str, district: District)
         _copy_ledger(connection, source, district.id, district.analysts.smallest_count)
         _count(connection, source, district)
     return until
+
+
+def _leave_out(connection: duckdb.DuckDBPyConnection, source: str, district: District) -> None:
+    """Take those out of the private copy who are not shared; counts are then without them, too.
+
+    The rows are looked at as they are now: they may be newer than the accounts.
+    """
+    found = find_left_out(connection, district, now(), source)
+    if found.trouble:
+        raise NotSharedError(
+            f"{district.id} is not published anew, because {found.trouble}; see: aeries-pipeline "
+            f"accounts share {district.id}"
+        )
+    ids = pa.table({"student_id": pa.array(list(found.causes), pa.int64())})
+    connection.register("not_shared", ids)
+    for (schema, table), columns in tables_of(connection, source).items():
+        name = f"{source}.{schema}.{quoted(table)}"
+        for key in columns:
+            test = f"{quoted(key)} IN (SELECT student_id FROM not_shared)"
+            if key in STUDENT_KEYS:
+                connection.execute(f"DELETE FROM {name} WHERE {test}")
+            elif key in OTHER_KEYS:
+                connection.execute(f"UPDATE {name} SET {quoted(key)} = NULL WHERE {test}")
+    connection.unregister("not_shared")
 
 
 def note_publication(connection: duckdb.DuckDBPyConnection, publication: Mapping[str, Any]) -> None:

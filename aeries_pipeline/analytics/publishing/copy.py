@@ -7,8 +7,9 @@ is made anew from the districts' own files.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -123,9 +124,28 @@ def is_same(changed: datetime | None, until: datetime | None) -> bool:
     return changed is None or changed == until
 
 
-def settings_of(district: District) -> str:
-    """Return what analysts may see of a district, as a text."""
-    return json.dumps(district.analysts.model_dump(), sort_keys=True)
+def is_all_published(district: District) -> bool:
+    """Tell whether analysts may see those, too, who are not shared with Xello."""
+    return district.share is None or district.share.published
+
+
+def settings_of(district: District, left_out: str = "") -> str:
+    """Return what analysts may see of a district, as a text.
+
+    Args:
+        district: The roster's entry.
+        left_out: What tells those who are left out of it from others, see :func:`left_out_mark`.
+    """
+    settled = district.analysts.model_dump()
+    if district.share is not None and not district.share.published:
+        settled |= {"share": district.share.model_dump(), "left_out": left_out}
+    return json.dumps(settled, sort_keys=True)
+
+
+def left_out_mark(students: Iterable[int]) -> str:
+    """Return a short hash of who is left out, so that one more of them is a change."""
+    text = " ".join(map(str, sorted(students)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_copy(place: Path) -> Copy:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from aeries_pipeline.analytics.publishing.copy import Copy, is_same
+from aeries_pipeline.analytics.publishing.copy import Copy, is_same, settings_of
 from aeries_pipeline.districts.roster import Roster
 from aeries_pipeline.stores.across import Question, ask_each, moment
 from aeries_pipeline.stores.connection import CATALOG, table_exists
@@ -108,7 +108,7 @@ def old_since(state: State, settings: str, minutes: float, now: datetime) -> dat
 
 def fingerprint(roster: Roster) -> str:
     """Return a short hash of what the roster lets analysts see, and which districts it has."""
-    settled = [(one.id, one.analysts.model_dump()) for one in roster.districts]
+    settled = [(one.id, settings_of(one)) for one in roster.districts]
     text = json.dumps([settled, roster.publish.readable_by_group])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -25,7 +25,7 @@ from aeries_pipeline.analytics.publishing.contents import (
     names,
     note_publication,
 )
-from aeries_pipeline.analytics.publishing.copy import Held, settings_of
+from aeries_pipeline.analytics.publishing.copy import Held
 from aeries_pipeline.analytics.registry import VIEWS
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.districts.roster import District
@@ -78,7 +78,12 @@ def make_template(path: Path) -> dict[str, int]:
 
 
 def make_part(
-    store: Store, district: District, folder: Path, template: Path, publication: Mapping[str, Any]
+    store: Store,
+    district: District,
+    folder: Path,
+    template: Path,
+    publication: Mapping[str, Any],
+    settings: str,
 ) -> Held:
     """Make a district's database and Parquet files in a hidden folder.
 
@@ -89,6 +94,7 @@ def make_part(
         template: A copy without rows.
         publication: The row of ``meta.published``, as far as it is known; until
             when it tells at least.
+        settings: What analysts may see of it, for the note beside the copy.
 
     Returns:
         What it holds.
@@ -96,6 +102,7 @@ def make_part(
     Raises:
         WarehouseBusyError: If the warehouse does not come free.
         WarehouseUnusableError: If it cannot be read.
+        NotSharedError: If it is not certain who may be in it.
         duckdb.Error: If the part cannot be written.
     """
     source, target = folder / "source.duckdb", folder / "districts" / f"{district.id}.duckdb"
@@ -118,7 +125,7 @@ def make_part(
         source.unlink(missing_ok=True)
     if not rows:
         target.unlink()
-    return Held(until, settings_of(district), rows, "", charts)
+    return Held(until, settings, rows, "", charts)
 
 
 def parquet_of(folder: Path, name: str) -> Path:

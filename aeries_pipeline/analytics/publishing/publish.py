@@ -15,7 +15,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,13 +24,16 @@ from typing import Any
 import duckdb
 from filelock import FileLock
 
+from aeries_pipeline.accounts.left_out import NotSharedError, look
 from aeries_pipeline.analytics.publishing.assemble import assemble, link_parquet
 from aeries_pipeline.analytics.publishing.contents import NAME
 from aeries_pipeline.analytics.publishing.copy import (
     Copy,
     Held,
     Plan,
+    is_all_published,
     is_as_put,
+    left_out_mark,
     plan_of,
     read_copy,
     settings_of,
@@ -39,7 +42,7 @@ from aeries_pipeline.analytics.publishing.copy import (
 from aeries_pipeline.analytics.publishing.due import Changes, fingerprint, read_changes
 from aeries_pipeline.analytics.publishing.part import make_part, make_template, shape_of
 from aeries_pipeline.analytics.publishing.tables import PUBLISHED_COLUMNS, prepare
-from aeries_pipeline.districts.roster import Roster
+from aeries_pipeline.districts.roster import District, Roster
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import (
     NoRoomError,
@@ -226,9 +229,10 @@ def _make(
     shape = shape_of()
     wanted = {one.id: one for one in roster.districts if store.has(one.id)}
     sound = _sound(place, before, shape)
+    settled = {name: _settled(store, one) for name, one in wanted.items()}
     plan = plan_of(
         before,
-        {name: settings_of(one) for name, one in wanted.items()},
+        settled,
         changed,
         is_intact=not force.database
         and before.shape == shape
@@ -242,15 +246,14 @@ def _make(
     (folder / PARQUET).mkdir(mode=0o700)
     for name in plan.make:
         try:
-            held[name] = make_part(
-                store, wanted[name], folder, template, {**row, "data_until": changed.get(name)}
-            )
+            told = {**row, "data_until": changed.get(name)}
+            held[name] = make_part(store, wanted[name], folder, template, told, settled[name])
             parts[name] = folder / DISTRICTS / f"{name}.duckdb"
         except NoRoomError:
             raise
-        except (WarehouseBusyError, WarehouseUnusableError) as error:
+        except (WarehouseBusyError, WarehouseUnusableError, NotSharedError) as error:
             left[name] = f"{name}: {error}"
-            if name in sound and before.districts[name].settings == settings_of(wanted[name]):
+            if name in sound and before.districts[name].settings == settled[name]:
                 # Old rows are better than none; what may no longer be seen is not.
                 held[name] = before.districts[name]
                 parts[name] = place / DISTRICTS / f"{name}.duckdb"
@@ -267,6 +270,16 @@ def _make(
     row["bytes"] = (folder / DATABASE).stat().st_size
     template.unlink()
     return _Made(plan, shape, held, rows, left)
+
+
+def _settled(store: Store, district: District) -> str:
+    """Return what analysts may see of a district, and may no longer where somebody is left out."""
+    if is_all_published(district):
+        return settings_of(district)
+    with suppress(WarehouseBusyError, WarehouseUnusableError):
+        found = look(store.warehouse(district.id), district)
+        return settings_of(district, left_out_mark(found.causes))
+    return settings_of(district)
 
 
 def _sound(place: Path, before: Copy, shape: str) -> frozenset[str]:

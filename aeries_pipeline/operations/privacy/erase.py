@@ -13,14 +13,12 @@ from pathlib import Path
 
 import duckdb
 
+from aeries_pipeline.analytics.publishing.contents import OTHER_KEYS, STUDENT_KEYS
 from aeries_pipeline.catalog.tables import literal, quoted
-from aeries_pipeline.operations.privacy.person import STUDENT_KEYS, Person
+from aeries_pipeline.operations.privacy.person import Person
 from aeries_pipeline.stores.connection import tables_of
 from aeries_pipeline.stores.diagnose import Trouble, diagnose
 from aeries_pipeline.stores.memory import open_beside
-
-OTHER_KEYS = ("related_student_id", "OldStudentID")
-"""Columns that point from another student's row to this one."""
 
 _TEXTS = ("stated_student", "record")
 """Columns of texts that may hold the student's id: as a file stated it, or in quarantine."""

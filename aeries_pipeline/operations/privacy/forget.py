@@ -147,6 +147,7 @@ def _forget_student(
         is_loaded = is_known(connection, CATALOG, person)
     places = {store.backups, roster.backups.place(store.backups)}
     _check_student(settings, wish, person)
+    _check_list(roster, person)
     files = rows = 0
     if is_loaded or _is_elsewhere(settings, store, person, places):
         files = forget_in_files(settings, person)
@@ -177,6 +178,21 @@ def _check_student(settings: Settings, wish: Wish, person: Person) -> None:
             "not taken yet; take them (aeries-pipeline requests export) or remove them, then give "
             "the command again"
         )
+
+
+def _check_list(roster: Roster, person: Person) -> None:
+    """Refuse while the district's list of opt-outs, which is not ours, names the student."""
+    share = next((one.share for one in roster.districts if one.id == person.district), None)
+    if share is None or not share.opted_out:
+        return
+    path = roster.get(person.district).beside(share.opted_out)
+    with suppress(OSError):
+        if person.is_in(path.read_text(encoding="utf-8", errors="replace")):
+            raise NotForgottenError(
+                f"{person.district}: {share.opted_out}, the list of students who opted out, names "
+                "this student; take the line out once Aeries no longer has the student, then give "
+                "the command again"
+            )
 
 
 def _is_elsewhere(settings: Settings, store: Store, person: Person, places: set[Path]) -> bool:

@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from aeries_pipeline.analytics.publishing.contents import STUDENT_KEYS
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.stores.connection import CATALOG, table_exists, tables_of
-
-STUDENT_KEYS = ("student_id", "StudentID")
-"""Columns that say of whom a row is."""
 
 _LEAST = 6
 """A shorter value says too little to search for."""

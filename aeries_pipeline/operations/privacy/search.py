@@ -13,10 +13,11 @@ from pathlib import Path
 
 import duckdb
 
+from aeries_pipeline.analytics.publishing.contents import OTHER_KEYS, STUDENT_KEYS
 from aeries_pipeline.catalog.tables import literal, quoted
-from aeries_pipeline.operations.privacy.erase import OTHER_KEYS, looking_at
+from aeries_pipeline.operations.privacy.erase import looking_at
 from aeries_pipeline.operations.privacy.folders import text_of
-from aeries_pipeline.operations.privacy.person import STUDENT_KEYS, Person
+from aeries_pipeline.operations.privacy.person import Person
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import tables_of
 from aeries_pipeline.stores.memory import open_beside
