@@ -40,6 +40,7 @@ def main() -> None:
 @click.option("--full", is_flag=True, help="Read every list whole, whatever was read before.")
 @click.option("--outside-window", metavar="REASON", help="Pull now although the window is closed.")
 @click.option("--accept-shrunken", metavar="REASON", help="Believe an answer with far fewer rows.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, in counts; change nothing.")
 @sentences
 def sync(
     district: str,
@@ -47,13 +48,18 @@ def sync(
     full: bool,  # noqa: FBT001 - click passes it so
     outside_window: str | None,
     accept_shrunken: str | None,
+    dry_run: bool,  # noqa: FBT001
 ) -> None:
     """Pull DISTRICT through Dagster; the runs are in the UI afterwards."""
+    from aeries_pipeline.cli.dry_run import rehearse_sync
     from aeries_pipeline.cli.sync import Request, sync_district
 
     settings = load_settings()
     request = Request(district, school, outside_window, accept_shrunken, full)
-    if not sync_district(settings, request, console):
+    if dry_run:
+        if not rehearse_sync(settings, request, console):
+            sys.exit(1)
+    elif not sync_district(settings, request, console):
         sys.exit(1)
 
 

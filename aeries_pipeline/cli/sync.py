@@ -81,7 +81,7 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
         StoppedError: If the district's window is closed.
         DistrictBusyError: If another command is syncing it.
     """
-    district = _checked(settings, request)
+    district = checked(settings, request)
     with open_instance(settings) as instance:
         with whole_sync(district.id, settings):
             puller = _Puller(build_defs(settings), instance, district, request, console, settings)
@@ -99,7 +99,7 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
         .warehouse(district.id)
         .dicts("SELECT * FROM meta.pulls WHERE list_contains(?, run_id)", [ids])
     )
-    console.print(_table(district, rows))
+    console.print(pulls_table(district, rows))
     for reason in _reasons(rows, runs):
         warn(console, reason)
     if follow is not None:
@@ -132,7 +132,13 @@ def _tell_accounts(district: District, result: dg.ExecuteInProcessResult, consol
             warn(console, sentence)
 
 
-def _checked(settings: Settings, request: Request) -> District:
+def checked(settings: Settings, request: Request) -> District:
+    """Return the district of a request, once it is sure that it can be asked now.
+
+    Raises:
+        ConfigurationError: If roster or certificate is wrong.
+        StoppedError: If the district's window is closed.
+    """
     district = load_roster(settings.roster).get(request.district)
     if not district.schools:
         raise ConfigurationError(
@@ -249,7 +255,8 @@ _STATES = ("complete", "refused", "failed", "not_granted", "skipped")
 _READ = {"full": "whole", "changes": "by changes", "unchanged": "as before"}
 
 
-def _table(district: District, rows: Sequence[dict[str, Any]]) -> Table:
+def pulls_table(district: District, rows: Sequence[dict[str, Any]]) -> Table:
+    """Return what became of each resource, from rows of the ledger."""
     table = Table("resource", "partitions", "read", title=district.id, title_justify="left")
     for heading in ("rows", "bad rows", "requests", "MB"):
         table.add_column(heading, justify="right")

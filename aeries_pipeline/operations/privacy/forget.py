@@ -41,6 +41,7 @@ from aeries_pipeline.operations.privacy.folders import (
 from aeries_pipeline.operations.privacy.person import Person, find_person, is_known
 from aeries_pipeline.operations.privacy.search import Found, search_district, search_student
 from aeries_pipeline.operations.privacy.tables import FORGOTTEN_COLUMNS, prepare
+from aeries_pipeline.operations.rehearsal import remove_left
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.across import forget_answers
 from aeries_pipeline.stores.backup import backups, rewrite_manifest
@@ -150,7 +151,7 @@ def _forget_student(
     _check_list(roster, person)
     files = rows = 0
     if is_loaded or _is_elsewhere(settings, store, person, places):
-        files = forget_in_files(settings, person)
+        files = forget_in_files(settings, person) + remove_left(settings, wish.district)
         for place in places:
             files += _in_backups(place, wish.district, lambda path: erase_student(path, person))
         rows = _rewrite(warehouse, lambda path: erase_student(path, person))
@@ -244,7 +245,7 @@ def _forget_district(
             f"{wish.district} is still in the roster and would be pulled again; set paused: true "
             "or take it out, or give --although-listed"
         )
-    files = forget_folders(settings, wish.district)
+    files = forget_folders(settings, wish.district) + remove_left(settings, wish.district)
     for place in {store.backups, roster.backups.place(store.backups)}:
         own = place / wish.district
         if own.exists():

@@ -18,6 +18,7 @@ from pathlib import Path
 from aeries_pipeline.catalog.tables import quoted
 from aeries_pipeline.course_requests.inbox import FAILED, PROCESSED
 from aeries_pipeline.districts.configuration import RetentionSettings
+from aeries_pipeline.operations.rehearsal import remove_left
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.backup import thin_out
 from aeries_pipeline.stores.connection import (
@@ -60,6 +61,7 @@ def prune(
     removed["landing"] = _landing(settings.landing, before(retention.landing_days))
     removed["deliveries"] = _deliveries(settings.out, before(retention.deliveries_days))
     removed["inbox"] = _inbox(settings.inbox, before(retention.inbox_days))
+    removed["rehearsals"] = remove_left(settings, old=True)
     removed["backups"] = thin_out(settings.backups, retention.backups_keep)
     # Last, since a warehouse that cannot be written keeps nothing else from going.
     removed["quarantine"] = _quarantine(settings, before(retention.quarantine_days))
