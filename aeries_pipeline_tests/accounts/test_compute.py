@@ -143,15 +143,16 @@ def test_views_answer_their_questions(ward: Ward, tmp_path: Path) -> None:
     enrolments = "SELECT count(*) FROM core.account_enrolments WHERE student_id = 1"
     assert ward.warehouse.rows(enrolments) == [(2,)]
     ward.night(1, everyone()[20:])
-    somebody = tmp_path / "opted-out.csv"
-    somebody.write_text("StudentID\n9999\n", encoding="utf-8")
-    ward.roster["share"] = {"opted_out": str(somebody)}
     ward.night(2, everyone()[20:])
     by_day = "SELECT kind, status, changes FROM core.account_changes_by_day ORDER BY ALL"
     assert ward.warehouse.rows(by_day) == [
         ("create", "applied", 102),
         ("deactivate", "held", 22),
     ]
+    somebody = tmp_path / "opted-out.csv"
+    somebody.write_text(f"StudentID\n{everyone()[-1]['StudentID']}\n", encoding="utf-8")
+    ward.roster["share"] = {"opted_out": str(somebody)}
+    ward.night(3, everyone()[20:])
     for view in VIEWS:
         assert {"district"} <= set(ward.warehouse.dicts(f"SELECT * FROM {view}")[0])
 
