@@ -5,6 +5,55 @@ from __future__ import annotations
 from aeries_pipeline.analytics.view import SHARED, Column, Grain, Measure, View
 from aeries_pipeline.catalog.blank import is_blank
 
+_WHERE = "; empty where the district does not grant codes"
+
+CODES = View(
+    name="codes",
+    title="What each district calls its codes, where it grants the resource codes",
+    grain=Grain.PLACE,
+    query=f"""
+SELECT c.district,
+       c."Table" || '.' || c."Field" AS field,
+       c."Code" AS code,
+       nullif(trim(c."Description"), '') AS name,
+       nullif(trim(c."AeriesCode"), '') AS kept_as,
+       nullif(trim(c."Category"), '') AS category,
+       NOT {is_blank('c."Status"')} AS is_retired
+FROM raw.codes AS c
+QUALIFY row_number() OVER (
+    PARTITION BY c.district, c."Table", c."Field", c."Code"
+    ORDER BY {is_blank('c."Status"')} DESC, c."Description") = 1
+""",
+    columns=(
+        SHARED.district,
+        Column("field", "VARCHAR", "Table and field of Aeries, such as STU.GR for the grade"),
+        Column("code", "VARCHAR", "The code"),
+        Column("name", "VARCHAR", "What the district calls it"),
+        Column("kept_as", "VARCHAR", "What rows have, where that is not the code: K is grade 0"),
+        Column("category", "VARCHAR", "A group of codes, where the district makes any"),
+        Column("is_retired", "BOOLEAN", "Whether it is no longer given; older rows still have it"),
+    ),
+    note="STU.GR grade, STU.SX gender, STU.ETH ethnicity, STU.LF language fluency, STU.HL home "
+    "language, STU.SP attendance program, STU.TG status, CRS.S1 subject area, PGM.CD special "
+    "program, TRM.TM term. Codes of absence are in `raw.absence_codes`, by school.",
+)
+
+
+def named(field: str, code: str, alias: str, district: str) -> str:
+    """Return the join by which a code gets its name; without a name it stays alone.
+
+    Args:
+        field: Field of the view of codes.
+        code: The column with the code, as SQL.
+        alias: Of the join; its ``name`` is the name.
+        district: The column with the district, as SQL.
+    """
+    return (
+        f"LEFT JOIN analytics.codes AS {alias} ON {alias}.district = {district} "
+        f"AND {alias}.field = '{field}' AND {alias}.code = {code}"
+    )
+
+
 SCHOOLS = View(
     name="schools",
     title="One row for each school of the roster's districts that Aeries lists as active",
@@ -37,11 +86,17 @@ SELECT e.district,
        n.school_name,
        e.student_id,
        CAST(coalesce(s."Grade", a.grade) AS INTEGER) AS grade,
+       cg.name AS grade_name,
        CAST(s."NextGrade" AS INTEGER) AS next_grade,
        a.next_school,
        a.gender,
+       cs.name AS gender_name,
+       nullif(s."EthnicityCode", '') AS ethnicity,
+       ce.name AS ethnicity_name,
        s."LanguageFluencyCode" AS language_fluency,
+       cf.name AS language_fluency_name,
        s."AttendanceProgramCodePrimary" AS attendance_program,
+       cp.name AS attendance_program_name,
        s."CounselorNumber" AS counselor_number,
        CAST(s."SchoolEnterDate" AS DATE) AS entered_school_on,
        e.is_current AS is_main_school
@@ -49,14 +104,22 @@ FROM core.account_enrolments AS e
 JOIN core.accounts AS a ON a.district = e.district AND a.student_id = e.student_id
 LEFT JOIN (
     SELECT r.district, r."SchoolCode", r."StudentID", r."Grade", r."NextGrade",
-           r."LanguageFluencyCode", r."AttendanceProgramCodePrimary", r."CounselorNumber",
-           r."SchoolEnterDate"
+           r."EthnicityCode", r."LanguageFluencyCode", r."AttendanceProgramCodePrimary",
+           r."CounselorNumber", r."SchoolEnterDate"
     FROM raw.students AS r
     QUALIFY row_number() OVER (
         PARTITION BY r.district, r."SchoolCode", r."StudentID"
         ORDER BY {is_blank('r."InactiveStatusCode"')} DESC, r."StudentNumber" DESC) = 1
 ) AS s ON s.district = e.district AND s."SchoolCode" = e.school AND s."StudentID" = e.student_id
 LEFT JOIN analytics.schools AS n ON n.district = e.district AND n.school = e.school
+LEFT JOIN (
+    SELECT district, coalesce(kept_as, code) AS grade, min(name) AS name
+    FROM analytics.codes WHERE field = 'STU.GR' GROUP BY ALL
+) AS cg ON cg.district = e.district AND cg.grade = CAST(coalesce(s."Grade", a.grade) AS VARCHAR)
+{named("STU.SX", "a.gender", "cs", "e.district")}
+{named("STU.ETH", 's."EthnicityCode"', "ce", "e.district")}
+{named("STU.LF", 's."LanguageFluencyCode"', "cf", "e.district")}
+{named("STU.SP", 's."AttendanceProgramCodePrimary"', "cp", "e.district")}
 """,
     columns=(
         SHARED.district,
@@ -64,11 +127,17 @@ LEFT JOIN analytics.schools AS n ON n.district = e.district AND n.school = e.sch
         SHARED.school_name,
         SHARED.student_id,
         SHARED.grade,
+        Column("grade_name", "VARCHAR", f"The grade in words{_WHERE}"),
         Column("next_grade", "INTEGER", "Grade of next year; 13 marks a graduating senior"),
         Column("next_school", "INTEGER", "School of next year, where it is another one"),
         Column("gender", "VARCHAR", "Aeries code"),
+        Column("gender_name", "VARCHAR", f"Its name{_WHERE}"),
+        Column("ethnicity", "VARCHAR", "Aeries code, whether Hispanic or Latino"),
+        Column("ethnicity_name", "VARCHAR", f"Its name{_WHERE}"),
         Column("language_fluency", "VARCHAR", "Aeries code, such as E, I, L, R"),
+        Column("language_fluency_name", "VARCHAR", f"Its name{_WHERE}"),
         Column("attendance_program", "VARCHAR", "Aeries code of the main program"),
+        Column("attendance_program_name", "VARCHAR", f"Its name{_WHERE}"),
         Column("counselor_number", "BIGINT", "Number of the counselor; 0 where there is none"),
         Column("entered_school_on", "DATE", "When the student came to this school"),
         Column("is_main_school", "BOOLEAN", "False for a further school of the same student"),
@@ -100,16 +169,18 @@ SCHEDULES = View(
     name="schedules",
     title="One row for each class that a student attends or attended this year",
     grain=Grain.STUDENT,
-    query="""
+    query=f"""
 SELECT c.district,
        CAST(c."SchoolCode" AS INTEGER) AS school,
        c."StudentID" AS student_id,
        c."CourseID" AS course_id,
        k."Title" AS course_title,
        k."SubjectArea1Code" AS subject_area,
+       ca.name AS subject_area_name,
        nullif(CAST(c."SectionNumber" AS INTEGER), 0) AS section,
        m."Period" AS period,
        m."Semester" AS term,
+       ct.name AS term_name,
        CAST(c."DateStarted" AS DATE) AS started_on,
        CAST(c."DateEnded" AS DATE) AS ends_on,
        coalesce(c."DateStarted" <= p.today, true)
@@ -122,6 +193,8 @@ JOIN (
 LEFT JOIN raw.courses AS k ON k.district = c.district AND k."ID" = c."CourseID"
 LEFT JOIN raw.sections AS m ON m.district = c.district AND m."SchoolCode" = c."SchoolCode"
     AND m."SectionNumber" = c."SectionNumber"
+{named("CRS.S1", 'k."SubjectArea1Code"', "ca", "c.district")}
+{named("TRM.TM", 'm."Semester"', "ct", "c.district")}
 """,
     columns=(
         SHARED.district,
@@ -130,9 +203,11 @@ LEFT JOIN raw.sections AS m ON m.district = c.district AND m."SchoolCode" = c."S
         Column("course_id", "VARCHAR", "Course of the district catalogue, with leading zeros"),
         Column("course_title", "VARCHAR", "Title in the catalogue"),
         Column("subject_area", "VARCHAR", "First subject area that the course counts for"),
+        Column("subject_area_name", "VARCHAR", f"Its name{_WHERE}"),
         Column("section", "INTEGER", "Section of the master schedule; empty where none"),
         Column("period", "VARCHAR", "Period; empty where the district does not grant sections"),
         Column("term", "VARCHAR", "Term code of the section; empty as period is"),
+        Column("term_name", "VARCHAR", f"Its name{_WHERE}"),
         Column("started_on", "DATE", "First day of the student in the class"),
         Column("ends_on", "DATE", "Last day, for a running class the planned one"),
         Column("is_current", "BOOLEAN", "Whether the class ran when the list was last pulled"),
@@ -171,6 +246,7 @@ COURSE_ENROLLMENT = View(
 SELECT s.district, s.school, n.school_name, s.course_id,
        any_value(s.course_title) AS course_title,
        any_value(s.subject_area) AS subject_area,
+       any_value(s.subject_area_name) AS subject_area_name,
        count(DISTINCT s.section) AS sections,
        count(DISTINCT s.student_id) AS students,
        false AS suppressed
@@ -188,6 +264,7 @@ GROUP BY s.district, s.school, n.school_name, s.course_id
         Column("course_id", "VARCHAR", "Course of the district catalogue, with leading zeros"),
         Column("course_title", "VARCHAR", "Title in the catalogue"),
         Column("subject_area", "VARCHAR", "First subject area that the course counts for"),
+        Column("subject_area_name", "VARCHAR", f"Its name{_WHERE}"),
         Column("sections", "BIGINT", "Sections in which these students sit"),
         Column("students", "BIGINT", "Students now in the course"),
         SHARED.suppressed,
@@ -196,4 +273,12 @@ GROUP BY s.district, s.school, n.school_name, s.course_id
     within=("district", "school"),
 )
 
-VIEWS = (SCHOOLS, STUDENTS_NOW, STUDENT_NAMES, SCHEDULES, ENROLLMENT_BY_DAY, COURSE_ENROLLMENT)
+VIEWS = (
+    CODES,
+    SCHOOLS,
+    STUDENTS_NOW,
+    STUDENT_NAMES,
+    SCHEDULES,
+    ENROLLMENT_BY_DAY,
+    COURSE_ENROLLMENT,
+)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from aeries_pipeline.catalog.absence_codes import ABSENCE_CODES
 from aeries_pipeline.catalog.alternate_course_requests import ALTERNATE_COURSE_REQUESTS
 from aeries_pipeline.catalog.calendar import CALENDAR
 from aeries_pipeline.catalog.classes import CLASSES
+from aeries_pipeline.catalog.codes import CODES
 from aeries_pipeline.catalog.contacts import CONTACTS
 from aeries_pipeline.catalog.course_requests import COURSE_REQUESTS
 from aeries_pipeline.catalog.courses import COURSES
@@ -76,6 +78,8 @@ RESOURCES: Mapping[str, Resource] = registry(
         CALENDAR,
         COURSE_REQUESTS,
         ALTERNATE_COURSE_REQUESTS,
+        CODES,
+        ABSENCE_CODES,
     )
 )
 """Every resource, in the order in which a pull takes them."""

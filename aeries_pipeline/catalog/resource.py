@@ -170,7 +170,7 @@ class Resource:
     Attributes:
         name: Name of the asset and of the main table.
         title: One line for people.
-        path: Path below ``/api/v5``; ``{school}`` and ``{year}`` are filled in.
+        path: Path below ``/api/v5``; ``{school}``, ``{year}`` and ``{part}`` are filled in.
         grain: District or school.
         fields: Every property of one element.
         key: Natural key within a district, as Aeries documents it.
@@ -182,6 +182,8 @@ class Resource:
         children: Further tables made from arrays inside an element.
         references: Where values must be found again.
         feed: What tells which records changed; None where Aeries has no such end point.
+        parts: What is filled in for ``{part}``, one after the other, where Aeries
+            has several lists and none of all. One that a site lacks is left out.
         optional: Only pulled where the roster lists it for the district.
         may_be_empty: Whether no rows at all is a normal answer.
         absence_counts: Whether a row that is missing once more says something,
@@ -204,6 +206,7 @@ class Resource:
     children: tuple[Table, ...] = ()
     references: tuple[Reference, ...] = ()
     feed: Feed | None = None
+    parts: tuple[str, ...] = ()
     optional: bool = False
     may_be_empty: bool = True
     absence_counts: bool = False

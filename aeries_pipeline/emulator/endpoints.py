@@ -358,15 +358,6 @@ class Endpoints:
             for number in range(60)
         ]  # fmt: skip
 
-    def status_codes(self) -> list[str]:
-        """Return what the district calls the status codes of its students."""
-        names = {"*": "Pre-enrolled", "I": "Inactive", "N": "No show", "X": "Moved out of state"}
-        return [
-            f'{{"Table":"STU","Field":"TG","Code":"{code}","Description":"{text}","Category":"",'
-            '"SortOrder":0,"Status":"","AeriesCode":"","NumericValue":0.0}'
-            for code, text in names.items()
-        ]
-
     def _requested(self, row: Row) -> Sequence[Course]:
         wanted = min(row.grade + 1, 12)
         offered = [c for c in self.district.courses if c.low <= wanted <= c.high and c.area]

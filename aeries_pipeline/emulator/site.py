@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from aeries_pipeline.emulator.codes import absence_codes_of, codes_of
 from aeries_pipeline.emulator.days import advance, touch
 from aeries_pipeline.emulator.district import District, Row, School
 from aeries_pipeline.emulator.endpoints import Endpoints
@@ -40,6 +41,7 @@ EVERYTHING = XELLO_GRANT | {
     "Student Programs",
     "Enrollment History",
     "Calendar",
+    "Absence Code Table",
     "Student Scheduling Schedules (Course Requests)",
 }
 DEMO_CERTIFICATE = "477abe9e7d27439681d62f4e0de1f5e1"  # pragma: allowlist secret
@@ -224,7 +226,8 @@ class Site:
             (rf"{school}/GraduationStatusSummary/grade/(?P<grade>-?\d+)", graduation, self._rows(e.graduation_status, page="record", once=True, high=True)),
             (rf"{school}/classes(/(?P<student>\d+))?", "Class Schedules/History", self._classes),
             (rf"{school}/sections/(?P<section>\d+)/students", "Class Schedules/History", self._classes),
-            (r"codes/(STU|student)/(TG|InactiveStatus(Code)?)", None, lambda _m, _q: self._list(e.status_codes())),
+            (r"codes/(?P<table>\w+)/(?P<field>\w+)", None, lambda m, _q: self._list(codes_of(m["table"], m["field"]))),
+            (rf"{school}/AbsenceCodes", "Absence Code Table", lambda m, _q: self._list(absence_codes_of(self._school(m).code))),
             (r"courses", "Course Data", lambda _m, _q: self._list([e.course(c) for c in self.district.courses])),
             (r"courses/(?P<course>[^/]+)", "Course Data", self._course),
             (rf"{school}/sections", "Master Schedule", self._sections),
@@ -234,10 +237,8 @@ class Site:
             (rf"{school}/contacts(/(?P<student>\d+))?", "Contacts", self._contacts),
             (rf"{school}/students/(?P<student>\d+)/programs", "Student Programs", self._many(e.program)),
             (rf"({school}/)?enrollment/(?P<student>\d+)(/year/(?P<year>\d+))?", "Enrollment History", self._enrollment),
-            (rf"{school}/scheduling/courserequests", requests, self._many(e.requests)),
-            (rf"{school}/students/(?P<student>\d+)/courserequests", requests, self._many(e.requests)),
-            (rf"{school}/students/(?P<student>\d+)/alternatecourserequests", requests, self._many(e.alternates)),
-            (rf"{school}/scheduling/alternatecourserequests", requests, self._many(e.alternates)),
+            (rf"{school}/(scheduling|students/(?P<student>\d+))/courserequests", requests, self._many(e.requests)),
+            (rf"{school}/(scheduling|students/(?P<student>\d+))/alternatecourserequests", requests, self._many(e.alternates)),
             (r"StudentDataChanges/(?P<area>\w+)/" + _WHEN, student, self._student_changes),
             (r"CourseDataChanges/" + _WHEN, "Course Data", self._course_changes),
             (r"SectionRosterDataChanges/" + _WHEN, "Class Schedules/History", self._roster_changes),

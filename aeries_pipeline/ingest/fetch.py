@@ -7,7 +7,7 @@ far is landed. Nothing here is judged, and no failure of a server is raised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +16,7 @@ import orjson
 
 from aeries_pipeline.catalog.resource import Covers, Feed, Resource
 from aeries_pipeline.districts.errors import (
+    NOT_FOUND,
     AeriesError,
     PermanentError,
     PermissionMissingError,
@@ -216,15 +217,14 @@ def _list(target: Target, draft: PullRow, tally: Tally) -> Outcome:
 
 def _answers(target: Target, tally: Tally, known: Sequence[Seen]) -> Iterator[Answer]:
     session, resource, year = target.session, target.resource, target.system.start_year
-    path = resource.path.format(school=target.school, year=year)
     what = _what(target)
     # The n-th request is expected to bring the n-th page again.
     expected = iter(known)
     wanted = wanted_of(resource)
 
-    def ask(window: dict[str, str | int]) -> Answer:
+    def ask(window: dict[str, str | int], part: str = "") -> Answer:
         return session.client.get(
-            path,
+            resource.path.format(school=target.school, year=year, part=part),
             params={"DatabaseYear": year, **window},
             what=what,
             tally=tally,
@@ -234,7 +234,7 @@ def _answers(target: Target, tally: Tally, known: Sequence[Seen]) -> Iterator[An
 
     paging = resource.paging
     if paging is None:
-        yield ask({})
+        yield from _parts(resource.parts, lambda part: ask({}, part))
         return
     for answer in pages(
         lambda first, last: ask(paging.window(first, last)),
@@ -247,6 +247,28 @@ def _answers(target: Target, tally: Tally, known: Sequence[Seen]) -> Iterator[An
         if answer.seen.records <= paging.size:
             session.memory.widest = max(session.memory.widest, answer.seen.records)
         yield answer
+
+
+def _parts(parts: Sequence[str], ask: Callable[[str], Answer]) -> Iterator[Answer]:
+    """Yield the answer for each part; one that a site lacks is left out, not all of them.
+
+    Raises:
+        PermanentError: If the site lacks all.
+    """
+    lacking: PermanentError | None = None
+    came = False
+    for part in parts or ("",):
+        try:
+            answer = ask(part)
+        except PermanentError as error:
+            if error.code != NOT_FOUND:
+                raise
+            lacking = error
+            continue
+        came = True
+        yield answer
+    if lacking is not None and not came:
+        raise lacking
 
 
 def _what(target: Target) -> str:

@@ -30,6 +30,8 @@ SAMPLE_OF = {
     "calendar": "calendar",
     "course_requests": "courserequests",
     "alternate_course_requests": "alternatecourserequests",
+    "codes": "codes_student_grade",
+    "absence_codes": "absencecodes",
 }
 ALWAYS = {
     "schools",

@@ -238,7 +238,7 @@ def _first_page(client: AeriesClient, resource: Resource, school: int, year: int
     params: dict[str, str | int] = {"DatabaseYear": year}
     if resource.paging is not None:
         params |= resource.paging.window(1, resource.paging.size)
-    path = resource.path.format(school=school, year=year)
+    path = resource.path.format(school=school, year=year, part=next(iter(resource.parts), ""))
     where = f"school {school}, " if resource.grain is Grain.SCHOOL else ""
     return client.get(path, params=params, what=f"{where}{resource.name}")
 
