@@ -177,7 +177,9 @@ _ANSWERS = [
     "again |",
     "| a whole answer that is not valid JSON: `NaN`, `Infinity`, half a surrogate pair, a bare "
     "control character, more than 1,000 levels | it would come again, so it is not asked for "
-    "again; the list is refused and the last good data stays |",
+    "again; the rows that hold it go to quarantine with the reason, the others load, and landing "
+    "keeps the answer as it came; where it is not certain which rows these are, and of an answer "
+    "about one record, all of it is refused and the last good data stays |",
     "| a web page without a field for a password | maintenance; it is asked for again |",
 ]
 

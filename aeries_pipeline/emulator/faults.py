@@ -55,6 +55,7 @@ class Fault(BaseModel):
         seconds: Delay of ``latency``; pause between pieces of ``drip``.
         field: Property that ``drop_field``, ``add_field`` and ``bad_value`` touch.
         share: Share of the rows that ``bad_value`` strikes.
+        text: What ``bad_value`` puts there as it stands, valid JSON or not.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -69,6 +70,7 @@ class Fault(BaseModel):
     seconds: float = Field(0.2, ge=0)
     field: str = "Grade"
     share: float = Field(1.0, gt=0, le=1)
+    text: str | None = None
 
     _seen: int = PrivateAttr(default=0)
 

@@ -260,9 +260,9 @@ def _damaged(fault: Fault, body: str) -> str:
     if whole is not None:
         return whole(body)
     data: list[dict[str, Any]] | dict[str, Any] = json.loads(body)
-    if isinstance(data, dict):
-        return json.dumps(_ROWS[fault.kind]([data], fault)[0])
-    return json.dumps(_ROWS[fault.kind](data, fault))
+    rows = _ROWS[fault.kind](data if isinstance(data, list) else [data], fault)
+    found = json.dumps(rows if isinstance(data, list) else rows[0])
+    return found if fault.text is None else found.replace(json.dumps(_NO_VALUE), fault.text)
 
 
 _WHOLE: Mapping[FaultKind, Callable[[str], str]] = {
@@ -277,11 +277,12 @@ _WHOLE: Mapping[FaultKind, Callable[[str], str]] = {
 }
 
 Rows = list[dict[str, Any]]
+_NO_VALUE = "not a value"
 
 
 def _bad_values(rows: Rows, fault: Fault) -> Rows:
     for row in rows[: max(1, round(len(rows) * fault.share))]:
-        row[fault.field] = "not a value"
+        row[fault.field] = _NO_VALUE
     return rows
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from aeries_pipeline.catalog.resource import Resource
 from aeries_pipeline.districts.configuration import IncrementalSettings
-from aeries_pipeline.ingest.api.client import Seen
+from aeries_pipeline.ingest.api.answer import Seen
 from aeries_pipeline.stores.outcomes import Mode
 
 MANY_GONE = 5

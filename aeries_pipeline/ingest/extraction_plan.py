@@ -18,7 +18,8 @@ from aeries_pipeline.catalog.resource import Feed, Resource
 from aeries_pipeline.catalog.tables import quoted, schema_hash
 from aeries_pipeline.districts.configuration import IncrementalSettings
 from aeries_pipeline.districts.errors import AeriesError, StoppedError
-from aeries_pipeline.ingest.api.client import AeriesClient, Seen, Tally
+from aeries_pipeline.ingest.api.answer import Seen
+from aeries_pipeline.ingest.api.client import AeriesClient, Tally
 from aeries_pipeline.ingest.extraction_mode import LastRead, changed_since, mode_of
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import Mode

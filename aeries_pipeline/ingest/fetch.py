@@ -23,18 +23,19 @@ from aeries_pipeline.districts.errors import (
     StoppedError,
     TransientError,
 )
-from aeries_pipeline.ingest.api.client import Answer, Seen, Tally
+from aeries_pipeline.ingest.api.answer import Answer, Seen
+from aeries_pipeline.ingest.api.client import Tally
 from aeries_pipeline.ingest.api.elements import Wanted
 from aeries_pipeline.ingest.api.paging import pages
 from aeries_pipeline.ingest.extraction_mode import LastRead, is_believed, is_worth_it
 from aeries_pipeline.ingest.extraction_plan import Feeds, Plan, reader_of
-from aeries_pipeline.ingest.landing import LandingError, partition_folder, write_page
+from aeries_pipeline.ingest.landing import RECEIVED, LandingError, partition_folder, write_page
 from aeries_pipeline.ingest.page_schema import joined, shape_of, wanted_of
 from aeries_pipeline.ingest.session import Session, SystemInfo
 from aeries_pipeline.stores.infer_schema import Shape
 from aeries_pipeline.stores.judge import Status
 from aeries_pipeline.stores.outcomes import Fetched, Loaded, Mode, PullRow, now, place, place_of
-from aeries_pipeline.stores.tables import Landed
+from aeries_pipeline.stores.tables import Landed, Unreadable
 
 Outcome = Fetched | Loaded
 
@@ -165,6 +166,7 @@ class _Landing:
     landed: list[Path] = field(default_factory=list)
     shapes: list[Shape | None] = field(default_factory=list)
     records: int = 0
+    unreadable: list[Unreadable] = field(default_factory=list)
 
     def add(self, answer: Answer) -> None:
         """Write a page.
@@ -176,15 +178,20 @@ class _Landing:
         folder = partition_folder(
             session.settings.landing, session.district.id, resource.name, self.target.school
         )
-        self.landed.append(write_page(folder / session.pull_id, len(self.landed) + 1, answer.body))
+        # First of all, since it tells which elements of a known page cannot be read.
         self.shapes.append(shape_of(resource, answer))
+        number = len(self.landed) + 1
+        self.landed.append(write_page(folder / session.pull_id, number, answer.body))
+        if answer.unreadable:
+            write_page(folder / session.pull_id, number, answer.received, RECEIVED)
+            self.unreadable += answer.unreadable
         self.records += answer.seen.records
 
     def files(self, draft: PullRow) -> Landed:
         """Return what was written."""
         return Landed(
             draft.district, draft.school, draft.pull_id, draft.started_at,
-            tuple(self.landed), self.records, joined(self.shapes),
+            tuple(self.landed), self.records, joined(self.shapes), tuple(self.unreadable),
         )  # fmt: skip
 
 
@@ -230,6 +237,7 @@ def _answers(target: Target, tally: Tally, known: Sequence[Seen]) -> Iterator[An
             tally=tally,
             expected=next(expected, None),
             wanted=wanted,
+            apart=True,
         )
 
     paging = resource.paging

@@ -12,6 +12,10 @@ from pathlib import Path
 
 from aeries_pipeline.stores.connection import private_directory
 
+PAGE = ".json"
+RECEIVED = ".received"
+"""The answer beside a page that was made of it, without the elements that are no valid JSON."""
+
 _PULL = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
@@ -24,13 +28,13 @@ def partition_folder(root: Path, district: str, resource: str, school: int | Non
     return root / district / resource / ("district" if school is None else str(school))
 
 
-def write_page(folder: Path, number: int, body: bytes) -> Path:
+def write_page(folder: Path, number: int, body: bytes, ending: str = PAGE) -> Path:
     """Write one page and return its path.
 
     Raises:
         LandingError: If the disk does not take it.
     """
-    path = folder / f"page-{number:05}.json"
+    path = folder / f"page-{number:05}{ending}"
     try:
         private_directory(folder)
         path.write_bytes(body)

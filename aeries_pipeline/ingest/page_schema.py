@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from aeries_pipeline.catalog.fields import Kind
 from aeries_pipeline.catalog.resource import Resource, Table
-from aeries_pipeline.ingest.api.client import Answer
+from aeries_pipeline.ingest.api.answer import Answer
 from aeries_pipeline.ingest.api.elements import ABSENT, Elements, Wanted
 from aeries_pipeline.stores.count_members import members_of
 from aeries_pipeline.stores.infer_schema import Shape, survey

@@ -80,8 +80,10 @@ def stage(
                 careful |= _read_quickly(connection, landed, table, names, (quick, shapes))
             if careful:
                 read_carefully(connection, _files(landed, careful), table, names, mine)
+        if table is resource.main:
+            _put_aside(connection, landed, table)
         _count(connection, table, mine)
-    records = {part: shape.records for part, shape in shapes.items()}
+    records = {part: shape.records + len(landed[part].unreadable) for part, shape in shapes.items()}
     drift = {part: drift_of(resource, shapes[part]) for part in range(len(landed))}
     _note_other_schools(connection, resource, drift)
     return Staged(records, drift, counts)
@@ -113,6 +115,17 @@ def _register(connection: duckdb.DuckDBPyConnection, landed: Sequence[Landed]) -
             "page": pa.array([one[2] for one in listed], pa.int32()),
         },
     )
+
+
+def _put_aside(
+    connection: duckdb.DuckDBPyConnection, landed: Sequence[Landed], table: Table
+) -> None:
+    """Add to ``bad_*`` what the client could not read of the answers."""
+    rows = [
+        [part, bad.reason, bad.record] for part, one in enumerate(landed) for bad in one.unreadable
+    ]
+    if rows:
+        connection.executemany(f"INSERT INTO {bad_table(table)} VALUES (?, ?, ?)", rows)
 
 
 def _shapes(

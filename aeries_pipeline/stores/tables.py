@@ -16,6 +16,19 @@ from aeries_pipeline.stores.infer_schema import Drift, Shape
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An element that is no valid JSON, beside others that are.
+
+    Attributes:
+        reason: Why, without any value.
+        record: The element as an object of JSON, with what is not valid in it as text.
+    """
+
+    reason: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
 class Landed:
     """The files of one partition's pull, ready to be parsed.
 
@@ -24,9 +37,10 @@ class Landed:
         school: School code; None for a resource of the whole district.
         pull_id: The pull that they belong to.
         pulled_at: When the pull began, UTC without a zone.
-        pages: Files in page order, each an answer as received.
+        pages: Files in page order, each an answer as received, without unreadable elements.
         records: Elements that the client counted; None where nobody did.
         shape: What the client saw of the elements; None where nobody looked.
+        unreadable: Elements that no file of ``pages`` holds.
     """
 
     district: str
@@ -36,6 +50,7 @@ class Landed:
     pages: tuple[Path, ...]
     records: int | None = None
     shape: Shape | None = None
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aeries_pipeline.districts.errors import AeriesError
+from aeries_pipeline.ingest.api.answer import Answer, Seen, digest_of
 from aeries_pipeline.ingest.api.answers import rows_of
-from aeries_pipeline.ingest.api.client import Answer, Seen, digest_of
 from aeries_pipeline.ingest.api.elements import ABSENT, NOTHING, Wanted, elements_of
 
 KEY = Wanted(("StudentID", "SchoolCode"))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aeries_pipeline.catalog.registry import RESOURCES
+from aeries_pipeline.districts.errors import PermanentError
 from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.stores.outcomes import Loaded
 from aeries_pipeline_tests.conftest import CERTIFICATE, World
@@ -200,6 +201,69 @@ def test_a_few_bad_rows_are_set_aside_and_the_rest_loads(make_world) -> None:
     assert world.warehouse.rows("SELECT DISTINCT reason FROM quarantine.students") == [
         ("Grade: not a whole number",)
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "why", "kept"),
+    [
+        ("NaN", "NaN or infinity for a number", "NaN"),
+        (r'"Zo\ud83d"', "half a character", r"Zo\ud83d"),
+        ('"a\tb"', "a control character in a text", "a\tb"),
+        ("[" * 2000 + "]" * 2000, "more than 1,000 levels", None),
+    ],
+    ids=["NaN", "surrogate", "control", "levels"],
+)
+def test_a_row_that_is_no_valid_json_harms_itself_alone(
+    make_world, text: str, why: str, kept: str | None
+) -> None:
+    world = make_world(students=300)
+    fault = {"kind": "bad_value", "share": 0.01, "text": text}
+    world.faults(
+        {**fault, "field": "Counselor", "path": STUDENTS},
+        {**fault, "field": "SchoolCode", "path": "schools/994/transcript$"},
+    )
+    result = pull(world)[994].pull
+    (of_994,) = world.warehouse.rows("SELECT count(*) FROM raw.students WHERE school = 994")
+    students = {row.person.id for row in world.site.district.rows[994]}
+    assert (result.status, result.retries) == ("complete", 0)
+    assert 0 < result.quarantined < 5
+    assert of_994 == (len(students) - result.quarantined,)
+    bad = world.warehouse.rows(
+        "SELECT reason, (record->>'StudentID')::INTEGER, record->>'Counselor' "
+        "FROM quarantine.students"
+    )
+    assert {reason for reason, _student, _value in bad} == {f"the row is not valid JSON: {why}"}
+    assert {student for _reason, student, _value in bad} < students
+    assert kept is None or {value for _reason, _student, value in bad} == {kept}
+    landed = sorted(world.settings.landing.glob("eagle-usd/students/994/*/*.received"))
+    assert landed, "the answer is kept as it was received"
+    assert all(text in page.read_text("utf-8") for page in landed)
+
+    # The same bytes on the next night are as before, and a page beside them is read anew.
+    again = pull(world)[994].pull
+    assert (again.status, again.mode) == ("complete", "unchanged")
+    assert again.quarantined == result.quarantined
+    world.site.advance(1)
+    assert pull(world)[994].pull.quarantined > 0
+
+    of_students = pull(world, "transcripts")[994].pull
+    assert of_students.status == "complete"
+    assert 0 < of_students.quarantined < 5
+    assert of_students.rows > 100
+
+
+def test_answers_about_one_record_are_whole_or_refused(world: World) -> None:
+    """A student whom such an answer leaves out would be taken for one who is gone."""
+    pull(world)
+    world.faults(
+        {"kind": "bad_value", "field": "Counselor", "text": "NaN", "path": r"students/\d+"}
+    )
+    with world.session() as session:
+        session.preflight()
+        student = world.site.district.rows[994][0].person.id
+        with pytest.raises(PermanentError) as caught:
+            session.client.get(f"schools/994/students/{student}", what="one student")
+    assert caught.value.code == "bad_json"
 
 
 def test_a_wrong_certificate_is_told_from_a_missing_permission(

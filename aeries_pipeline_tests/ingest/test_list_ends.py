@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.errors import PermanentError, TransientError
 from aeries_pipeline.emulator.switches import Switches
-from aeries_pipeline.ingest.api.client import Answer
+from aeries_pipeline.ingest.api.answer import Answer
 from aeries_pipeline.ingest.api.paging import pages
 from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.stores.outcomes import PullRow

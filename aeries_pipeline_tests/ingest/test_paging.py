@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aeries_pipeline.districts.errors import TransientError
-from aeries_pipeline.ingest.api.client import Answer
+from aeries_pipeline.ingest.api.answer import Answer
 from aeries_pipeline.ingest.api.paging import pages
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain, Resource
-from aeries_pipeline.ingest.api.client import Answer
+from aeries_pipeline.ingest.api.answer import Answer
 from aeries_pipeline.ingest.page_schema import is_counted, joined, shape_of, wanted_of
 from aeries_pipeline.stores.infer_schema import Shape, survey
 from aeries_pipeline.stores.outcomes import now

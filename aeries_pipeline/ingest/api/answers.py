@@ -26,13 +26,14 @@ from aeries_pipeline.ingest.api.retry import TRANSIENT_STATUSES
 
 Row = dict[str, Any]
 BOM = b"\xef\xbb\xbf"
+BAD_JSON = "bad_json"
 _LOGIN = re.compile(rb"log ?in|sign ?in", re.IGNORECASE)
 _LOGIN_PAGE = re.compile(
     rb"<input[^>]+type\s*=\s*[\"']?password|name\s*=\s*[\"']?SAMLRequest", re.IGNORECASE
 )
 # A whole text, a quotation mark that opens one without an end, or a bracket.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|"|[\[\]{}]', re.DOTALL)
-_CLOSED_BY = {b"[": b"]", b"{": b"}"}
+TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|"|[\[\]{}]', re.DOTALL)
+CLOSED_BY = {b"[": b"]", b"{": b"}"}
 
 
 def rows_of(body: bytes, content_type: str, what: str) -> list[Row]:
@@ -162,7 +163,7 @@ def _unreadable(text: bytes, what: str) -> AeriesError:
                 )
         if _is_whole(text):
             return PermanentError(
-                "bad_json",
+                BAD_JSON,
                 f"{what}: the answer is whole, but not valid JSON, as with NaN for a number, half "
                 "a character, a control character in a text or more than 1,000 levels; the last "
                 "good data stays; tell the district's Aeries host",
@@ -183,12 +184,12 @@ def _is_whole(text: bytes) -> bool:
     Such an answer did not break off, so it would be the same if it were asked for again.
     """
     opened: list[bytes] = []
-    for token in _TOKEN.finditer(text):
+    for token in TOKEN.finditer(text):
         sign = token[0]
         if sign == b'"':
             return False
-        if sign in _CLOSED_BY:
-            opened.append(_CLOSED_BY[sign])
+        if sign in CLOSED_BY:
+            opened.append(CLOSED_BY[sign])
         elif sign in {b"]", b"}"} and (not opened or opened.pop() != sign):
             # Brackets that do not match are no sign of an early end.
             return True

@@ -9,7 +9,6 @@ be tested on an open end point.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
 import time
@@ -17,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from aeries_pipeline.districts.errors import (
     AeriesError,
@@ -28,8 +26,9 @@ from aeries_pipeline.districts.errors import (
 )
 from aeries_pipeline.districts.secret import Certificate
 from aeries_pipeline.districts.urls import api_base, host_of, is_loopback
-from aeries_pipeline.ingest.api.answers import BOM, Row, error_of, rows_of
-from aeries_pipeline.ingest.api.elements import ABSENT, NOTHING, Elements, Wanted, elements_of
+from aeries_pipeline.ingest.api.answer import Answer, Reading, Seen, digest_of
+from aeries_pipeline.ingest.api.answers import BOM, Row, error_of
+from aeries_pipeline.ingest.api.elements import NOTHING, Wanted, elements_of
 from aeries_pipeline.ingest.api.limits import Politeness
 from aeries_pipeline.ingest.api.retry import (
     RetryPolicy,
@@ -53,104 +52,6 @@ class Tally:
     retries: int = 0
     bytes: int = 0
     pages: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A page of an earlier answer: what its bytes were and what they held.
-
-    Attributes:
-        digest: SHA-256 of the bytes, in hexadecimal.
-        records: Its elements.
-    """
-
-    digest: str
-    records: int
-
-    def __str__(self) -> str:
-        """Return both as one text, as the ledger keeps them."""
-        return f"{self.digest}:{self.records}"
-
-    @classmethod
-    def from_text(cls, text: str) -> Seen:
-        """Return what :meth:`__str__` wrote."""
-        digest, records = text.split(":")
-        return cls(digest, int(records))
-
-
-class Answer:
-    """A usable answer. What is not known of its elements yet is read when first asked for.
-
-    Args:
-        body: The bytes as received, after content decoding and without a byte-order mark,
-            which DuckDB would stumble over.
-        rows: The elements, where they were parsed already.
-        seen: Digest and number of elements.
-        wanted: What to keep of each element.
-        elements: What was kept.
-        is_known: Whether the bytes are those of a page that was believed before.
-    """
-
-    def __init__(
-        self,
-        body: bytes,
-        rows: list[Row] | None = None,
-        seen: Seen | None = None,
-        *,
-        wanted: Wanted = NOTHING,
-        elements: Elements | None = None,
-        is_known: bool = False,
-    ) -> None:
-        """Keep what is known."""
-        self.body = body
-        self.is_known = is_known
-        self._rows = rows
-        self._wanted = wanted
-        self._elements = elements
-        self.seen = seen or Seen(digest_of(body), len(self.rows))
-
-    @property
-    def elements(self) -> Elements | None:
-        """What was wanted of each element; None where the body is not a list of objects."""
-        if self._elements is None:
-            self._elements = elements_of(self.body, self._wanted)
-        return self._elements
-
-    @property
-    def rows(self) -> list[Row]:
-        """The elements; a single object is a list of one. Parsed when first asked for."""
-        if self._rows is None:
-            self._rows = rows_of(self.body, "", "an answer that was read before")
-        return self._rows
-
-    def keys(self, names: Sequence[str]) -> set[tuple[Any, ...]]:
-        """Return what tells the elements apart.
-
-        Args:
-            names: The properties that do; all of them where there are none.
-        """
-        kept = self.elements if self._rows is None else None
-        if kept is not None and names and set(names) <= set(kept.wanted.names):
-            columns = [map(_plain, kept.column(name)) for name in names]
-            return set(zip(*columns, strict=True))
-        return {_key(row, names) for row in self.rows}
-
-
-def _key(row: Row, names: Sequence[str]) -> tuple[Any, ...]:
-    if not names:
-        return tuple(sorted((name, str(value)) for name, value in row.items()))
-    return tuple(_plain(row.get(name)) for name in names)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a JSON value is any of these
-    if value is ABSENT:
-        return None
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-def digest_of(body: bytes) -> str:
-    """Return the SHA-256 of an answer, in hexadecimal."""
-    return hashlib.sha256(body).hexdigest()
 
 
 def is_system_info(rows: Sequence[Row]) -> bool:
@@ -251,6 +152,7 @@ class AeriesClient:
         tally: Tally | None = None,
         expected: Seen | None = None,
         wanted: Wanted = NOTHING,
+        apart: bool = False,
     ) -> Answer:
         """Return one answer, after retries where they help.
 
@@ -261,6 +163,7 @@ class AeriesClient:
             tally: Counts requests, retries and bytes.
             expected: The page that was believed last time; the same bytes are not parsed again.
             wanted: What to keep of each element, where the answer is a list.
+            apart: Whether a list is read where some of its elements cannot be, without them.
 
         Raises:
             AeriesError: Of the type that says what can be done about it.
@@ -270,7 +173,8 @@ class AeriesClient:
         is_asking = path.lower() == SYSTEM_INFO
         if not is_asking:
             self._make_sure(tally)
-        answer = self._patiently(path, params or {}, what, tally, expected, wanted)
+        reading = Reading(expected, wanted, apart)
+        answer = self._patiently(path, params or {}, what, tally, reading)
         if is_asking and is_system_info(answer.rows):
             self._is_aeries = True
         return answer
@@ -303,15 +207,14 @@ class AeriesClient:
         params: Mapping[str, str | int],
         what: str,
         tally: Tally,
-        expected: Seen | None,
-        wanted: Wanted,
+        reading: Reading,
     ) -> Answer:
         started = time.monotonic()
         attempt = 0
         while True:
             attempt += 1
             try:
-                answer = self._once(path, params, what, tally, expected, wanted)
+                answer = self._once(path, params, what, tally, reading)
             except TransientError as error:
                 wait = wait_seconds(
                     self._retry,
@@ -418,8 +321,7 @@ class AeriesClient:
         params: Mapping[str, str | int],
         what: str,
         tally: Tally,
-        expected: Seen | None = None,
-        wanted: Wanted = NOTHING,
+        reading: Reading | None = None,
     ) -> Answer:
         status, headers, body = self._sent(path, params, what, tally)
         if status not in {200, NOTHING_THERE}:
@@ -428,12 +330,17 @@ class AeriesClient:
         body = body.removeprefix(BOM)
         if status == NOTHING_THERE or body.strip() == b"null":
             body = NO_ROWS
-        digest = digest_of(body)
-        if expected is not None and digest == expected.digest:
-            return Answer(body, seen=expected, wanted=wanted, is_known=True)
+        reading = reading or Reading()
+        digest, wanted = digest_of(body), reading.wanted
+        if reading.expected is not None and digest == reading.expected.digest:
+            return Answer(
+                body, seen=reading.expected, wanted=wanted, is_known=True, apart=reading.apart
+            )
         elements = elements_of(body, wanted)
         if elements is not None:
             seen = Seen(digest, len(elements))
             return Answer(body, seen=seen, wanted=wanted, elements=elements)
-        rows = rows_of(body, headers.get("Content-Type", ""), what)
-        return Answer(body, rows, Seen(digest, len(rows)), wanted=wanted)
+        answer = Answer(body, seen=Seen(digest, 0), wanted=wanted, apart=reading.apart)
+        answer.read(headers.get("Content-Type", ""), what)
+        answer.seen = Seen(digest, len(answer.rows) + len(answer.unreadable))
+        return answer

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aeries_pipeline.districts.errors import NOT_FOUND, PermanentError, TransientError
-from aeries_pipeline.ingest.api.client import Answer
+from aeries_pipeline.ingest.api.answer import Answer
 
 MAX_PAGES = 10_000
 

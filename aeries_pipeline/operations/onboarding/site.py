@@ -20,7 +20,8 @@ from aeries_pipeline.districts.errors import (
 )
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.districts.server_zone import fits, zone_trouble
-from aeries_pipeline.ingest.api.client import AeriesClient, Answer, is_system_info
+from aeries_pipeline.ingest.api.answer import Answer
+from aeries_pipeline.ingest.api.client import AeriesClient, is_system_info
 from aeries_pipeline.operations.onboarding.findings import Finding, failed, passed, warned
 
 SPELLINGS = ("", "/aeries", "/aeries.net", "/aeriesnet", "/aeries/aeries.net", "/admin")

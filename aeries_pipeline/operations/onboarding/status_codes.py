@@ -17,7 +17,8 @@ from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.catalog.blank import WHITE
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.errors import AeriesError, StoppedError
-from aeries_pipeline.ingest.api.client import AeriesClient, Answer, Tally
+from aeries_pipeline.ingest.api.answer import Answer
+from aeries_pipeline.ingest.api.client import AeriesClient, Tally
 from aeries_pipeline.ingest.api.paging import pages
 from aeries_pipeline.operations.onboarding.findings import Finding, failed, passed, warned
 
