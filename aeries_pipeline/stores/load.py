@@ -31,7 +31,7 @@ def load(
 
     A batch that cannot be parsed is taken apart, so that one damaged file
     costs its own partition and no other. One that does not fit into memory is
-    loaded in halves, and a single partition by a single thread.
+    loaded in halves, and a single partition page by page and by a single thread.
 
     Returns:
         One result for each partition, in the order given.
@@ -54,7 +54,7 @@ def load(
                 for result in load(warehouse, resource, part, safeguards)
             ]
     try:
-        # Each thread has buffers of its own.
+        # Each thread has buffers of its own, and each file of a query has some as well.
         return _load(warehouse, resource, fetched, safeguards, threads=1)
     except duckdb.Error as error:
         if not lacks_memory(error):
@@ -77,7 +77,12 @@ def _load(
     """
     with warehouse.staging(threads=threads) as connection:
         try:
-            staged = stage(connection, resource, [one.landed for one in fetched])
+            staged = stage(
+                connection,
+                resource,
+                [one.landed for one in fetched],
+                page_by_page=threads is not None,
+            )
         except duckdb.Error as error:
             if lacks_memory(error):
                 raise

@@ -25,7 +25,7 @@ _CHUNK_ROWS = 200_000
 
 def read_carefully(
     connection: duckdb.DuckDBPyConnection,
-    files: Sequence[str],
+    pieces: Sequence[Sequence[str]],
     table: Table,
     names: Present,
     counts: Mapping[int, Counts],
@@ -34,17 +34,19 @@ def read_carefully(
 
     Args:
         connection: An in-memory DuckDB with the tables ``files``, ``good_*`` and ``bad_*``.
-        files: Paths, all of whose partitions are in ``counts``.
+        pieces: Paths that are read at once; all their partitions are in ``counts``.
         table: What the rows are meant for.
         names: What the files carry.
         counts: Filled in by partition.
     """
     # Of two rows with one key the first stays, so here the order of rows counts.
     connection.execute("SET preserve_insertion_order = true")
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE staged_text AS SELECT row_number() OVER () AS _row, * "
-        f"FROM ({text_select(files, table, names)})"
-    )
+    numbered = "SELECT {} + row_number() OVER () AS _row, * FROM ({})"
+    first, *others = (text_select(files, table, names) for files in pieces)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE staged_text AS {numbered.format(0, first)}")
+    before = "(SELECT count(*) FROM staged_text)"
+    for query in others:
+        connection.execute(f"INSERT INTO staged_text {numbered.format(before, query)}")
     _cast(connection, table)
     _collect_faults(connection, table)
     _drop_duplicates(connection, table, counts)

@@ -27,7 +27,7 @@ _LARGEST = 2**53 - 1
 
 def read_counted(
     connection: duckdb.DuckDBPyConnection,
-    files: Sequence[str],
+    pieces: Sequence[Sequence[str]],
     table: Table,
     names: Present,
     shapes: Mapping[int, Shape],
@@ -38,7 +38,7 @@ def read_counted(
 
     Args:
         connection: An in-memory DuckDB with the tables ``files`` and ``good_*``.
-        files: Paths of the partitions' pages.
+        pieces: Paths of the partitions' pages that are read at once.
         table: What the rows are meant for.
         names: What the files carry.
         shapes: Of the partitions, all of them presumed.
@@ -49,11 +49,13 @@ def read_counted(
     suspects = [sql for one in table.stored if (sql := _suspect(one, quoted(one.name)))]
     truths = [f"({quoted(one.name)} IS NOT NULL)::INTEGER" for one in _booleans(table)]
     try:
-        connection.execute(
-            f"INSERT INTO {good_table(table)} SELECT _part, _extra, "
-            f"{' OR '.join(suspects) or 'false'}, {values}, _values, {' + '.join(truths) or '0'} "
-            f"FROM ({text_select(files, table, names, typed=True)})"
-        )
+        for files in pieces:
+            connection.execute(
+                f"INSERT INTO {good_table(table)} SELECT _part, _extra, "
+                f"{' OR '.join(suspects) or 'false'}, {values}, _values, "
+                f"{' + '.join(truths) or '0'} "
+                f"FROM ({text_select(files, table, names, typed=True)})"
+            )
     except duckdb.Error as error:
         if lacks_memory(error):
             raise

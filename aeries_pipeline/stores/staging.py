@@ -10,6 +10,7 @@ careful way. Nothing here touches the warehouse file.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
@@ -42,12 +43,29 @@ from aeries_pipeline.stores.tables import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The partitions of a batch, and how their files are read."""
+
+    landed: Sequence[Landed]
+    page_by_page: bool
+
+    def pieces(self, parts: Collection[int]) -> list[list[str]]:
+        """Return the files that are read at once.
+
+        DuckDB holds something of each file of a query until the last one is read.
+        """
+        files = _files(self.landed, parts)
+        return [[one] for one in files] if self.page_by_page else [files]
+
+
 def stage(
     connection: duckdb.DuckDBPyConnection,
     resource: Resource,
     landed: Sequence[Landed],
     *,
     quickly: bool = True,
+    page_by_page: bool = False,
 ) -> Staged:
     """Parse, cast and validate the landed files of a batch.
 
@@ -57,12 +75,14 @@ def stage(
         resource: What the files hold.
         landed: The partitions; their numbers are their places in this list.
         quickly: Whether the quick way may be tried at all.
+        page_by_page: Whether each file is read by a query of its own, which takes the least memory.
 
     Raises:
         duckdb.Error: If a file cannot be parsed at all.
     """
+    batch = _Batch(landed, page_by_page)
     _register(connection, landed)
-    shapes = _shapes(connection, resource, landed, quickly=quickly)
+    shapes = _shapes(connection, resource, batch, quickly=quickly)
     counts: dict[str, dict[int, Counts]] = {}
     for table in resource.tables:
         mine = counts[table.name] = {part: Counts() for part in range(len(landed))}
@@ -70,16 +90,16 @@ def stage(
         counted = {part: shape for part, shape in shapes.items() if shape.members is not None}
         doubtful = set(range(len(landed)))
         if counted:
-            doubtful -= _read_counted(connection, resource, landed, table, counted)
+            doubtful -= _read_counted(connection, resource, batch, table, counted)
             shapes |= _looked_at(connection, resource, landed, doubtful & set(counted))
         for alike in _of_the_same_unknown(resource, doubtful, shapes):
             names = present(resource, table, [shapes[part] for part in alike])
             quick = [part for part in sorted(alike) if table.name in shapes[part].rows]
             careful = alike - set(quick)
             if quick:
-                careful |= _read_quickly(connection, landed, table, names, (quick, shapes))
+                careful |= _read_quickly(connection, batch, table, names, (quick, shapes))
             if careful:
-                read_carefully(connection, _files(landed, careful), table, names, mine)
+                read_carefully(connection, batch.pieces(careful), table, names, mine)
         if table is resource.main:
             _put_aside(connection, landed, table)
         _count(connection, table, mine)
@@ -131,16 +151,18 @@ def _put_aside(
 def _shapes(
     connection: duckdb.DuckDBPyConnection,
     resource: Resource,
-    landed: Sequence[Landed],
+    batch: _Batch,
     *,
     quickly: bool,
 ) -> dict[int, Shape]:
     """Return every partition's shape: the client's where it looked, else the files'."""
     known = {
-        part: one.shape for part, one in enumerate(landed) if quickly and one.shape is not None
+        part: one.shape
+        for part, one in enumerate(batch.landed)
+        if quickly and one.shape is not None
     }
-    rest = set(range(len(landed))) - set(known)
-    return known | _surveyed(connection, resource, landed, rest)
+    rest = set(range(len(batch.landed))) - set(known)
+    return known | _surveyed(connection, resource, batch.landed, rest)
 
 
 def _surveyed(
@@ -176,7 +198,7 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
 def _read_counted(
     connection: duckdb.DuckDBPyConnection,
     resource: Resource,
-    landed: Sequence[Landed],
+    batch: _Batch,
     table: Table,
     shapes: Mapping[int, Shape],
 ) -> set[int]:
@@ -184,7 +206,7 @@ def _read_counted(
     fine: set[int] = set()
     for alike in _of_the_same_names(table, shapes):
         names = present(resource, table, list(alike.values()))
-        fine |= read_counted(connection, _files(landed, alike), table, names, alike)
+        fine |= read_counted(connection, batch.pieces(alike), table, names, alike)
     if fine:
         fine -= _repeating(connection, table) | _refused_by_pandera(connection, table)
     _remove(connection, table, set(shapes) - fine)
@@ -248,7 +270,7 @@ def _page(resource: Resource, page: Path) -> Shape | None:
 
 def _read_quickly(
     connection: duckdb.DuckDBPyConnection,
-    landed: Sequence[Landed],
+    batch: _Batch,
     table: Table,
     names: Present,
     known: tuple[Sequence[int], dict[int, Shape]],
@@ -256,13 +278,13 @@ def _read_quickly(
     """Fill ``good_*`` in one pass and return the partitions that must be read with care."""
     parts, shapes = known
     good = good_table(table)
-    files = _files(landed, parts)
     values = [f"{value_sql(one, quoted(one.name))} AS {quoted(one.name)}" for one in table.stored]
     wrong = [sql for one in table.stored if (sql := suspect_sql(one, quoted(one.name)))]
-    connection.execute(
-        f"INSERT INTO {good} SELECT _part, _extra, {' OR '.join(wrong) or 'false'}, "
-        f"{', '.join(values)}, NULL, NULL FROM ({text_select(files, table, names)})"
-    )
+    for files in batch.pieces(parts):
+        connection.execute(
+            f"INSERT INTO {good} SELECT _part, _extra, {' OR '.join(wrong) or 'false'}, "
+            f"{', '.join(values)}, NULL, NULL FROM ({text_select(files, table, names)})"
+        )
     counted = connection.execute(
         f"SELECT _part, count(*), bool_or(_suspect) FROM {good} GROUP BY _part"
     ).fetchall()

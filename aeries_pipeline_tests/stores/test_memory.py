@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.stores import memory
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.judge import Safeguards, Status
+from aeries_pipeline.stores.load import load
 from aeries_pipeline.stores.memory import (
     BATCH_BYTES,
     MEMORY_VARIABLE,
@@ -23,6 +27,8 @@ from aeries_pipeline.stores.memory import (
     read_size,
     share_of,
 )
+from aeries_pipeline.stores.outcomes import Fetched, PullRow, now
+from aeries_pipeline_tests.stores.test_staging import landed, numbered
 
 MIB = 1024**2
 
@@ -129,3 +135,29 @@ def test_what_a_killed_process_has_spilled_is_deleted_by_the_next(
     monkeypatch.setattr(memory, "_cleaned", set())
     clean_spill(spill)
     assert list(spill.glob("spill-*")) == [alive], "of a process that lives nothing is deleted"
+
+
+@pytest.mark.long
+def test_transcripts_of_a_large_school_fit_into_the_least_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All pages of one query at once need 200 MB of it, one at a time a tenth."""
+    monkeypatch.setenv(MEMORY_VARIABLE, "96MiB")
+    transcripts = RESOURCES["transcripts"]
+    lines = numbered(transcripts, 1)["CourseGrades"][0]
+    pages = [
+        [
+            numbered(transcripts, 1 + page * 150 + student)
+            | {"CourseGrades": [lines | {"SequenceNumber": line} for line in range(50)]}
+            for student in range(150)
+        ]
+        for page in range(12)
+    ]
+    (files,) = landed(tmp_path, transcripts, [pages])
+    pull = PullRow("p", "d", 990, "transcripts", Status.FAILED, now(), now())
+    warehouse = Warehouse(tmp_path / "data" / "d.duckdb")
+    (loaded,) = load(warehouse, transcripts, [Fetched(files, pull)], Safeguards())
+    assert loaded.pull.status is Status.COMPLETE, loaded.pull.reason
+    assert warehouse.rows('SELECT count(*), count(DISTINCT "StudentID") FROM raw.transcripts') == [
+        (12 * 150 * 50, 12 * 150)
+    ]

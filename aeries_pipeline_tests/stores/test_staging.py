@@ -95,11 +95,15 @@ def landed(
     return found
 
 
-def outcome(resource: Resource, parts: list[Landed], *, quickly: bool) -> dict[str, Any]:
+def outcome(
+    resource: Resource, parts: list[Landed], *, quickly: bool, page_by_page: bool = False
+) -> dict[str, Any]:
     """Stage a batch and return all that comes out of it, in an order of its own."""
     with duckdb.connect() as connection:
         try:
-            staged: Staged = stage(connection, resource, parts, quickly=quickly)
+            staged: Staged = stage(
+                connection, resource, parts, quickly=quickly, page_by_page=page_by_page
+            )
         except duckdb.Error:
             # An array that is none, say: the batch is taken apart, whichever way was tried.
             return {"cannot be read": True}
@@ -118,10 +122,11 @@ def outcome(resource: Resource, parts: list[Landed], *, quickly: bool) -> dict[s
 
 def hold(resource: Resource, parts: list[list[list[dict]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        quickest = outcome(resource, landed(Path(folder), resource, parts), quickly=True)
+        files = landed(Path(folder), resource, parts)
+        quickest = outcome(resource, files, quickly=True, page_by_page=True)
         files = landed(Path(folder), resource, parts, survey)
         quick = outcome(resource, files, quickly=True)
-        careful = outcome(resource, files, quickly=False)
+        careful = outcome(resource, files, quickly=False, page_by_page=True)
     assert quick == careful
     assert quickest == careful
 
