@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import duckdb
 import pytest
 from click.testing import CliRunner
@@ -20,29 +21,85 @@ from aeries_pipeline_tests.conftest import World
 from aeries_pipeline_tests.processes.test_command_line import call
 from aeries_pipeline_tests.processes.test_recovery import command
 
+ROSTER = "ROSTER"
+"""Stands for the roster, as a file that is no list of requests."""
+
 COMMANDS = (
     ["status"], ["sync", "eagle-usd"], ["sync", "eagle-usd", "--school", "994"], ["publish"],
-    ["prune"], ["backup"], ["backup", "--list"], ["sql", "SELECT count(*) FROM raw.students"],
+    ["publish", "--again"], ["prune"], ["backup"], ["backup", "--list"], ["restore", "--newest"],
+    ["restore", "--newest", "--rehearse"], ["sql", "SELECT count(*) FROM raw.students"],
     ["sql", "--published", "SELECT 1"], ["accounts", "review", "eagle-usd"],
-    ["accounts", "approve", "eagle-usd", "x", "--reason", "y"], ["requests", "show", "eagle-usd"],
-    ["requests", "export", "eagle-usd"], ["roster", "sync", "eagle-usd"], ["check", "eagle-usd"],
-    ["window", "eagle-usd"], ["clock"], ["fields", "eagle-usd"], ["deliver", "eagle-usd"],
-    ["forget", "eagle-usd", "--student", "7", "--reason", "x", "--yes"],
+    ["accounts", "preview", "eagle-usd"],
+    ["accounts", "approve", "eagle-usd", "x", "--reason", "y"],
+    ["accounts", "reject", "eagle-usd", "x", "--reason", "y"],
+    ["accounts", "same", "eagle-usd", "7", "8", "--reason", "y"],
+    ["accounts", "different", "eagle-usd", "7", "8", "--reason", "y"],
+    ["requests", "show", "eagle-usd"], ["requests", "export", "eagle-usd"],
+    ["requests", "take", "eagle-usd", ROSTER], ["requests", "reconcile", "eagle-usd"],
+    ["requests", "answer", "eagle-usd", "x", "accept"],
+    ["requests", "send", "eagle-usd", "--dry-run"], ["requests", "send", "eagle-usd"],
+    ["roster", "show"], ["roster", "sync", "eagle-usd"], ["check", "eagle-usd"],
+    ["add", "eagle-usd", "--name", "Eagle", "--yes"], ["window", "eagle-usd"], ["clock"],
+    ["clock", "--mend"], ["fields", "eagle-usd"], ["deliver", "eagle-usd"],
+    ["deliver", "eagle-usd", "--dry-run"], ["notify"], ["digest", "--print"], ["watch"],
+    ["metrics"], ["forget", "eagle-usd", "--student", "7", "--reason", "x", "--yes"],
 )  # fmt: skip
+
+SERVERS = {"demo", "emulator", "ui"}
+"""These serve until somebody stops them; tests of their own start them."""
 
 
 def every_command(world: World) -> dict[str, tuple[int, str]]:
     """Return what each command ends with and says; nothing may be raised."""
     found = {}
-    for arguments in COMMANDS:
+    for words in COMMANDS:
+        arguments = [str(world.settings.roster) if one == ROSTER else one for one in words]
         result = CliRunner().invoke(main, arguments, env=world.variables | {"COLUMNS": "300"})
         assert result.exception is None or isinstance(result.exception, SystemExit), (
             arguments,
             result.exception,
         )
         assert "Traceback" not in result.output, arguments
-        found[" ".join(arguments)] = (result.exit_code, result.output)
+        found[" ".join(words)] = (result.exit_code, result.output)
     return found
+
+
+def names_of(command: click.Command, *path: str) -> Iterator[str]:
+    """Yield each command as it is given, those of groups with the group's name."""
+    if not isinstance(command, click.Group):
+        yield " ".join(path)
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        one = command.get_command(context, name)
+        assert one is not None
+        yield from names_of(one, *path, name)
+
+
+def test_every_command_is_tried() -> None:
+    given = {" ".join(words) for words in COMMANDS}
+    missing = {
+        name
+        for name in names_of(main)
+        if not any(f"{one} ".startswith(f"{name} ") for one in given)
+    }
+    assert missing == SERVERS
+
+
+@pytest.mark.long
+def test_a_warehouse_and_a_ledger_that_are_damaged_or_held_end_no_command(world: World) -> None:
+    assert call(world, "sync", "eagle-usd", "--school", "994").exit_code == 0
+    assert call(world, "publish").exit_code == 0
+    with held(world.warehouse.path, "writing"):
+        said = every_command(world)
+    assert "another program" in said["sync eagle-usd"][1]
+    assert "another program" in said["backup"][1]
+    for path in (world.warehouse.path, world.store.ledger.path):
+        whole = path.read_bytes()
+        path.write_bytes(whole[:4096] + os.urandom(len(whole) - 4096))
+        assert "damaged" in every_command(world)["backup"][1]
+        path.write_bytes(whole)
+    assert call(world, "sync", "eagle-usd").exit_code == 0, "all is well once they are whole"
 
 
 def test_a_data_directory_that_cannot_be_made(world: World, tmp_path: Path) -> None:
