@@ -48,15 +48,27 @@ GROUP BY district ORDER BY district
 
 
 _WISHES = """
-SELECT CASE WHEN r.state <> 'withdrawn' THEN CASE r.state WHEN 'repeated' THEN
-                'said before, nothing new' ELSE replace(r.state, '_', ' ') END
-            WHEN e.file_id IS NULL THEN 'withdrawn before it was in any file'
-            ELSE 'withdrawn later: in withdrawals.csv' END AS wish,
+WITH given AS (
+    SELECT file_id, line, bool_or(action = 'withdraw') AS was_listed
+    FROM core.course_request_exports GROUP BY ALL
+), standing AS (
+    SELECT DISTINCT student_id, priority, alternate_for FROM core.course_requests
+    WHERE state NOT IN ('withdrawn', 'repeated')
+)
+SELECT CASE WHEN r.state = 'repeated' THEN 'said before, nothing new'
+            WHEN r.state = 'exported' AND g.was_listed THEN
+                'given up and wanted back: exported, with the number that it had'
+            WHEN r.state <> 'withdrawn' THEN replace(r.state, '_', ' ')
+            ELSE if(s.student_id IS NULL, 'given up', 'changed for another course')
+                 || if(g.file_id IS NULL, ' before it was in any file',
+                       ' after its export: in withdrawals.csv') END AS wish,
        count(*) AS lines, count(DISTINCT r.student_id) AS students
 FROM core.course_requests r
-LEFT JOIN (SELECT DISTINCT file_id, line FROM core.course_request_exports) e USING (file_id, line)
-WHERE r.district = ? GROUP BY ALL ORDER BY lines DESC
+LEFT JOIN given g USING (file_id, line)
+LEFT JOIN standing s USING (student_id, priority, alternate_for)
+WHERE r.district = ? GROUP BY ALL ORDER BY lines DESC, wish
 """
+"""A wish was changed where another one of the same student has its place in the order."""
 
 
 def run_demo(settings: Settings, console: Console, *, keep_serving: bool = False) -> bool:
