@@ -29,7 +29,7 @@ COMMANDS = (
     ["publish", "--again"], ["prune"], ["backup"], ["backup", "--list"], ["restore", "--newest"],
     ["restore", "--newest", "--rehearse"], ["sql", "SELECT count(*) FROM raw.students"],
     ["sql", "--published", "SELECT 1"], ["accounts", "review", "eagle-usd"],
-    ["accounts", "preview", "eagle-usd"],
+    ["accounts", "preview", "eagle-usd"], ["accounts", "share", "eagle-usd"],
     ["accounts", "approve", "eagle-usd", "x", "--reason", "y"],
     ["accounts", "reject", "eagle-usd", "x", "--reason", "y"],
     ["accounts", "same", "eagle-usd", "7", "8", "--reason", "y"],
