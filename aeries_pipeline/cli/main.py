@@ -368,5 +368,17 @@ def ui(port: int, with_emulator: bool) -> None:  # noqa: FBT001
     sys.exit(serve_ui(load_settings(or_demo=True), port, console, with_emulator=with_emulator))
 
 
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8090, show_default=True, help="Port to listen on.")
+@click.option("--user-header", metavar="NAME", help="Header in which a proxy names the user.")
+@sentences
+def web(host: str, port: int, user_header: str | None) -> None:
+    """Serve pages about districts, questions and the dictionary, read only."""
+    from aeries_pipeline.cli.web import serve_web
+
+    serve_web(load_settings(or_demo=True), console, host=host, port=port, user_header=user_header)
+
+
 for _command in (*COMMANDS, accounts):
     main.add_command(_command)

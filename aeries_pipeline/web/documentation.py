@@ -39,9 +39,15 @@ def page(name: str, folder: Path = DOCS) -> str | None:
         return None
     text = path.read_text(encoding="utf-8")
     # The pages are ours, and still: what looks like HTML in them is shown as text.
+    return document(
+        _title(text, name), _STYLE, f'<p><a href=".">All pages</a></p>\n{as_html(text)}'
+    )
+
+
+def as_html(text: str) -> str:
+    """Return Markdown as HTML; headings can be linked to."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-    body = _HEADING.sub(_with_anchor, body)
-    return document(_title(text, name), _STYLE, f'<p><a href=".">All pages</a></p>\n{body}')
+    return _HEADING.sub(_with_anchor, body)
 
 
 def picture(name: str, folder: Path = DOCS) -> Path | None:

@@ -41,7 +41,7 @@ def _since(one: DistrictStatus) -> str:
     return f"{text}, too old" if one.is_stale else text
 
 
-def _asks(one: DistrictStatus) -> list[str]:
+def asks_of(one: DistrictStatus) -> list[str]:
     """Return what a person should see to, and with which command."""
     reasons = [*one.left_out, *(trouble.reason for trouble in one.troubles)]
     lines = reasons[:_SHOWN]
@@ -83,7 +83,7 @@ def markdown(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
         lines += ["## Needs a person", ""]
     for one in look:
         lines += [f"### {text(one.name)}", "", f"`{one.id}`", ""]
-        lines += [f"- {text(line)}" for line in (*_asks(one), *_notes(one))]
+        lines += [f"- {text(line)}" for line in (*asks_of(one), *_notes(one))]
         lines.append("")
     lines += ["## All districts", ""]
     for one in ordered(statuses):
@@ -104,7 +104,7 @@ def html(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
     """Return the page as one HTML file without anything from elsewhere."""
     look = "\n".join(
         f"<section><h3>{escape(one.name)} <small>{escape(one.id)}</small></h3>\n<ul>"
-        + "".join(f"<li>{escape(line)}</li>" for line in (*_asks(one), *_notes(one)))
+        + "".join(f"<li>{escape(line)}</li>" for line in (*asks_of(one), *_notes(one)))
         + "</ul></section>"
         for one in statuses
         if one.needs_a_person
@@ -126,7 +126,7 @@ def html(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
 def _row(one: DistrictStatus) -> str:
     name, district, nights, health, *rest = map(escape, _cells(one))
     notes = "".join(f"<br><small>{escape(line)}</small>" for line in _notes(one))
-    cells = [name + notes, f"<code>{district}</code>", health, _svg(nights), *rest]
+    cells = [name + notes, f"<code>{district}</code>", health, svg(nights), *rest]
     kind = "look" if one.needs_a_person else "fine"
     return f'<tr class="{kind}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
@@ -134,7 +134,7 @@ def _row(one: DistrictStatus) -> str:
 _BARS = {WHOLE: (16, "#2e7d32"), PART: (9, "#ef6c00"), NOTHING: (16, "#c62828"), QUIET: (2, "#bbb")}
 
 
-def _svg(nights: str) -> str:
+def svg(nights: str) -> str:
     """Return the nights as a small picture, with its signs for those who cannot see it."""
     bars = "".join(
         f'<rect x="{8 * place}" y="{16 - height}" width="6" height="{height}" fill="{colour}"/>'

@@ -1,0 +1,140 @@
+"""The worked questions of the analysts' page, with their results on the published copy.
+
+A question whose result names students is shown without its result: whoever may
+see it asks it on the copy themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from aeries_pipeline.web.documentation import DOCS
+
+PAGE = "analysts.md"
+SHOWN = 40
+"""Rows of a result on the page."""
+
+_SECTION = re.compile(r"^### (\d+)\. (.+?)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+_SQL = re.compile(r"```sql\n(.*?)```", re.DOTALL)
+_NAMES_A_STUDENT = re.compile(
+    r"student_?(id|number)|state_student|first_?name|last_?name|birth|email|address|phone",
+    re.IGNORECASE,
+)
+_MEMORY = "256MB"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question and its first answer.
+
+    Attributes:
+        number: Its number on the page.
+        title: The question.
+        text: What is said of it, in Markdown.
+        sql: The query.
+        columns: Of the result; none where it is not shown.
+        rows: The first of them.
+        more: How many rows are left out.
+        bars: Label and share of the longest bar, from 0 to 100, of each row; none where there is
+            nothing to draw.
+        note: Why there is no result.
+    """
+
+    number: int
+    title: str
+    text: str
+    sql: str
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[Any]] = ()
+    more: int = 0
+    bars: Sequence[tuple[str, float, str]] = ()
+    note: str = ""
+
+
+def questions(copy: Path, folder: Path = DOCS) -> list[Asked]:
+    """Return the worked questions with their results.
+
+    Args:
+        copy: The analysts' copy.
+        folder: Where the documentation is.
+    """
+    page = folder / PAGE
+    if not page.is_file():
+        return []
+    found = []
+    for number, title, body in _SECTION.findall(page.read_text(encoding="utf-8")):
+        queries = _SQL.findall(body)
+        if queries:
+            text = body.partition("```")[0].strip()
+            found.append(_answered(Asked(int(number), title, text, queries[0].strip()), copy))
+    return found
+
+
+def _answered(one: Asked, copy: Path) -> Asked:
+    """Return a question with its result, or with the reason why it has none."""
+    bare = Asked(one.number, one.title, one.text, one.sql)
+    if not copy.is_file():
+        return _with(bare, note="There is no analysts' copy yet.")
+    try:
+        with duckdb.connect(str(copy), read_only=True, config={"memory_limit": _MEMORY}) as db:
+            result = db.execute(one.sql)
+            columns = [str(column[0]) for column in result.description or ()]
+            if any(_NAMES_A_STUDENT.search(name) for name in columns):
+                return _with(
+                    bare,
+                    note="Its result names students; ask it on the copy where you may see them.",
+                )
+            rows = result.fetchall()
+    except duckdb.Error as error:
+        return _with(bare, note=f"It could not be asked just now ({type(error).__name__}).")
+    return _with(
+        bare, columns=columns, rows=rows[:SHOWN], more=max(len(rows) - SHOWN, 0),
+        bars=bars_of(columns, rows[:SHOWN]),
+    )  # fmt: skip
+
+
+def _with(one: Asked, **said: Any) -> Asked:  # noqa: ANN401 - fields of the class
+    return Asked(one.number, one.title, one.text, one.sql, **said)
+
+
+def bars_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[tuple[str, float, str]]:
+    """Return a bar for each row: what stands before its last number, its length, and the number.
+
+    Args:
+        columns: Names of the result's columns.
+        rows: Its rows.
+    """
+    numeric = [
+        place
+        for place, name in enumerate(columns)
+        if name not in {"school", "grade", "district"} and _is_number_column(rows, place)
+    ]
+    if not rows or not numeric:
+        return []
+    place = numeric[0]
+    values = [float(row[place] or 0) for row in rows]
+    longest = max(values)
+    if longest <= 0 or min(values) < 0:
+        return []
+    return [
+        (
+            ", ".join(str(cell) for cell in row[:place] if cell is not None),
+            round(value / longest * 100, 1),
+            f"{value:,.10g} {columns[place].replace('_', ' ')}",
+        )
+        for row, value in zip(rows, values, strict=True)
+    ]
+
+
+def _is_number_column(rows: Sequence[Sequence[Any]], place: int) -> bool:
+    found = [row[place] for row in rows if row[place] is not None]
+    return bool(found) and all(
+        isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) for value in found
+    )
