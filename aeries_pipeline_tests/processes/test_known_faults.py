@@ -45,7 +45,7 @@ COMMANDS = (
     ["metrics"], ["forget", "eagle-usd", "--student", "7", "--reason", "x", "--yes"],
 )  # fmt: skip
 
-SERVERS = {"demo", "emulator", "ui"}
+SERVERS = {"demo", "emulator", "ui", "web"}
 """These serve until somebody stops them; tests of their own start them."""
 
 
