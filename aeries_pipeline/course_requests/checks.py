@@ -27,10 +27,20 @@ QUESTIONS = {
 """The good state that each check asks about."""
 
 
-def answers(district: str, taken: Sequence[Taken], computed: Computed) -> list[Answer]:
-    """Return the verdict on each question; counts and codes, no student."""
+def answers(
+    district: str, taken: Sequence[Taken], computed: Computed, inbox: str = ""
+) -> list[Answer]:
+    """Return the verdict on each question; counts and codes, no student.
+
+    Args:
+        district: District id.
+        taken: The files of the inbox.
+        computed: How the requests stand.
+        inbox: Why the district's own folder could not be read; empty where there is nothing to
+            tell.
+    """
     return [
-        _readable(district, taken),
+        _readable(district, taken, inbox),
         _rejected(computed),
         _waiting(district, computed),
         _left_out(district, computed),
@@ -38,13 +48,16 @@ def answers(district: str, taken: Sequence[Taken], computed: Computed) -> list[A
     ]
 
 
-def _readable(district: str, taken: Sequence[Taken]) -> Answer:
+def _readable(district: str, taken: Sequence[Taken], inbox: str) -> Answer:
     failed = [one for one in taken if one.status in {"failed", "stuck"}]
     numbers = {"files": len(taken), "failed": len(failed)}
+    if inbox and not failed:
+        return Answer(READABLE, passed=False, text=inbox, serious=True, numbers=numbers)
     if not failed:
         return Answer(READABLE, passed=True, text=f"{len(taken)} files read", numbers=numbers)
     text = "; ".join(f"file {one.file_id}: {one.reason}" for one in failed)
     text = f"{district}: {text}"
+    text += f"; {inbox}" if inbox else ""
     if any(one.status == "failed" for one in failed):
         text += "; what failed lies in the inbox's folder failed, with reports"
     return Answer(READABLE, passed=False, text=text, serious=True, numbers=numbers)

@@ -81,8 +81,7 @@ def waiting_files(
     """
     found = []
     for path in place.iterdir() if place.is_dir() else ():
-        name = path.name.lower()
-        if name.startswith((".", "~")) or name.endswith(_PARTIAL) or not path.is_file():
+        if is_partial(path.name) or not path.is_file():
             continue
         status = path.stat()
         age = moment.astimezone(UTC).timestamp() - status.st_mtime
@@ -93,6 +92,11 @@ def waiting_files(
         if not -_CLOCKS_DIFFER < age < quiet:
             found.append(Waiting(path, status.st_size, status.st_mtime_ns))
     return sorted(found, key=lambda one: (one.changed, one.path.name))
+
+
+def is_partial(name: str) -> bool:
+    """Tell whether a name is that of a file which somebody is still writing, or hides."""
+    return name.startswith((".", "~")) or name.lower().endswith(_PARTIAL)
 
 
 def _is_ended(path: Path, size: int) -> bool:
@@ -187,7 +191,7 @@ def _bring_back_grown(place: Path, moment: datetime) -> None:
                 r"^File [\w-]+, ([\d,]+) bytes", report.read_text("utf-8"), re.MULTILINE
             )
             if stated and int(stated[1].replace(",", "")) != path.stat().st_size:
-                path.rename(_free(place / path.name.split("-", 1)[1]))
+                path.rename(free_path(place / path.name.split("-", 1)[1]))
 
 
 def _put_away(
@@ -199,7 +203,7 @@ def _put_away(
     stamp: datetime,
 ) -> None:
     folder = place / (FAILED if found.status == "failed" else PROCESSED)
-    target = _free(folder / f"{stamp:%Y%m%dT%H%M%SZ}-{path.name}")
+    target = free_path(folder / f"{stamp:%Y%m%dT%H%M%SZ}-{path.name}")
     if found.status == "failed":
         text = failed_report(district, path.name, found)
     else:
@@ -214,7 +218,7 @@ def _put_away(
         target.chmod(0o600)
 
 
-def _free(path: Path) -> Path:
+def free_path(path: Path) -> Path:
     """Return the path, or one with a number where it is taken."""
     found, number = path, 1
     while found.exists():
@@ -244,7 +248,7 @@ def drop_in(place: Path, source: Path, covers: Covers | None = None) -> Path:
         source: The file.
         covers: For whom it speaks; None for what the district has settled.
     """
-    target = _free(place / source.name)
+    target = free_path(place / source.name)
     if covers is not None:
         write_atomically(_beside(target), str(covers))
     partial = target.with_name(f"{target.name}.part")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +32,21 @@ class RemoteError(Exception):
         self.code = code
         self.remedy = remedy
         self.transient = transient
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file as a server lists it.
+
+    Attributes:
+        name: Its name in the folder.
+        size: Its bytes.
+        changed: When it was last written, in seconds since 1970, by the server's clock.
+    """
+
+    name: str
+    size: int
+    changed: int
 
 
 class Remote(Protocol):

@@ -15,6 +15,7 @@ from aeries_pipeline.deliveries.folder import in_the_way
 from aeries_pipeline.deliveries.remote import (
     CHUNK,
     SECONDS,
+    Listed,
     RemoteError,
     broken_off,
     digest_of,
@@ -150,6 +151,28 @@ class SftpRemote:
         """Remove a file."""
         with _told("remove a file"), suppress(FileNotFoundError):
             self._client.remove(self._at(name))
+
+    def files(self) -> list[Listed]:
+        """Return the files of the folder, not those of folders in it."""
+        with _told("look into the folder"):
+            found = self._client.listdir_attr(self._folder or ".")
+        return [
+            Listed(one.filename, int(one.st_size or 0), int(one.st_mtime or 0))
+            for one in found
+            if one.st_mode is not None and stat.S_ISREG(one.st_mode)
+        ]
+
+    def fetch(self, name: str, local: Path) -> None:
+        """Read a file into one of ours."""
+        bytes_there = self.size(name)
+        with (
+            _told("read a file"),
+            local.open("wb") as ours,
+            self._client.open(self._at(name), "rb") as theirs,
+        ):
+            theirs.prefetch(bytes_there, max_concurrent_requests=64)
+            for piece in pieces_of(lambda _size: theirs.read(CHUNK)):
+                ours.write(piece)
 
     def look(self) -> None:
         """Prove that the folder is there and may be read."""

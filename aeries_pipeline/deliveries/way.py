@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aeries_pipeline.deliveries.remote import Remote, RemoteError
 from aeries_pipeline.districts.channels import MissingSecretError, secret
@@ -11,8 +12,12 @@ from aeries_pipeline.districts.delivery import (
     FolderDelivery,
     FtpsDelivery,
     S3Delivery,
+    SftpDelivery,
 )
 from aeries_pipeline.districts.roster import District
+
+if TYPE_CHECKING:
+    from aeries_pipeline.deliveries.sftp import SftpRemote
 
 
 def connect(district: District, target: DeliverySettings) -> Remote:
@@ -34,6 +39,15 @@ def connect(district: District, target: DeliverySettings) -> Remote:
         from aeries_pipeline.deliveries.s3 import S3Remote
 
         return S3Remote(target, _secret(target.access_key_env), _secret(target.secret_key_env))
+    return connect_sftp(district, target)
+
+
+def connect_sftp(district: District, target: SftpDelivery) -> SftpRemote:
+    """Open the way to an SFTP server.
+
+    Raises:
+        RemoteError: If it cannot be opened, or a secret is not where the roster says.
+    """
     from aeries_pipeline.deliveries.sftp import SftpRemote
 
     key = district.beside(str(Path(target.key_file).expanduser())) if target.key_file else None

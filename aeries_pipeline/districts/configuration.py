@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from aeries_pipeline.districts.delivery import DeliverySettings
+from aeries_pipeline.districts.delivery import DeliverySettings, SftpDelivery
 from aeries_pipeline.districts.settled import Settled
 
 REQUEST_COLUMNS = (
@@ -167,6 +167,7 @@ class CourseRequestSettings(Settled):
     withdrawals_in_script: bool = False
     write: Literal["files", "api"] = "files"
     delivery: DeliverySettings | None = None
+    inbox: SftpDelivery | None = None
 
     @field_validator("columns")
     @classmethod

@@ -26,6 +26,7 @@ from aeries_pipeline.course_requests.sss.deliver import (
     write_unplaced,
 )
 from aeries_pipeline.course_requests.tables import REQUESTS_COLUMNS
+from aeries_pipeline.deliveries.collect import Collected, collect, may_look
 from aeries_pipeline.orchestration.assets.accounts import AFTER_PULLS
 from aeries_pipeline.orchestration.assets.checks import check_result, check_specs
 from aeries_pipeline.orchestration.assets.describe import OWNER, table_metadata
@@ -106,6 +107,10 @@ def build_requests_asset(partitions: Partitions) -> dg.AssetsDefinition:
         district = aeries.roster.get(context.partition_key)
         place = inbox_of(aeries.settings.inbox, district.id)
         own = warehouse.of(district.id)
+        moment = datetime.now(UTC)
+        collected = collect(district, place) if may_look(district, moment) else Collected()
+        if collected.trouble:
+            context.log.warning(collected.trouble)
         try:
             with own.staying_open():
                 taken = list(take_all(own, district, place, datetime.now(UTC), context.run.run_id))
@@ -121,13 +126,19 @@ def build_requests_asset(partitions: Partitions) -> dg.AssetsDefinition:
                 "space and permissions, then materialize core/course_requests again",
                 allow_retries=False,
             ) from None
-        checks = [check_result(REQUESTS, one) for one in answers(district.id, taken, computed)]
+        checks = [
+            check_result(REQUESTS, one)
+            for one in answers(district.id, taken, computed, collected.trouble)
+        ]
         has_any = bool(computed.received or taken)
         if not has_any:
             context.log.info("%s: there are no course requests", district.id)
         yield dg.MaterializeResult(
             asset_key=REQUESTS,
-            metadata=_requests_metadata(computed, taken, unplaced),
+            metadata={
+                **_requests_metadata(computed, taken, unplaced),
+                "files_fetched": collected.fetched,
+            },
             check_results=checks,
             # None and none again is nothing that anybody has to follow.
             data_version=None if has_any else dg.DataVersion("no course requests"),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from aeries_pipeline.course_requests.inbox import FOLDER, waiting_files
+from aeries_pipeline.deliveries.collect import may_look
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.orchestration.assets.course_requests import REQUESTS
 from aeries_pipeline.orchestration.automation.jobs import TAKE_REQUESTS
@@ -29,7 +30,8 @@ def build_inbox_sensor(settings: Settings) -> dg.SensorDefinition:
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts core/course_requests for a district when a file in its inbox has not "
-        "changed between two ticks.",
+        "changed between two ticks, and once an hour in its pull window where its inbox is on an "
+        "SFTP server.",
     )
     @without_values
     def course_request_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -38,6 +40,8 @@ def build_inbox_sensor(settings: Settings) -> dg.SensorDefinition:
         seen: dict[str, list[str]] = {}
         requests = []
         for district in load_roster(settings.roster).districts:
+            if may_look(district, moment):
+                requests.append(_request(district.id, f"{moment:%Y-%m-%dT%H}/poll"))
             files = waiting_files(settings.inbox / district.id / FOLDER, moment)
             if not files:
                 continue
@@ -47,14 +51,7 @@ def build_inbox_sensor(settings: Settings) -> dg.SensorDefinition:
             still = [one for one in marks if one in before.get(district.id, [])]
             if still:
                 slot = int(moment.timestamp()) // AGAIN_SECONDS
-                requests.append(
-                    dg.RunRequest(
-                        run_key=f"{district.id}@{slot}/{'+'.join(still)}"[:200],
-                        partition_key=district.id,
-                        asset_selection=[REQUESTS],
-                        tags={DISTRICT_TAG: district.id},
-                    )
-                )
+                requests.append(_request(district.id, f"{slot}/{'+'.join(still)}"))
         reason = None if requests else _waits(seen)
         return dg.SensorResult(
             run_requests=requests,
@@ -63,6 +60,16 @@ def build_inbox_sensor(settings: Settings) -> dg.SensorDefinition:
         )
 
     return course_request_files
+
+
+def _request(district: str, what: str) -> dg.RunRequest:
+    """Return the request for a run; one key makes one run, however often it is asked for."""
+    return dg.RunRequest(
+        run_key=f"{district}@{what}"[:200],
+        partition_key=district,
+        asset_selection=[REQUESTS],
+        tags={DISTRICT_TAG: district},
+    )
 
 
 def _waits(seen: dict[str, list[str]]) -> str:
