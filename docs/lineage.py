@@ -17,6 +17,7 @@ from aeries_pipeline.analytics.registry import VIEWS
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import columns_of
 from aeries_pipeline.course_requests import tables as requests
+from aeries_pipeline.stores.history import history_columns
 from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
 
 STANDS_FOR = {
@@ -31,10 +32,11 @@ Schema = dict[str, dict[str, dict[str, str]]]
 
 def schema() -> Schema:
     """Return columns and types of every table that a view may read."""
-    found: Schema = {"raw": {}, "core": {}, "meta": {}, "analytics": {}}
+    found: Schema = {"raw": {}, "history": {}, "core": {}, "meta": {}, "analytics": {}}
     for one in RESOURCES.values():
         for table in one.tables:
             found["raw"][table.name] = dict(columns_of(table))
+            found["history"][table.name] = dict(history_columns(table))
     for name, columns in {**accounts.TABLES, **requests.TABLES}.items():
         at, _, table_name = name.partition(".")
         found[at][table_name] = dict(columns)

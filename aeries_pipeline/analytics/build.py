@@ -10,12 +10,16 @@ import duckdb
 from aeries_pipeline.analytics.registry import COUNTS, VIEWS
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import columns_of, literal, quoted
+from aeries_pipeline.stores.history import history_columns
 
 COUNTED = "counted"
 """Schema of the rows of districts whose students may only be counted."""
 
-_RAW = re.compile(r"\braw\.(\w+)")
-_TABLES = {table.name: table for one in RESOURCES.values() for table in one.tables}
+_RAW = re.compile(r"\b(?:raw|history)\.(\w+)")
+_TABLES = {
+    **{f"raw.{t.name}": columns_of(t) for one in RESOURCES.values() for t in one.tables},
+    **{f"history.{t.name}": history_columns(t) for one in RESOURCES.values() for t in one.tables},
+}
 
 
 def make_views(
@@ -32,9 +36,10 @@ def make_views(
             counts, whose rows are part of it.
     """
     found = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = $name "
-        "AND schema_name = 'raw' UNION ALL SELECT view_name FROM duckdb_views() "
-        "WHERE database_name = $name AND schema_name = 'raw'",
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = $name "
+        "AND schema_name IN ('raw', 'history') "
+        "UNION ALL SELECT schema_name || '.' || view_name FROM duckdb_views() "
+        "WHERE database_name = $name AND schema_name IN ('raw', 'history')",
         {"name": catalog},
     ).fetchall()
     present = {name for (name,) in found}
@@ -53,12 +58,11 @@ def with_empty_tables(query: str, present: Collection[str]) -> str:
     """Return a query in which raw tables that are not there are empty ones."""
 
     def table(match: re.Match[str]) -> str:
-        name = match.group(1)
+        name = match.group(0)
         if name in present:
             return match.group(0)
         columns = ", ".join(
-            f"CAST(NULL AS {kind}) AS {quoted(column)}"
-            for column, kind in columns_of(_TABLES[name])
+            f"CAST(NULL AS {kind}) AS {quoted(column)}" for column, kind in _TABLES[name]
         )
         return f"(SELECT {columns} WHERE false)"
 

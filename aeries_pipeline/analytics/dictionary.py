@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -22,6 +22,7 @@ from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import PROVENANCE
 from aeries_pipeline.course_requests import columns_of_table as request_columns
 from aeries_pipeline.course_requests import tables as requests
+from aeries_pipeline.stores.history import SCHEMA, YEAR
 from aeries_pipeline.stores.ledger_columns import PULLS, PULLS_COLUMNS
 
 DICTIONARY_COLUMNS = (
@@ -163,7 +164,7 @@ def lineage() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
 @cache
 def entries() -> tuple[Entry, ...]:
     """Return the dictionary, by schema and table, in the order of the columns."""
-    return (*_analytics(), *_ours("core"), *_ours("meta"), *_raw())
+    return (*_analytics(), *_ours("core"), *_ours("meta"), *_raw(), *_history())
 
 
 @cache
@@ -176,9 +177,12 @@ def titles() -> Mapping[str, str]:
         for one in RESOURCES.values()
         for table in one.tables
     }
+    closed = {
+        name.replace("raw.", "history.", 1): f"{text}; closed years" for name, text in raw.items()
+    }
     ours = {name: parts[0] for name, parts in _OURS.items()}
     views = {view.full_name: view.title for view in VIEWS.values()}
-    return {**views, **ours, **_CORE_VIEWS, **raw}
+    return {**views, **ours, **_CORE_VIEWS, **raw, **closed}
 
 
 def _analytics() -> Iterator[Entry]:
@@ -227,6 +231,21 @@ def _raw() -> Iterator[Entry]:
                     (),
                     one.personal,
                 )
+
+
+def _history() -> Iterator[Entry]:
+    """Yield the same columns of closed years, each table with its year before them."""
+    last = ""
+    for one in _raw():
+        if one.table_name != last:
+            last = one.table_name
+            name, kind = YEAR
+            meaning = "School year that was closed, such as 2026-2027"
+            yield replace(
+                one, schema_name=SCHEMA, column_name=name, position=1, data_type=kind,
+                meaning=meaning, aeries_column="",
+            )  # fmt: skip
+        yield replace(one, schema_name=SCHEMA, position=one.position + 1)
 
 
 _ACCOUNT_FIELDS = {
@@ -281,6 +300,8 @@ def markdown() -> str:
     seen = ""
     for entry in entries():
         name = f"{entry.schema_name}.{entry.table_name}"
+        if entry.schema_name == SCHEMA:
+            continue
         if name != seen:
             seen = name
             lines += ["", f"## {name}", "", f"{words[name]}.", ""]
@@ -291,6 +312,13 @@ def markdown() -> str:
             lines += [f"| column | type | meaning | {last} |", "|---|---|---|---|"]
         source = entry.aeries_column or ", ".join(f"`{one}`" for one in entry.comes_from)
         lines.append(f"| `{entry.column_name}` | {entry.data_type} | {entry.meaning} | {source} |")
+    lines += [
+        "",
+        "## history",
+        "",
+        "Each table of `raw` stands there again, with the column `school_year` before its own: the",
+        "rows of closed school years, as the last complete pull of each had found them.",
+    ]
     lines += ["", "## Views of core", "", "| view | a row is |", "|---|---|"]
     lines += [f"| `{name}` | {text} |" for name, text in _CORE_VIEWS.items()]
     return "\n".join(lines) + "\n"

@@ -146,6 +146,7 @@ class RetentionSettings(Settled):
     deliveries_days: float = Field(default=400.0, ge=0, le=3650)
     inbox_days: float = Field(default=120.0, ge=0, le=3650)
     dagster_days: float = Field(default=90.0, ge=1, le=3650)
+    history_years: int = Field(default=6, ge=0, le=50)
     backups_keep: int = Field(default=7, ge=1, le=1000)
 
 

@@ -41,7 +41,7 @@ Columns = dict[tuple[str, str], list[str]]
 CATALOG = "warehouse"
 """Name under which the file is attached."""
 
-SCHEMAS = ("raw", "quarantine", "core", "meta", "analytics")
+SCHEMAS = ("raw", "history", "quarantine", "core", "meta", "analytics")
 
 _LOOK = "see docs/operating.md"
 

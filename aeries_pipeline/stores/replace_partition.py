@@ -24,6 +24,7 @@ from aeries_pipeline.catalog.tables import (
 from aeries_pipeline.stores.compare_lists import compare
 from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
 from aeries_pipeline.stores.diagnose import Trouble, diagnose
+from aeries_pipeline.stores.history import keep_closing_years
 from aeries_pipeline.stores.judge import Compared, Facts, Safeguards, Status, Verdict, judge
 from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
 from aeries_pipeline.stores.outcomes import Fetched, Loaded, PullRow, now, place_of
@@ -88,6 +89,7 @@ def swap(
         make_table(connection, "accepted", {"part": pa.array(accepted, pa.int32())})
         connection.execute("BEGIN")
         try:
+            keep_closing_years(connection, resource, fetched, catalog)
             _write(connection, resource, catalog)
             insert_pulls(connection, [one.pull for one in results], f"{catalog}.meta.pulls")
             connection.execute("COMMIT")

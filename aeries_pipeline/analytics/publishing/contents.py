@@ -30,6 +30,7 @@ from aeries_pipeline.catalog.tables import columns_of, create_raw, quoted
 from aeries_pipeline.course_requests import tables as requests
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import tables_of
+from aeries_pipeline.stores.history import SCHEMA, history_columns
 from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.transaction import insert_rows
@@ -55,6 +56,13 @@ STUDENT_KEYS = ("student_id", "StudentID")
 OTHER_KEYS = ("related_student_id", "OldStudentID")
 """Columns that point from another student's row to this one."""
 
+HISTORY = {
+    f"{SCHEMA}.{table.name}": history_columns(table)
+    for one in RESOURCES.values()
+    for table in one.tables
+}
+"""Columns of every table of closed years."""
+
 LEDGER = tuple((name, kind) for name, kind in PULLS_COLUMNS if name != "answers")
 _SIZES = ("rows", "quarantined", "duplicates", "conflicts", "changed", "removed", "missed")
 
@@ -73,7 +81,8 @@ def prepare_source(
         When the newest of it changed.
     """
     connection.execute(f"USE {catalog}")
-    make_tables(connection, catalog, RAW)
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {catalog}.{SCHEMA}")
+    make_tables(connection, catalog, {**RAW, **HISTORY})
     accounts.prepare(connection)
     requests.prepare(connection)
     if with_views:
@@ -84,11 +93,12 @@ def prepare_source(
 def make_empty(connection: duckdb.DuckDBPyConnection) -> None:
     """Make every table and view of the copy in an attached, empty database named ``aeries``."""
     connection.execute(f"USE {NAME}")
-    for schema in ("raw", "core", "meta", "analytics", COUNTED):
+    for schema in ("raw", SCHEMA, "core", "meta", "analytics", COUNTED):
         connection.execute(f"CREATE SCHEMA {schema}")
     for resource in RESOURCES.values():
         for table in resource.tables:
             connection.execute(create_raw(table, NAME))
+    make_tables(connection, NAME, HISTORY)
     body = ", ".join(f"{name} {kind}" for name, kind in LEDGER)
     connection.execute(f"CREATE TABLE meta.pulls ({body})")
     accounts.prepare(connection)
@@ -165,15 +175,13 @@ def note_publication(connection: duckdb.DuckDBPyConnection, publication: Mapping
 
 
 def _copy_raw(connection: duckdb.DuckDBPyConnection, source: str, district: str) -> None:
-    for resource in RESOURCES.values():
-        for table in resource.tables:
-            name = quoted(table.name)
-            columns = ", ".join(quoted(column) for column, _kind in columns_of(table))
-            connection.execute(
-                f"INSERT INTO raw.{name} BY NAME SELECT {columns} FROM {source}.raw.{name} "
-                "WHERE district = ? ORDER BY school",
-                [district],
-            )
+    for name, kinds in {**RAW, **HISTORY}.items():
+        columns = ", ".join(quoted(column) for column, _kind in kinds)
+        connection.execute(
+            f"INSERT INTO {name} BY NAME SELECT {columns} FROM {source}.{name} "
+            "WHERE district = ? ORDER BY school",
+            [district],
+        )
 
 
 def _copy_core(connection: duckdb.DuckDBPyConnection, source: str, district: str) -> None:

@@ -25,10 +25,12 @@ _MARKS = {
     ),
     "core.accounts": ("student_id", ("state_student_id", "email")),
 }
+_MARKS["history.students"] = _MARKS["raw.students"]
 """Columns whose values mostly belong to one student, by table and its column of ids."""
 
 _OTHERS = {
     "raw.students": '"StudentID"',
+    "history.students": '"StudentID"',
     "raw.contacts": '"StudentID"',
     "core.accounts": "student_id",
 }

@@ -28,6 +28,7 @@ from aeries_pipeline.stores.connection import (
     WarehouseUnusableError,
 )
 from aeries_pipeline.stores.deliveries import deliveries
+from aeries_pipeline.stores.history import forget_old_years
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.store import Store
 from aeries_pipeline.stores.transaction import writing
@@ -64,7 +65,9 @@ def prune(
     removed["rehearsals"] = remove_left(settings, old=True)
     removed["backups"] = thin_out(settings.backups, retention.backups_keep)
     # Last, since a warehouse that cannot be written keeps nothing else from going.
-    removed["quarantine"] = _quarantine(settings, before(retention.quarantine_days))
+    removed["quarantine"], removed["history"] = _rows(
+        settings, before(retention.quarantine_days), retention.history_years
+    )
     return dict(removed)
 
 
@@ -124,17 +127,20 @@ def _inbox(root: Path, before: datetime) -> int:
     return removed
 
 
-def _quarantine(settings: Settings, before: datetime) -> int:
-    """Remove old rows of quarantine; what the ledger counted of them stays."""
-    removed, troubles = 0, []
+def _rows(settings: Settings, before: datetime, years: int) -> tuple[int, int]:
+    """Remove old rows of quarantine, whose counts stay, and closed years that are long ago."""
+    quarantined, closed = 0, 0
+    troubles = []
     for district, warehouse in Store(settings.data).warehouses():
         try:
-            removed += _quarantine_of(warehouse, district, before)
+            quarantined += _quarantine_of(warehouse, district, before)
+            with writing(warehouse, f"{district}, closed years", "prune again") as connection:
+                closed += forget_old_years(connection, CATALOG, years)
         except (WarehouseBusyError, WarehouseUnusableError) as error:
             troubles.append(f"{district}: {error}")
     if troubles:
         raise WarehouseUnusableError("; ".join(troubles))
-    return removed
+    return quarantined, closed
 
 
 def _quarantine_of(warehouse: Warehouse, district: str, before: datetime) -> int:

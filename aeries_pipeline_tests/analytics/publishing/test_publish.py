@@ -98,7 +98,7 @@ def test_the_copy_holds_what_the_warehouse_holds_but_for_what_stays_behind(full:
         assert rows(done.database, query) == full.warehouse.rows(query)
         assert done.rows[name] > 0
     held = {schema for (schema,) in rows(done.database, "SELECT schema_name FROM duckdb_tables()")}
-    assert held == {"raw", "core", "meta", "counted"}
+    assert held == {"raw", "history", "core", "meta", "counted"}
     ledger = rows(done.database, "SELECT column_name FROM duckdb_columns() "
                   "WHERE schema_name = 'meta' AND table_name = 'pulls'")  # fmt: skip
     assert ("answers",) not in ledger
@@ -279,7 +279,7 @@ def test_the_ten_questions_have_answers_and_four_agree_with_the_books(full: Worl
             answers[query] = frame
             if "subject = 'English'" not in query:
                 assert len(frame) > 0, query
-    assert len(QUERIES) == 12, "ten questions, one of them twice, and how to look a column up"
+    assert len(QUERIES) == 15, "13 questions, one of them twice, and how to look a column up"
     by_start = {query.split("\n")[0]: frame for query, frame in answers.items()}
     district = full.site.district
     today = by_start["SELECT district, school_name, grade, count(*) AS students"]
