@@ -7,12 +7,8 @@ which of the two it comes from.
 
 from __future__ import annotations
 
+from aeries_pipeline.analytics.transcript_credits import SUBJECT
 from aeries_pipeline.analytics.view import SHARED, Column, Grain, Measure, View
-
-_SUBJECT = (
-    Column("subject_area", "VARCHAR", "Code of the subject area, see raw.graduation_requirements"),
-    Column("subject", "VARCHAR", "The subject area in words"),
-)
 
 CREDITS_BY_SUBJECT = View(
     name="credits_by_subject",
@@ -34,33 +30,13 @@ WITH enrolled AS (
     FROM enrolled AS e
     JOIN raw.graduation_status AS g ON g.district = e.district AND g."SchoolCode" = e.school
         AND g."StudentID" = e.student_id
-), required AS (
-    SELECT e.district, e.school, e.student_id, e.grade,
-           q."SubjectAreaCode" AS subject_area,
-           q."SubjectAreaDescription" AS subject,
-           CASE e.grade WHEN 12 THEN q."RequiredCreditFor12thGraders"
-                        WHEN 11 THEN q."RequiredCreditFor11thGraders"
-                        WHEN 10 THEN q."RequiredCreditFor10thGraders"
-                        ELSE q."RequiredCreditFor9thGraders" END AS credits_required
-    FROM enrolled AS e
-    JOIN raw.graduation_requirements AS q ON q.district = e.district AND q."SchoolCode" = e.school
-        AND trim(coalesce(q."GraduationRequirementTrack", '')) = ''
-    WHERE NOT EXISTS (SELECT 1 FROM raw.graduation_status AS h
-                      WHERE h.district = e.district AND h."SchoolCode" = e.school)
-), earned AS (
-    SELECT t.district, t."StudentID" AS student_id, k."SubjectArea1Code" AS subject_area,
-           sum(t."CreditCompleted") AS credits_completed
-    FROM raw.transcripts AS t
-    JOIN raw.courses AS k ON k.district = t.district AND k."ID" = t."CourseID"
-    WHERE t."StudentGrade" BETWEEN 9 AND 12
-    GROUP BY t.district, t."StudentID", k."SubjectArea1Code"
 ), reckoned AS (
     SELECT r.district, r.school, r.student_id, r.grade, r.subject_area, r.subject,
-           r.credits_required, coalesce(c.credits_completed, 0) AS credits_completed,
-           CAST(NULL AS DECIMAL(18,4)) AS credits_in_progress, 'transcript' AS reckoned_by
-    FROM required AS r
-    LEFT JOIN earned AS c ON c.district = r.district AND c.student_id = r.student_id
-        AND c.subject_area = r.subject_area
+           r.credits_required, r.credits_completed,
+           CAST(NULL AS DOUBLE) AS credits_in_progress, 'transcript' AS reckoned_by
+    FROM analytics.credits_by_transcript AS r
+    WHERE NOT EXISTS (SELECT 1 FROM raw.graduation_status AS h
+                      WHERE h.district = r.district AND h."SchoolCode" = r.school)
 ), both_ways AS (
     SELECT * FROM told UNION ALL SELECT * FROM reckoned
 )
@@ -80,7 +56,7 @@ FROM both_ways
         SHARED.school,
         SHARED.student_id,
         SHARED.grade,
-        *_SUBJECT,
+        *SUBJECT,
         Column("credits_required", "DOUBLE", "Credits required of the student's class"),
         Column("credits_completed", "DOUBLE", "Credits earned so far"),
         Column("credits_in_progress", "DOUBLE", "Credits of the classes of now; empty if unknown"),
@@ -92,8 +68,7 @@ FROM both_ways
     note="`credits_needed` is what is missing for graduation; every ninth grader needs all of it. "
     "`credits_behind` is what an even pace would have brought by the beginning of this grade and "
     "is not there (a junior is expected to have half), so it is what to ask for when somebody "
-    "*lacks* credits. Reckoned by transcript, a course counts for its first subject area alone, "
-    "on the default track, whatever its repeat tag.",
+    "*lacks* credits. How the transcript is reckoned says `credits_by_transcript`.",
 )
 
 ON_TRACK = View(
@@ -154,7 +129,7 @@ GROUP BY c.district, c.school, n.school_name, c.grade, c.subject_area, c.subject
         SHARED.school,
         SHARED.school_name,
         SHARED.grade,
-        *_SUBJECT,
+        *SUBJECT,
         Column("students", "BIGINT", "Students of whom the subject area is required"),
         Column("students_behind", "BIGINT", "Of these, who are behind an even pace"),
         SHARED.suppressed,

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from aeries_pipeline.analytics import graduation, operations, students, years
+from aeries_pipeline.analytics import graduation, operations, students, transcript_credits, years
 from aeries_pipeline.analytics.view import Grain, View
 
+MODULES = (students, transcript_credits, graduation, operations, years)
+"""The modules that views stand in."""
+
 VIEWS: Mapping[str, View] = MappingProxyType(
-    {one.name: one for one in (*students.VIEWS, *graduation.VIEWS, *operations.VIEWS, *years.VIEWS)}
+    {one.name: one for module in MODULES for one in module.VIEWS}
 )
 COUNTS = tuple(one for one in VIEWS.values() if one.grain is Grain.COUNT)
 """What a district whose students may only be counted has rows in."""

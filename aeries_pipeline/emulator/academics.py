@@ -167,12 +167,17 @@ class Academics:
     def credits_by_area(self, row: Row) -> Mapping[str, tuple[float, float, float, float]]:
         """Return required, completed, enrolled and needed credits by subject area.
 
-        What is completed beyond a requirement counts as an elective.
+        A course that is taken again brings no more than its greatest credit. What is
+        completed beyond a requirement counts as an elective.
         """
-        earned: dict[str, float] = {}
+        takes: dict[Course, float] = {}
         for line in self.lines(row):
             if line.grade >= 9:
-                earned[line.course.area] = earned.get(line.course.area, 0.0) + line.completed
+                done = takes.get(line.course, 0.0) + line.completed
+                takes[line.course] = min(done, 2 * line.course.credit)
+        earned: dict[str, float] = {}
+        for course, done in takes.items():
+            earned[course.area] = earned.get(course.area, 0.0) + done
         found: dict[str, tuple[float, float, float, float]] = {}
         surplus = 0.0
         for code, _name, required, _topics in AREAS:

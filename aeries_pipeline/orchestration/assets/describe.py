@@ -177,8 +177,11 @@ _ASSETS = {"core.enrollment_counts": "core.accounts"}
 
 
 def key_of_table(name: str) -> dg.AssetKey | None:
-    """Return the asset of a table; None for one that is no asset, as the ledger."""
-    schema, _, table = _ASSETS.get(name, name).partition(".")
+    """Return the asset of a table; None for one that is no asset, as the ledger.
+
+    Rows of closed years were once those of the raw table.
+    """
+    schema, _, table = _ASSETS.get(name, name).replace("history.", "raw.", 1).partition(".")
     return None if schema == "meta" else dg.AssetKey([schema, table])
 
 
@@ -191,5 +194,6 @@ def lineage_of(columns: Mapping[str, Sequence[str]]) -> dg.TableColumnLineage:
             key = key_of_table(table)
             if key is not None:
                 dep = dg.TableColumnDep(asset_key=key, column_name=name)
-                found.setdefault(column, []).append(dep)
+                if dep not in found.setdefault(column, []):
+                    found[column].append(dep)
     return dg.TableColumnLineage(found)

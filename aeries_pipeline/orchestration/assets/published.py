@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from aeries_pipeline.analytics import dictionary, graduation, operations, students
+from aeries_pipeline.analytics import dictionary
 from aeries_pipeline.analytics.publishing import contents
 from aeries_pipeline.analytics.publishing.copy import read_copy
 from aeries_pipeline.analytics.publishing.due import GRACE, fingerprint, old_since, read_state
@@ -21,7 +21,7 @@ from aeries_pipeline.analytics.publishing.publish import (
     Published,
     publish,
 )
-from aeries_pipeline.analytics.registry import VIEWS
+from aeries_pipeline.analytics.registry import MODULES, VIEWS
 from aeries_pipeline.analytics.view import Grain, View
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.roster import Roster, load_roster
@@ -172,7 +172,7 @@ def _view_spec(view: View) -> dg.AssetSpec:
     }
     keys = {key for key in map(key_of_table, tables) if key is not None}
     views = {view_key(one) for one in VIEWS.values()}
-    module = next(one for one in (students, graduation, operations) if view in one.VIEWS)
+    module = next(one for one in MODULES if view in one.VIEWS)
     note = f"\n\n{_LINK.sub(_named, view.note)}" if view.note else ""
     return dg.AssetSpec(
         view_key(view),
