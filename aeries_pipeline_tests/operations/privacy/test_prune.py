@@ -53,6 +53,7 @@ def test_a_year_later_little_is_left_and_all_that_is_needed(world: World) -> Non
     retention = RetentionSettings()
     assert prune(world.settings, retention) == {
         "landing": 0, "deliveries": 0, "inbox": 0, "quarantine": 0, "backups": 2,
+        "rehearsals": 0, "history": 0,
     }  # fmt: skip
     removed = prune(world.settings, retention, moment=now() + 500 * DAY)
     assert removed["landing"] > 10
