@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from aeries_pipeline.analytics.publishing.contents import (
     NAME,
     note_publication,
@@ -20,6 +22,7 @@ from aeries_pipeline.analytics.publishing.copy import Plan
 from aeries_pipeline.analytics.publishing.part import write_constant_parquet
 from aeries_pipeline.catalog.tables import literal
 from aeries_pipeline.stores.connection import copy_file
+from aeries_pipeline.stores.diagnose import lacks_memory
 from aeries_pipeline.stores.memory import open_beside
 
 _SPARE = 2
@@ -66,7 +69,15 @@ def assemble(
         for name in fresh:
             connection.execute(f"ATTACH {literal(str(present[name]))} AS part (READ_ONLY)")
             for table in tables:
-                connection.execute(f"INSERT INTO {NAME}.{table} BY NAME FROM part.{table}")
+                insert = f"INSERT INTO {NAME}.{table} BY NAME FROM part.{table}"
+                try:
+                    connection.execute(insert)
+                except duckdb.Error as error:
+                    if not lacks_memory(error):
+                        raise
+                    # Each thread holds rows until a group of them is full.
+                    connection.execute("SET threads = 1")
+                    connection.execute(insert)
             connection.execute("DETACH part")
         note_publication(connection, publication)
         write_constant_parquet(connection, folder / "parquet")

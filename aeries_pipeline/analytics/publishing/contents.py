@@ -30,6 +30,7 @@ from aeries_pipeline.catalog.tables import columns_of, create_raw, quoted
 from aeries_pipeline.course_requests import tables as requests
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import tables_of
+from aeries_pipeline.stores.diagnose import lacks_memory
 from aeries_pipeline.stores.history import SCHEMA, history_columns
 from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
 from aeries_pipeline.stores.outcomes import now
@@ -177,11 +178,20 @@ def note_publication(connection: duckdb.DuckDBPyConnection, publication: Mapping
 def _copy_raw(connection: duckdb.DuckDBPyConnection, source: str, district: str) -> None:
     for name, kinds in {**RAW, **HISTORY}.items():
         columns = ", ".join(quoted(column) for column, _kind in kinds)
-        connection.execute(
-            f"INSERT INTO {name} BY NAME SELECT {columns} FROM {source}.{name} "
-            "WHERE district = ? ORDER BY school",
-            [district],
-        )
+        rows = f"{source}.{name} WHERE district = ?"
+        insert = f"INSERT INTO {name} BY NAME SELECT {columns} FROM {rows}"
+        try:
+            connection.execute(f"{insert} ORDER BY school", [district])
+        except duckdb.Error as error:
+            if not lacks_memory(error):
+                raise
+            # What cannot be sorted whole is copied school by school.
+            for (school,) in connection.execute(
+                f"SELECT DISTINCT school FROM {rows} ORDER BY school", [district]
+            ).fetchall():
+                connection.execute(
+                    f"{insert} AND school IS NOT DISTINCT FROM ?", [district, school]
+                )
 
 
 def _copy_core(connection: duckdb.DuckDBPyConnection, source: str, district: str) -> None:

@@ -30,6 +30,7 @@ from aeries_pipeline.analytics.registry import VIEWS
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import copy_file
+from aeries_pipeline.stores.diagnose import lacks_memory
 from aeries_pipeline.stores.memory import open_beside
 from aeries_pipeline.stores.store import Store
 
@@ -41,6 +42,9 @@ OF_ALL = "all"
 
 EMPTY = "empty"
 """Name of a Parquet file without rows: every table and view has one, for its columns."""
+
+_SMALL_GROUP = 8192
+"""Rows of a group of a Parquet file, where memory is short."""
 
 _OF_NO_DISTRICT = {"meta.published", "meta.data_dictionary"}
 CHARTS = {
@@ -167,11 +171,19 @@ def _write_parquet(
 
 def _copy_out(connection: duckdb.DuckDBPyConnection, name: str, path: Path, tail: str) -> int:
     schema, _, table = name.partition(".")
-    written = connection.execute(
+    copy = (
         f"COPY (SELECT * FROM {NAME}.{schema}.{quoted(table)}{tail}) TO {literal(str(path))} "
         f"(FORMAT parquet, COMPRESSION zstd, "
-        f"KV_METADATA {{description: {literal(titles()[name])}}})"
-    ).fetchone()
+        f"KV_METADATA {{description: {literal(titles()[name])}}}"
+    )
+    try:
+        written = connection.execute(f"{copy})").fetchone()
+    except duckdb.Error as error:
+        if not lacks_memory(error):
+            raise
+        # Each thread holds a group of rows until it is full.
+        connection.execute("SET threads = 1")
+        written = connection.execute(f"{copy}, ROW_GROUP_SIZE {_SMALL_GROUP})").fetchone()
     return int(written[0]) if written else 0
 
 
