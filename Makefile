@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long test-ui lint secrets audit types ui emulator notebook notebook-results bench bench-accounts bench-requests bench-stores docs lock clean
+.PHONY: demo test test-long test-ui lint secrets audit types ui emulator notebook notebook-results bench bench-accounts bench-requests bench-stores bench-memory bench-soak docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
@@ -89,6 +89,13 @@ bench-requests: $(VENV)/.installed
 # What a file for each district is worth: writers at once, publications, looks at all of them.
 bench-stores: $(VENV)/.installed
 	$(BIN)/python benchmarks/stores.py $(BENCH)
+
+# A county in a container's memory of 512 MB, and sixty nights in one go: by hand, on Linux.
+bench-memory: $(VENV)/.installed
+	$(BIN)/python benchmarks/small_memory.py $(BENCH)
+
+bench-soak: $(VENV)/.installed
+	$(BIN)/python benchmarks/soak.py $(BENCH)
 
 # The pages that follow from the code; a test fails while they are not current.
 docs: $(VENV)/.installed

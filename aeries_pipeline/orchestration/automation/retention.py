@@ -20,6 +20,10 @@ from aeries_pipeline.settings import Settings
 
 PRUNE = "prune"
 _PAGE = 500
+_TICK_LOGS = timedelta(days=3)
+_OF_TICKS = "__repository__"
+"""Name of the repository of a code location, below which Dagster keeps the logs of its ticks."""
+
 _FINISHED = [
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
@@ -50,6 +54,20 @@ def prune_dagster(instance: dg.DagsterInstance, days: float, *, now: datetime | 
         instance.compute_log_manager.delete_logs(prefix=[run_id])
     _drop_verdicts(instance, gone)
     return len(gone)
+
+
+def prune_ticks(instance: dg.DagsterInstance, *, now: datetime | None = None) -> int:
+    """Delete the files of old ticks' logs, most of them empty, and return how many went.
+
+    Dagster makes one for each tick of some sensors, thousands a day, and deletes none.
+    """
+    before = ((now or datetime.now(UTC)) - _TICK_LOGS).timestamp()
+    removed = 0
+    for path in (Path(instance.storage_directory()) / _OF_TICKS).glob("*/*"):
+        if path.is_file() and path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
 def _newest_events(instance: dg.DagsterInstance) -> Iterator[str]:
@@ -104,6 +122,7 @@ def build_prune_job(settings: Settings) -> tuple[dg.JobDefinition, dg.ScheduleDe
         retention = load_roster(Path(settings.roster)).retention
         removed = dict(prune(settings, retention))
         removed["dagster_runs"] = prune_dagster(context.instance, retention.dagster_days)
+        removed["tick_logs"] = prune_ticks(context.instance)
         for name, number in removed.items():
             context.log.info("%s: %d removed", name, number)
         context.add_output_metadata(dict(removed))

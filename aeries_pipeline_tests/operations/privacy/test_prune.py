@@ -1,5 +1,6 @@
 """Retention: what is old goes, the newest of its kind stays."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from aeries_pipeline.districts.configuration import RetentionSettings
 from aeries_pipeline.operations.privacy.prune import old_ones, prune
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.automation.instance import open_instance
-from aeries_pipeline.orchestration.automation.retention import prune_dagster
+from aeries_pipeline.orchestration.automation.retention import prune_dagster, prune_ticks
 from aeries_pipeline.stores.backup import backups, take_backup
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline_tests.conftest import World
@@ -110,3 +111,16 @@ def test_the_command_and_the_schedule_prune(world: World) -> None:
     schedule = build_defs(world.settings).resolve_schedule_def("prune_nightly")
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     assert schedule.job_name == "prune"
+
+
+def test_logs_of_ticks_go_with_the_days(world: World) -> None:
+    with open_instance(world.settings) as instance:
+        folder = Path(instance.storage_directory()) / "__repository__" / "notify_of_failed_checks"
+        folder.mkdir(parents=True)
+        for name in ("99.err", "100.err"):
+            (folder / name).touch()
+        long_ago = datetime.now(UTC) - timedelta(days=4)
+        os.utime(folder / "99.err", (long_ago.timestamp(), long_ago.timestamp()))
+        assert prune_ticks(instance) == 1
+        assert [one.name for one in folder.iterdir()] == ["100.err"]
+        assert prune_ticks(instance, now=datetime.now(UTC) + timedelta(days=4)) == 1
