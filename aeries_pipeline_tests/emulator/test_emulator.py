@@ -40,6 +40,8 @@ PATHS = {
     "calendar": "schools/994/calendar",
     "course_requests": "schools/994/scheduling/courserequests",
     "alternate_course_requests": "schools/994/scheduling/alternatecourserequests",
+    "codes": "codes/STU/GR",
+    "absence_codes": "schools/994/AbsenceCodes",
 }
 
 

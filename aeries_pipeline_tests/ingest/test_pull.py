@@ -32,8 +32,9 @@ def test_every_row_of_every_resource_arrives(make_world) -> None:
     assert world.warehouse.rows("SELECT DISTINCT status FROM meta.pulls") == [("complete",)]
     for name, resource in RESOURCES.items():
         served = 0
-        for school in world.schools if resource.grain == "school" else [0]:
-            path = PATHS[name].replace("994", str(school))
+        schools = world.schools if resource.grain == "school" else [0]
+        paths = [PATHS[name].replace("994", str(school)) for school in schools]
+        for path in [f"codes/{part}" for part in resource.parts] or paths:
             rows = json.loads(world.site.answer(path, {}, CERTIFICATE).body)
             nested = resource.nested
             served += sum(len(row[nested]) for row in rows) if nested else len(rows)

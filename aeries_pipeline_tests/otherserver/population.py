@@ -59,6 +59,7 @@ def population() -> Records:
     """Return every record that the server has, by resource and school."""
     found: Records = {
         ("schools", None): _schools(),
+        ("codes", None): sample("codes_student_grade"),
         ("courses", None): _numbered("courses_one", "ID", ["0001", "A/P 1", "ART+2", "Ñ 12"]),
         ("staff", None): _numbered("staff_994605", "ID", [994605, 994606, 994607]),
     }
@@ -82,6 +83,7 @@ def population() -> Records:
         found["transcripts", code] = _transcripts(code, people)
         found["terms", code] = sample("terms")
         found["calendar", code] = _of(code, sample("calendar"))
+        found["absence_codes", code] = _of(code, sample("absencecodes"))
         found["graduation_requirements", code] = _of(code, sample("graduationrequirements"))
         found["sections", code] = _of(code, _numbered("sections_100", "SectionNumber", [100, 101]))
     for at, section in enumerate(found["sections", SCHOOL], 1):

@@ -45,9 +45,13 @@ LISTS = {
     "students/0/programs": "programs",
     "enrollment/0/year/2020": "enrollment",
     "calendar": "calendar",
+    "AbsenceCodes": "absence_codes",
     "scheduling/courserequests": "course_requests",
     "scheduling/alternatecourserequests": "alternate_course_requests",
 }
+WHOLE = {"schools": "schools", "courses": "courses", "staff": "staff", "codes/STU/GR": "codes"}
+"""Lists of the district; it has no other list of codes."""
+
 ONE = (
     (r"students/(\d+)", "students"),
     (r"students/(\d+)/extended", "students_extended"),
@@ -90,8 +94,8 @@ class OtherServer:
         feed = re.fullmatch(r"(\w+(?:/[a-z]+)?)/\d{4}/\d\d?/\d\d?/\d\d?/\d\d?", path)
         if feed and feed[1] in FEEDS:
             return self._many(self.changed.get(FEEDS[feed[1]][0], []))
-        if path in {"schools", "courses", "staff"}:
-            return self._list(path, None, query)
+        if path in WHOLE:
+            return self._list(WHOLE[path], None, query)
         first, _, rest = path.partition("/")
         if first in {"courses", "staff"}:
             return self._of_district(first, unquote(rest))
