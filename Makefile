@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long test-ui lint secrets audit types ui emulator notebook notebook-results bench bench-accounts bench-requests bench-stores bench-memory bench-soak docs lock clean
+.PHONY: demo test test-long test-ui lint secrets audit types ui emulator notebook notebook-results dbt bench bench-accounts bench-requests bench-stores bench-memory bench-soak docs pictures lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
@@ -13,8 +13,8 @@ demo: $(VENV)/.installed
 test: lint types secrets
 	$(BIN)/python -m pytest -m "not long" -n auto --maxprocesses 4 --dist worksteal
 
-test-long: $(VENV)/.installed $(VENV)-duckdb14/.installed
-	$(BIN)/python -m pytest -m long
+test-long: $(VENV)/.installed $(VENV)-duckdb14/.installed $(VENV)-dbt/.installed
+	$(BIN)/python -m pytest -m long -n 2 --dist worksteal
 
 # What an engineer does in the UI, in a real Chromium; test-long has these tests, too.
 test-ui: $(VENV)/.installed
@@ -53,6 +53,17 @@ notebook-results: $(VENV)-notebook/.installed
 	$(VENV)-notebook/bin/jupyter nbconvert --to notebook --execute --inplace docs/analysts.ipynb
 	$(VENV)-notebook/bin/jupyter nbconvert --to notebook --inplace \
 		--ClearMetadataPreprocessor.enabled=True docs/analysts.ipynb
+
+# The worked dbt project, from what `make demo` left, in an environment of its own.
+dbt: $(VENV)-dbt/.installed
+	AERIES_PUBLISHED=$(or $(AERIES_DATA_DIR),$(CURDIR)/data)/published/aeries.duckdb \
+		$(VENV)-dbt/bin/dbt build --project-dir docs/dbt --profiles-dir docs/dbt
+
+$(VENV)-dbt/.installed: docs/dbt/requirements.lock
+	$(PYTHON) -m venv $(VENV)-dbt
+	$(VENV)-dbt/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r docs/dbt/requirements.lock
+	touch $@
 
 $(VENV)-notebook/.installed: docs/notebook.lock
 	$(PYTHON) -m venv $(VENV)-notebook
@@ -101,6 +112,10 @@ bench-soak: $(VENV)/.installed
 docs: $(VENV)/.installed
 	$(BIN)/python docs/generate.py
 
+# The pictures of the documentation, from a demo of its own; needs Chromium.
+pictures: $(VENV)/.installed
+	$(BIN)/python docs/pictures.py
+
 # Pins every version with its hashes; names no index.
 lock:
 	$(BIN)/python -m pip install --quiet uv
@@ -117,6 +132,9 @@ lock:
 	$(BIN)/uv pip compile docs/notebook.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
 		--output-file docs/notebook.lock
+	$(BIN)/uv pip compile docs/dbt/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
+		--output-file docs/dbt/requirements.lock
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import yaml
 
 from aeries_pipeline.analytics import dictionary
 from aeries_pipeline.catalog.registry import RESOURCES
@@ -227,6 +228,36 @@ def _commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Comman
             yield f"{path} {name}", command
 
 
+def dbt_sources() -> str:
+    """Return the sources of a dbt project: what analysts find in their copy, by schema."""
+    schemas: dict[str, dict[str, list[dictionary.Entry]]] = {}
+    for entry in dictionary.entries():
+        if entry.schema_name in {"analytics", "core"}:
+            tables = schemas.setdefault(entry.schema_name, {})
+            tables.setdefault(entry.table_name, []).append(entry)
+    titles = dictionary.titles()
+    sources = [
+        {
+            "name": schema,
+            "database": "aeries",
+            "schema": schema,
+            "tables": [
+                {
+                    "name": table,
+                    "description": titles[f"{schema}.{table}"],
+                    "columns": [
+                        {"name": one.column_name, "description": one.meaning} for one in columns
+                    ],
+                }
+                for table, columns in tables.items()
+            ],
+        }
+        for schema, tables in schemas.items()
+    ]
+    text = yaml.safe_dump({"sources": sources}, sort_keys=False, allow_unicode=True, width=100)
+    return f"# Made from the data dictionary by `make docs`.\n{text}"
+
+
 def pages() -> dict[Path, str]:
     """Return each generated page with its text."""
     return {
@@ -234,6 +265,7 @@ def pages() -> dict[Path, str]:
         FOLDER / "commands.md": commands_page(),
         LINEAGE: lineage(),
         FOLDER / "data-dictionary.md": dictionary.markdown(),
+        FOLDER / "dbt" / "models" / "sources.yml": dbt_sources(),
     }
 
 
