@@ -96,7 +96,7 @@ def test_every_resource_is_an_asset_that_explains_itself(world: World) -> None:
     for key in keys:
         node = graph.get(key)
         resource = RESOURCES[key.path[-1]]
-        assert node.group_name == "aeries"
+        assert node.group_name == "raw"
         assert node.kinds == {"python", "duckdb"}
         assert node.owners == ["team:data-engineering"]
         assert f"/api/v5/{resource.path}" in node.description

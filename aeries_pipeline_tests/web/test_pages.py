@@ -86,7 +86,8 @@ def test_what_is_not_there_says_so(pulled: World, address: str) -> None:
 
 def test_a_question_whose_result_names_students_has_no_result(pulled: World) -> None:
     asked = {one.number: one for one in questions(pulled.settings.published / "aeries.duckdb")}
-    assert len(asked) == 10
+    assert list(asked) == list(range(1, len(asked) + 1))
+    assert len(asked) >= 10
     assert "names students" in asked[1].note
     assert "names students" in asked[7].note
     assert asked[2].columns[-1] == "students"
