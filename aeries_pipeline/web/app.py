@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from aeries_pipeline.analytics.dictionary import entries, titles
-from aeries_pipeline.districts.roster import District, load_roster
+from aeries_pipeline.districts.roster import District, Roster, load_roster
 from aeries_pipeline.operations.status.health import health_of
 from aeries_pipeline.operations.status.nights import LEGEND
 from aeries_pipeline.operations.status.page import asks_of, ordered, summary, svg
@@ -92,17 +92,18 @@ def _patiently(
     return answered
 
 
+def _named(roster: Roster, request: Request) -> District | None:
+    """Return the district that an address names; None where there is none."""
+    wanted = request.path_params["district"]
+    return next((one for one in roster.districts if one.id == wanted), None)
+
+
 class _Pages:
     """One method for each page; what they read is read when they are asked for."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = Store(settings.data)
-
-    def _district(self, request: Request) -> District | None:
-        wanted = request.path_params["district"]
-        found = [one for one in load_roster(self._settings.roster).districts if one.id == wanted]
-        return found[0] if found else None
 
     @_patiently
     def districts(self, _request: Request) -> Response:
@@ -117,10 +118,10 @@ class _Pages:
     @_patiently
     def district(self, request: Request) -> Response:
         """A district's morning."""
-        district = self._district(request)
+        roster = load_roster(self._settings.roster)
+        district = _named(roster, request)
         if district is None:
             return _not_found(request, KeyError())
-        roster = load_roster(self._settings.roster)
         only = roster.model_copy(update={"districts": (district,)})
         (one,) = read_status(self._store, only, datetime.now(UTC))
         return _show(
@@ -131,7 +132,7 @@ class _Pages:
 
     def requests(self, request: Request) -> Response:
         """The preview of a school's newest course-request files, as the registrar has it."""
-        district = self._district(request)
+        district = _named(load_roster(self._settings.roster), request)
         found = district and preview_of(
             self._settings.out, district.id, request.path_params["school"]
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -79,29 +79,24 @@ def questions(copy: Path, folder: Path = DOCS) -> list[Asked]:
 
 def _answered(one: Asked, copy: Path) -> Asked:
     """Return a question with its result, or with the reason why it has none."""
-    bare = Asked(one.number, one.title, one.text, one.sql)
     if not copy.is_file():
-        return _with(bare, note="There is no analysts' copy yet.")
+        return replace(one, note="There is no analysts' copy yet.")
     try:
         with duckdb.connect(str(copy), read_only=True, config={"memory_limit": _MEMORY}) as db:
             result = db.execute(one.sql)
             columns = [str(column[0]) for column in result.description or ()]
             if any(_NAMES_A_STUDENT.search(name) for name in columns):
-                return _with(
-                    bare,
+                return replace(
+                    one,
                     note="Its result names students; ask it on the copy where you may see them.",
                 )
             rows = result.fetchall()
     except duckdb.Error as error:
-        return _with(bare, note=f"It could not be asked just now ({type(error).__name__}).")
-    return _with(
-        bare, columns=columns, rows=rows[:SHOWN], more=max(len(rows) - SHOWN, 0),
+        return replace(one, note=f"It could not be asked just now ({type(error).__name__}).")
+    return replace(
+        one, columns=columns, rows=rows[:SHOWN], more=max(len(rows) - SHOWN, 0),
         bars=bars_of(columns, rows[:SHOWN]),
     )  # fmt: skip
-
-
-def _with(one: Asked, **said: Any) -> Asked:  # noqa: ANN401 - fields of the class
-    return Asked(one.number, one.title, one.text, one.sql, **said)
 
 
 def bars_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[tuple[str, float, str]]:
