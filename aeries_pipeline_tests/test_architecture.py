@@ -47,7 +47,7 @@ REPOSITORY = Path(__file__).parents[1]
 MAY_IMPORT: dict[str, set[str] | None] = {
     "settings": set(),
     "catalog": set(),
-    "emulator": set(),
+    "emulator": {"catalog"},
     "stores": {"catalog"},
     "districts": {"catalog", "stores"},
     "ingest": {"catalog", "districts", "settings", "stores"},

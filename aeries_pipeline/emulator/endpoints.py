@@ -147,6 +147,7 @@ ALTERNATE = Template(
     "alternate_course_requests",
     "StudentID SchoolCode SequenceNumber CourseID PrioritySortOrder".split(),
 )
+STAFF_OF_A_SCHOOL = 60
 
 
 class Endpoints:
@@ -355,7 +356,7 @@ class Endpoints:
                 array([STAFF_ACCESS(school.code, False, False)]),  # noqa: FBT003
             )
             for school in self.district.real_schools()
-            for number in range(60)
+            for number in range(STAFF_OF_A_SCHOOL)
         ]  # fmt: skip
 
     def _requested(self, row: Row) -> Sequence[Course]:

@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+from aeries_pipeline.catalog.resource import Resource
+from aeries_pipeline.emulator import feeds
 from aeries_pipeline.emulator.codes import absence_codes_of, codes_of
 from aeries_pipeline.emulator.days import advance, touch
 from aeries_pipeline.emulator.district import District, Row, School
 from aeries_pipeline.emulator.endpoints import Endpoints
+from aeries_pipeline.emulator.from_samples import AREAS, Sample, paths_of, sample_of, unserved
 from aeries_pipeline.emulator.switches import Switches
 
 XELLO_GRANT = frozenset(
@@ -34,16 +37,7 @@ XELLO_GRANT = frozenset(
 )
 """Areas that Xello asks a district for."""
 
-EVERYTHING = XELLO_GRANT | {
-    "Master Schedule",
-    "Staff Data",
-    "Contacts",
-    "Student Programs",
-    "Enrollment History",
-    "Calendar",
-    "Absence Code Table",
-    "Student Scheduling Schedules (Course Requests)",
-}
+EVERYTHING = XELLO_GRANT | AREAS
 DEMO_CERTIFICATE = "477abe9e7d27439681d62f4e0de1f5e1"  # pragma: allowlist secret
 """The certificate of the vendor's public demo site; no secret."""
 
@@ -68,6 +62,7 @@ class ReplyError(Exception):
 
 Query = Mapping[str, str]
 Handler = Callable[[re.Match[str], Query], str]
+Shown = TypeVar("Shown")
 
 
 @dataclass
@@ -100,6 +95,16 @@ class Site:
         self._routes = [
             (re.compile(pattern, re.IGNORECASE), area, handler)
             for pattern, area, handler in self._table()
+        ]
+        made_up = [pattern for pattern, _area, _handler in self._routes]
+        self._routes += [
+            (
+                re.compile(path, re.IGNORECASE),
+                one.area.name if one.area else None,
+                self._sampled(one),
+            )
+            for one in unserved(made_up)
+            for path in paths_of(one)
         ]
 
     def now(self) -> datetime:
@@ -316,7 +321,18 @@ class Site:
 
         return handle
 
-    def _page(self, rows: Sequence[Row], query: Query, unit: str) -> list[Row]:
+    def _sampled(self, resource: Resource) -> Handler:
+        """Answer with the sample of a resource for which no rows are made up."""
+        sample = Sample(resource, self.district, sample_of(resource.name))
+
+        def handle(match: re.Match[str], query: Query) -> str:
+            found = sample.answer(match.groupdict(), self._selected(match))
+            pages = self._page(found, query, sample.unit) if sample.unit else found
+            return self._list([element for elements in pages for element in elements])
+
+        return handle
+
+    def _page(self, rows: Sequence[Shown], query: Query, unit: str) -> list[Shown]:
         first, last = query.get(f"starting{unit}"), query.get(f"ending{unit}")
         if first is None and last is None:
             return list(rows)
@@ -387,54 +403,28 @@ class Site:
         rows = self._selected(match)
         return self._list([x for row in rows for x in self.endpoints.enrollment(row, year)])
 
-    @staticmethod
-    def _since(match: re.Match[str]) -> datetime:
-        try:
-            return datetime(*(int(match[part]) for part in ("y", "m", "d", "h", "n")))  # type: ignore[arg-type]  # noqa: DTZ001 - the server speaks local time
-        except ValueError:
-            raise ReplyError(400, "The date and time are not valid") from None
-
-    def _no_changes(self, match: re.Match[str], _query: Query) -> str:
-        self._since(match)
-        return "[]"
+    def _student_changes(self, match: re.Match[str], _query: Query) -> str:
+        return self._list(feeds.students(self.district, match["area"], _since(match)))
 
     def _course_changes(self, match: re.Match[str], _query: Query) -> str:
-        since = self._since(match)
-        ids = sorted({course for at, course in self.district.course_changes if at >= since})
-        return self._list([f'{{"ID":{json.dumps(one)}}}' for one in ids])
+        return self._list(feeds.courses(self.district, _since(match)))
 
     def _roster_changes(self, match: re.Match[str], _query: Query) -> str:
-        """Name the sections in which a student sits whose row or classes changed."""
-        since = self._since(match)
-        changed = {(c.school, c.student) for c in self.district.changes if c.at >= since}
-        found: set[tuple[int, int]] = set()
-        for code in {school for school, _student in changed}:
-            school = self.district.schools[code]
-            if school.is_real:
-                seats = self.endpoints.academics.schedule(school).seats
-                found |= {
-                    (code, seat.section.number)
-                    for seat in seats
-                    if (code, seat.row.person.id) in changed
-                }
         return self._list(
-            [f'{{"SchoolCode":{code},"SectionNumber":{number}}}' for code, number in sorted(found)]
+            feeds.sections(self.district, self.endpoints.academics.schedule, _since(match))
         )
 
-    def _student_changes(self, match: re.Match[str], _query: Query) -> str:
-        since = self._since(match)
-        area = match["area"].lower()
-        keys = {
-            (change.student, change.school, change.number)
-            for change in self.district.changes
-            if change.at >= since and change.area == area
-        }
-        return self._list(
-            [
-                f'{{"StudentID":{student},"SchoolCode":{school},"StudentNumber":{number}}}'
-                for student, school, number in sorted(keys)
-            ]
-        )
+    @staticmethod
+    def _no_changes(match: re.Match[str], _query: Query) -> str:
+        _since(match)
+        return "[]"
+
+
+def _since(match: re.Match[str]) -> datetime:
+    try:
+        return datetime(*(int(match[part]) for part in ("y", "m", "d", "h", "n")))  # type: ignore[arg-type]  # noqa: DTZ001 - the server speaks local time
+    except ValueError:
+        raise ReplyError(400, "The date and time are not valid") from None
 
 
 _WHEN = r"(?P<y>\d+)/(?P<m>\d+)/(?P<d>\d+)/(?P<h>\d+)/(?P<n>\d+)"

@@ -38,6 +38,10 @@ _ENCODERS: dict[type, Callable[[Any], str]] = {
     date: lambda value: f'"{value.isoformat()}T00:00:00"',
     datetime: lambda value: f'"{value:%Y-%m-%dT%H:%M:%S}"',
     type(None): lambda _value: "null",
+    list: lambda value: f"[{','.join(map(encode, value))}]",
+    dict: lambda value: (
+        f"{{{','.join(f'{json.dumps(name)}:{encode(one)}' for name, one in value.items())}}}"
+    ),
 }
 
 

@@ -1,38 +1,22 @@
-import json
 from dataclasses import replace
-from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
 
 from aeries_pipeline.catalog.fields import Kind
-from aeries_pipeline.catalog.registry import OPTIONAL, RESOURCES, registry
+from aeries_pipeline.catalog.registry import (
+    FIRST,
+    OPTIONAL,
+    RESOURCES,
+    in_pull_order,
+    registry,
+    resource_in,
+)
 from aeries_pipeline.catalog.schemas import arrow_type, faults, schema_of
 from aeries_pipeline.catalog.tables import columns_of
+from aeries_pipeline.emulator.from_samples import SAMPLES, sample_of
 
-SAMPLES = Path(__file__).parents[1] / "samples"
-SAMPLE_OF = {
-    "schools": "schools_994",
-    "terms": "terms",
-    "students": "students",
-    "students_extended": "students_extended",
-    "gpas": "gpas",
-    "classes": "classes",
-    "courses": "courses_one",
-    "transcripts": "transcript",
-    "graduation_requirements": "graduationrequirements",
-    "graduation_status": "graduationstatussummary",
-    "staff": "staff_994605",
-    "sections": "sections_100",
-    "contacts": "contacts",
-    "programs": "programs",
-    "enrollment": "enrollment_year_2020",
-    "calendar": "calendar",
-    "course_requests": "courserequests",
-    "alternate_course_requests": "alternatecourserequests",
-    "codes": "codes_student_grade",
-    "absence_codes": "absencecodes",
-}
 ALWAYS = {
     "schools",
     "terms",
@@ -47,24 +31,42 @@ ALWAYS = {
 }
 
 
-def sample(name: str) -> list[dict]:
-    data = json.loads((SAMPLES / f"{SAMPLE_OF[name]}.json").read_text(encoding="utf-8"))
-    return data if isinstance(data, list) else [data]
-
-
 def test_the_xello_grant_is_always_pulled_and_the_rest_where_granted() -> None:
     assert set(RESOURCES) - OPTIONAL == ALWAYS
-    assert set(RESOURCES) == set(SAMPLE_OF)
+    assert set(RESOURCES) == {path.stem for path in SAMPLES.glob("*.json")}
+
+
+def test_a_module_of_the_catalogue_defines_its_resource_or_is_a_named_helper() -> None:
+    def module(name: str, **values: object) -> ModuleType:
+        found = ModuleType(f"catalog.{name}")
+        vars(found).update(values)
+        return found
+
+    students = RESOURCES["students"]
+    assert resource_in(module("students", STUDENTS=students, AGAIN=students)) is students
+    for wrong in (
+        module("students"),
+        module("pupils", STUDENTS=students),
+        module("students", STUDENTS=students, GPAS=RESOURCES["gpas"]),
+    ):
+        with pytest.raises(ValueError, match="must define the one resource"):
+            resource_in(wrong)
+
+
+def test_what_a_pull_takes_first_comes_first_and_the_rest_by_name() -> None:
+    assert in_pull_order([*reversed(FIRST), "zebras", "apples"]) == (*FIRST, "apples", "zebras")
+    with pytest.raises(ValueError, match="no module for: students"):
+        in_pull_order(set(FIRST) - {"students"})
 
 
 @pytest.mark.parametrize("name", RESOURCES)
 def test_the_field_table_is_whole(name: str) -> None:
     resource = RESOURCES[name]
     stated = {field.name for field in resource.fields}
-    assert {key for row in sample(name) for key in row} <= stated
+    assert {key for row in sample_of(name) for key in row} <= stated
     for table in resource.tables:
         if table.nested:
-            inner = {key for row in sample(name) for one in row[table.nested] for key in one}
+            inner = {key for row in sample_of(name) for one in row[table.nested] for key in one}
             known = {x for field in table.inner for x in (field.name, *field.aliases)}
             assert inner - {"StudentID", "SchoolCode"} <= known
 
@@ -91,6 +93,8 @@ def test_a_resource_that_does_not_fit_is_refused_by_name() -> None:
         registry([students, students])
     with pytest.raises(ValueError, match="key of table 'students'"):
         registry([replace(students, key=("Nonsense",))])
+    with pytest.raises(ValueError, match="array 'Scores' of 'students' is not in its fields"):
+        registry([replace(students, nested="Scores")])
     with pytest.raises(ValueError, match="reference of 'gpas' leads nowhere"):
         registry([RESOURCES["gpas"]])
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import requests
 
+from aeries_pipeline.emulator.from_samples import SAMPLES
 from aeries_pipeline.emulator.serve import Shape, make_site, serving
 from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.emulator.site import DEMO_CERTIFICATE, EVERYTHING, Site
 from aeries_pipeline.emulator.writing import WRITE_GRANT
-from aeries_pipeline_tests.catalog.test_catalog import SAMPLES
 
 HEADERS = {"AERIES-CERT": DEMO_CERTIFICATE}
 SHAPE = Shape(seed=3, schools=3, students=120, areas=EVERYTHING | WRITE_GRANT)
@@ -44,14 +44,14 @@ def server() -> Iterator[Server]:
 
 
 def payload(name: str, **changes: Any) -> dict[str, Any]:
-    text = (SAMPLES / f"{name}.json").read_text(encoding="utf-8")
+    text = (SAMPLES / "bodies" / f"{name}.json").read_text(encoding="utf-8")
     return {**json.loads(text), **changes}
 
 
 def test_what_is_created_is_there_and_has_a_number_of_the_server(server: Server) -> None:
     first, second, *_ = server.courses
     for course in (first, second):
-        made = payload("courserequests_post_payload", CourseID=course,
+        made = payload("courserequests_post", CourseID=course,
                        AlternateCourseRequestReferences=[])  # fmt: skip
         answer = server.call("POST", "courserequests", made)
         assert (answer.status_code, answer.json()["CourseID"]) == (201, course)
@@ -66,18 +66,18 @@ def test_an_update_changes_what_is_named_and_creates_what_is_missing(server: Ser
     first, second, third, *_ = server.courses
     server.call("POST", "courserequests", {"CourseID": first})
     for course in (second, third):
-        made = payload("alternatecourserequests_post_payload", CourseID=course)
+        made = payload("alternatecourserequests_post", CourseID=course)
         assert server.call("POST", "alternatecourserequests", made).status_code == 201
     added = {"AlternateCourseRequestReferences": [2],
              "AlternateCourseRequestUpdateOptions": "Append"}  # fmt: skip
     answer = server.call("PUT", "courserequests/1", added)
     assert (answer.status_code, answer.json()["CourseID"]) == (200, first)
-    append = payload("courserequests_put_payload_append", CourseID=second,
+    append = payload("courserequests_put_append", CourseID=second,
                      AlternateCourseRequestReferences=[1])  # fmt: skip
     linked = server.call("PUT", "courserequests/1", append).json()
     assert linked["CourseID"] == second
     assert [one["SequenceNumber"] for one in linked["AlternateCourseRequests"]] == [1, 2]
-    replace = payload("courserequests_put_payload", CourseID=second,
+    replace = payload("courserequests_put", CourseID=second,
                       AlternateCourseRequestReferences=[2])  # fmt: skip
     linked = server.call("PUT", "courserequests/1", replace).json()
     assert [one["CourseID"] for one in linked["AlternateCourseRequests"]] == [third]

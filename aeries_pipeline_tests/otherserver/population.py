@@ -11,9 +11,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from aeries_pipeline import catalog
+from aeries_pipeline.catalog.registry import FIRST, RESOURCES
+from aeries_pipeline.catalog.resource import Grain, Resource
 from aeries_pipeline_tests.otherserver.readings import Readings
 
-SAMPLES = Path(__file__).parent.parent / "samples"
+SAMPLES = Path(catalog.__file__).parent / "samples"
 SCHOOL, SECOND = 994, 993
 PARTNER = 81
 """A school of another district, which no list of schools has."""
@@ -49,43 +52,56 @@ UNHEARD = {"PronounCode": "they", "HousingDetail": {"Kind": "D", "Since": [2019]
 """Fields that nobody has heard of."""
 
 
+LATER = [one for name, one in RESOURCES.items() if name not in FIRST]
+"""Resources that came after this server was written: it has their samples and no more."""
+
+
 def sample(name: str) -> list[Row]:
     """Return the records of a sample."""
     data = json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8"))
     return data if isinstance(data, list) else [data]
 
 
+def _is_by_student(resource: Resource) -> bool:
+    return any(field.name == "StudentID" for field in resource.fields)
+
+
 def population() -> Records:
     """Return every record that the server has, by resource and school."""
     found: Records = {
         ("schools", None): _schools(),
-        ("codes", None): sample("codes_student_grade"),
-        ("courses", None): _numbered("courses_one", "ID", ["0001", "A/P 1", "ART+2", "Ñ 12"]),
-        ("staff", None): _numbered("staff_994605", "ID", [994605, 994606, 994607]),
+        ("codes", None): sample("codes"),
+        ("courses", None): _numbered("courses", "ID", ["0001", "A/P 1", "ART+2", "Ñ 12"]),
+        ("staff", None): _numbered("staff", "ID", [994605, 994606, 994607]),
+        **{(one.name, None): sample(one.name) for one in LATER if one.grain is Grain.DISTRICT},
     }
     for code, size in ((SCHOOL, 13), (SECOND, 5)):
         people = [BOTH, *(code * 100_000 + 2 + at for at in range(size - 1))]
         # A list may come in any order, as by the students' names.
         people.sort(key=lambda student: NAMES[student % len(NAMES)])
-        for name, file in (
-            ("students", "students"),
-            ("students_extended", "students_extended"),
-            ("gpas", "gpas"),
-            ("classes", "classes"),
-            ("graduation_status", "graduationstatussummary"),
-            ("contacts", "contacts"),
-            ("programs", "programs"),
-            ("enrollment", "enrollment_year_2020"),
-            ("course_requests", "courserequests"),
-            ("alternate_course_requests", "alternatecourserequests"),
+        for name in (
+            "students",
+            "students_extended",
+            "gpas",
+            "classes",
+            "graduation_status",
+            "contacts",
+            "programs",
+            "enrollment",
+            "course_requests",
+            "alternate_course_requests",
+            *(one.name for one in LATER if _is_by_student(one)),
         ):
-            found[name, code] = _people(file, code, people)
+            found[name, code] = _people(name, code, people)
+        for one in LATER:
+            if one.grain is Grain.SCHOOL and not _is_by_student(one):
+                found[one.name, code] = _of(code, sample(one.name))
         found["transcripts", code] = _transcripts(code, people)
         found["terms", code] = sample("terms")
         found["calendar", code] = _of(code, sample("calendar"))
-        found["absence_codes", code] = _of(code, sample("absencecodes"))
-        found["graduation_requirements", code] = _of(code, sample("graduationrequirements"))
-        found["sections", code] = _of(code, _numbered("sections_100", "SectionNumber", [100, 101]))
+        found["absence_codes", code] = _of(code, sample("absence_codes"))
+        found["graduation_requirements", code] = _of(code, sample("graduation_requirements"))
+        found["sections", code] = _of(code, _numbered("sections", "SectionNumber", [100, 101]))
     for at, section in enumerate(found["sections", SCHOOL], 1):
         # A school with a flexible schedule names period and calendar by number, too.
         section |= {"FlexPeriodSequenceNumber": at, "ClassCalendarSequenceNumber": 7 - at}
@@ -96,7 +112,7 @@ def population() -> Records:
 
 
 def _schools() -> list[Row]:
-    school = sample("schools_994")[0]
+    school = sample("schools")[0]
     district = {"SchoolCode": 0, "Name": "District", "Terms": [], "DoNotReport": True}
     return [
         deepcopy(school) | {"SchoolCode": SCHOOL, "ScheduleType": "Flex"},
@@ -128,7 +144,7 @@ def _people(name: str, code: int, people: list[int]) -> list[Row]:
 
 def _transcripts(code: int, people: list[int]) -> list[Row]:
     """Return transcripts, of which two are empty; that of a student of both schools is in both."""
-    rows = _people("transcript", code, people)
+    rows = _people("transcripts", code, people)
     for row in rows:
         for line in row["CourseGrades"]:
             line["CreditAttempted"], line["CreditCompleted"] = 5.0, row["StudentID"] % 7 / 4

@@ -12,7 +12,9 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from aeries_pipeline.catalog.resource import Grain, Resource
 from aeries_pipeline_tests.otherserver.population import (
+    LATER,
     PARTNER,
     Records,
     Row,
@@ -31,6 +33,12 @@ FEEDS = {
     "CourseDataChanges": ("courses", "ID"),
     "StaffDataChanges": ("staff", "ID"),
 }
+
+
+def _path(one: Resource) -> str:
+    return one.path.format(school=994, year=2020, part=(*one.parts, "")[0])
+
+
 LISTS = {
     "terms": "terms",
     "students": "students",
@@ -48,8 +56,19 @@ LISTS = {
     "AbsenceCodes": "absence_codes",
     "scheduling/courserequests": "course_requests",
     "scheduling/alternatecourserequests": "alternate_course_requests",
+    **{
+        _path(one).removeprefix("schools/994/"): one.name
+        for one in LATER
+        if one.grain is Grain.SCHOOL
+    },
 }
-WHOLE = {"schools": "schools", "courses": "courses", "staff": "staff", "codes/STU/GR": "codes"}
+WHOLE = {
+    "schools": "schools",
+    "courses": "courses",
+    "staff": "staff",
+    "codes/STU/GR": "codes",
+    **{_path(one): one.name for one in LATER if one.grain is Grain.DISTRICT},
+}
 """Lists of the district; it has no other list of codes."""
 
 ONE = (
@@ -60,7 +79,9 @@ ONE = (
     (r"students/(\d+)/programs", "programs"),
     (r"enrollment/(\d+)/year/\d{4}", "enrollment"),
 )
-PAGED = {"students", "students_extended", "gpas", "graduation_status", "transcripts"}
+PAGED = {"students", "students_extended", "gpas", "graduation_status", "transcripts"} | {
+    one.name for one in LATER if one.paging
+}
 Reply = tuple[int, str]
 CLOCKS = {
     "offset": "2021-03-03T11:13:38.9539491-08:00",

@@ -25,7 +25,7 @@ from aeries_pipeline_tests.otherserver.server import OtherServer, serving
 from aeries_pipeline_tests.processes.test_command_line import call
 
 SERVERS = servers()
-LINES = sample("transcript")[0]["CourseGrades"]
+LINES = sample("transcripts")[0]["CourseGrades"]
 BY_FEED = ("students", "classes", "contacts", "courses")
 BY_CHANGES = {"kilobytes_per_request": 0.01, "whole": []}
 

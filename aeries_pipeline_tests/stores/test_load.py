@@ -12,6 +12,7 @@ import pytest
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
+from aeries_pipeline.emulator.from_samples import sample_of
 from aeries_pipeline.stores.connection import (
     Warehouse,
     WarehouseBusyError,
@@ -22,9 +23,8 @@ from aeries_pipeline.stores.load import load
 from aeries_pipeline.stores.memory import MEMORY_VARIABLE
 from aeries_pipeline.stores.outcomes import Fetched, Loaded, Mode, PullRow, now
 from aeries_pipeline.stores.tables import Landed
-from aeries_pipeline_tests.catalog.test_catalog import sample
 
-STUDENT = sample("students")[0]
+STUDENT = sample_of("students")[0]
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def students(count: int, **changes: Any) -> list[dict]:
 @pytest.mark.parametrize("name", RESOURCES)
 def test_every_published_sample_loads_whole(loader: Loader, name: str) -> None:
     resource = RESOURCES[name]
-    rows = sample(name)
+    rows = sample_of(name)
     result = loader(name, rows)
     assert result.pull.status is Status.COMPLETE
     assert result.pull.quarantined == 0
@@ -124,7 +124,7 @@ def test_leading_zeros_blanks_and_the_year_one(loader: Loader) -> None:
 
 
 def test_a_deep_sort_order_keeps_its_digits(loader: Loader) -> None:
-    row = {**sample("alternate_course_requests")[0], "PrioritySortOrder": 1.0078125}
+    row = {**sample_of("alternate_course_requests")[0], "PrioritySortOrder": 1.0078125}
     loader("alternate_course_requests", [row])
     ((value,),) = loader.warehouse.rows(
         'SELECT "PrioritySortOrder" FROM raw.alternate_course_requests'
@@ -150,7 +150,7 @@ def test_an_unknown_field_is_kept_and_reported(loader: Loader) -> None:
 
 
 def test_an_unknown_field_inside_an_array_is_kept_and_reported(loader: Loader) -> None:
-    row = sample("transcripts")[0]
+    row = sample_of("transcripts")[0]
     row["CourseGrades"] = [{**row["CourseGrades"][0], "Weight": 2}]
     result = loader("transcripts", [row])
     assert result.drift is not None
@@ -281,13 +281,13 @@ def test_two_different_rows_with_a_documented_key_are_not_both_believed(loader: 
 
 def test_two_rows_with_an_inferred_key_both_stay(loader: Loader) -> None:
     # A class that was dropped and added again keeps its number before the year begins.
-    row = sample("classes")[0]
+    row = sample_of("classes")[0]
     result = loader("classes", [row, {**row, "DateStarted": "2020-09-01T00:00:00"}, row])
     assert (result.pull.rows, result.pull.duplicates, result.pull.conflicts) == (2, 1, 1)
 
 
 def test_programs_have_no_key_and_lose_no_row(loader: Loader) -> None:
-    row = sample("programs")[0]
+    row = sample_of("programs")[0]
     assert loader("programs", [row, row, row]).pull.rows == 3
 
 
@@ -360,7 +360,7 @@ def test_a_ledger_of_an_earlier_version_gains_its_columns(loader: Loader) -> Non
 
 
 def test_the_sensitive_date_is_not_kept(loader: Loader) -> None:
-    loader("students_extended", sample("students_extended"))
+    loader("students_extended", sample_of("students_extended"))
     columns = loader.warehouse.rows("SELECT column_name FROM (DESCRIBE raw.students_extended)")
     assert ("SafeSchoolsActViolationDate",) not in columns
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain, Resource
+from aeries_pipeline.emulator.from_samples import sample_of
 from aeries_pipeline.ingest.api.answer import Answer
 from aeries_pipeline.ingest.page_schema import is_counted, joined, shape_of, wanted_of
 from aeries_pipeline.stores.infer_schema import Shape, survey
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.staging import stage
 from aeries_pipeline.stores.tables import Landed, Staged, bad_table, good_table
-from aeries_pipeline_tests.catalog.test_catalog import sample
 
 Look = Callable[[Resource, list[dict[str, Any]]], Shape | None]
 NAMES = ["students", "classes", "transcripts", "graduation_status", "staff", "schools", "courses"]
@@ -37,7 +37,7 @@ ODD = st.one_of(
 
 def numbered(resource: Resource, number: int) -> dict[str, Any]:
     """Return the first published row under another key."""
-    row = json.loads(json.dumps(sample(resource.name)[0]))
+    row = json.loads(json.dumps(sample_of(resource.name)[0]))
     for name in (set(resource.key) & set(row)) - {"SchoolCode"}:
         if isinstance(row[name], int):
             row[name] = number
@@ -164,7 +164,7 @@ def test_a_clean_answer_takes_the_quick_way(
     monkeypatch.setattr("aeries_pipeline.stores.staging.read_carefully", careful)
     resource = RESOURCES[name]
     for look in (counted, survey):
-        files = landed(tmp_path, resource, [[sample(name)]], look)
+        files = landed(tmp_path, resource, [[sample_of(name)]], look)
         assert outcome(resource, files, quickly=True)[f"good {name}"]
 
 
@@ -179,7 +179,7 @@ def test_a_counted_answer_is_not_looked_at(
     monkeypatch.setattr("aeries_pipeline.stores.staging.survey_files", look)
     monkeypatch.setattr("aeries_pipeline.ingest.page_schema.survey", look)
     resource = RESOURCES[name]
-    rows = sample(name)
+    rows = sample_of(name)
     new = [{**row, "SomethingNew": number} for number, row in enumerate(rows)]
     for page in (rows, new) if resource.nested is None else (rows,):
         found = outcome(resource, landed(tmp_path, resource, [[page]]), quickly=True)
