@@ -11,10 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
-
-from filelock import FileLock, Timeout
 
 from aeries_pipeline.districts.errors import (
     AeriesError,
@@ -31,8 +29,10 @@ from aeries_pipeline.ingest.api.transport import Timeouts
 from aeries_pipeline.ingest.extraction_plan import Memory
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.clock import is_ahead
-from aeries_pipeline.stores.connection import Warehouse, private_directory
+from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.stores.home import NotFreeError, Right
 from aeries_pipeline.stores.outcomes import new_id, now
+from aeries_pipeline.stores.store import Store
 
 
 def window_is_closed(
@@ -94,7 +94,7 @@ class PullOptions:
         full: Whether every list is read whole.
         retry: How patient the client is.
         timeouts: How long one attempt may take.
-        clock: The present, aware; tests replace it.
+        clock: The present, aware; that of the right to ask if None. Tests replace it.
     """
 
     run_id: str | None = None
@@ -103,23 +103,24 @@ class PullOptions:
     full: bool = False
     retry: RetryPolicy | None = None
     timeouts: Timeouts | None = None
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], datetime] | None = None
 
 
-def take_district(district_id: str, settings: Settings) -> FileLock:
+def take_district(district_id: str, settings: Settings, run_id: str | None = None) -> Right:
     """Take the one right to ask a district's server, across all processes.
 
     With it the district's limits on concurrent requests and on their rate hold
-    for everything that runs on this machine.
+    for everything that this installation runs, on however many machines.
 
     Raises:
         DistrictBusyError: If another process has it.
     """
     return _taken(
         settings,
-        f"{district_id}.lock",
+        district_id,
         f"{district_id}: another process is pulling this district just now, or sends its course "
         "requests; wait for it to end (the Dagster UI shows a pull) and start again",
+        run_id,
     )
 
 
@@ -130,25 +131,20 @@ def whole_sync(district_id: str, settings: Settings) -> Iterator[None]:
     Raises:
         DistrictBusyError: If another command has it; nothing was asked for yet.
     """
-    lock = _taken(
+    with _taken(
         settings,
-        f"{district_id}.sync.lock",
+        f"{district_id}.sync",
         f"{district_id}: another command is syncing this district just now; wait for it to end "
         "and start again; nothing was asked for",
-    )
-    try:
+    ):
         yield
-    finally:
-        lock.release()
 
 
-def _taken(settings: Settings, name: str, busy: str) -> FileLock:
-    lock = FileLock(private_directory(settings.locks) / name, thread_local=False)
+def _taken(settings: Settings, name: str, busy: str, run_id: str | None = None) -> Right:
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        return Store(settings.data).right(name, run_id)
+    except NotFreeError:
         raise DistrictBusyError(busy) from None
-    return lock
 
 
 def server_clock(text: object) -> datetime | None:
@@ -204,7 +200,8 @@ class Session:
         certificate = district.certificate()
         authorities = district.authorities()
         self._windows = district.windows
-        self._lock = take_district(district.id, settings)
+        self._right = take_district(district.id, settings, self.options.run_id)
+        self._present = self.options.clock or self._right.present
         self._open = ExitStack()
         self._open.enter_context(warehouse.staying_open())
         self.client = AeriesClient(
@@ -224,7 +221,7 @@ class Session:
         try:
             self._open.close()
         finally:
-            self._lock.release()
+            self._right.release()
 
     def __enter__(self) -> Session:
         return self
@@ -233,10 +230,13 @@ class Session:
         self.close()
 
     def _gate(self) -> None:
-        """Stop a request that would start outside the district's window."""
+        """Stop a request that would start outside the district's window, or without the right."""
+        refusal = self._right.refusal()
+        if refusal:
+            raise StoppedError("right_lost", f"{self.district.id}: {refusal}")
         if self.options.outside_window is not None:
             return
-        closed = window_is_closed(self.district, self.options.clock(), self._windows)
+        closed = window_is_closed(self.district, self._present(), self._windows)
         if closed:
             raise StoppedError("outside_window", closed)
 
@@ -287,7 +287,7 @@ class Session:
         trouble = zone_trouble(
             system.zone,
             ZoneInfo(district.server_timezone or district.timezone),
-            self.options.clock(),
+            self._present(),
             is_told=told == system.zone,
             is_bound=self.options.outside_window is None and not self._windows.is_always,
         )

@@ -20,30 +20,11 @@ from typing import Any
 import duckdb
 
 from aeries_pipeline.stores.connection import (
-    CATALOG,
     WarehouseBusyError,
     WarehouseUnusableError,
-    table_exists,
 )
-from aeries_pipeline.stores.files import mark_of
-from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.store import Store
-from aeries_pipeline.stores.transaction import insert_rows, writing
-from aeries_pipeline.stores.versions import make_tables
 
-ANSWERS_COLUMNS = (
-    ("district", "VARCHAR"),
-    ("question", "VARCHAR"),
-    ("mark", "VARCHAR"),
-    ("answer", "VARCHAR"),
-    ("asked_at", "TIMESTAMP"),
-)
-"""Columns of ``meta.answers`` in the ledger: the newest answer of each district to each question.
-
-``mark`` is that of the file when it was asked, ``answer`` is JSON.
-"""
-
-_TABLE = "meta.answers"
 _TRIES = 3
 
 
@@ -93,13 +74,13 @@ def ask_each(store: Store, question: Question, districts: Iterable[str] | None =
              if store.has(one)]  # fmt: skip
     if not asked:
         return Answers({})
-    known = _known(store, question)
+    known, marks = store.notes.known(question.name), store.marks(asked)
     found: dict[str, Any] = {}
     unusable: dict[str, str] = {}
     fresh: list[tuple[str, str, str]] = []
     for district in asked:
         mark, answer = known.get(district, ("", None))
-        if answer is not None and mark == _mark(store, question, district):
+        if answer is not None and mark == _with(marks[district], question, district):
             found[district] = json.loads(answer)
             continue
         try:
@@ -112,7 +93,7 @@ def ask_each(store: Store, question: Question, districts: Iterable[str] | None =
     if fresh:
         # What cannot be noted is asked for again the next time.
         with suppress(WarehouseBusyError, WarehouseUnusableError):
-            _note(store, question, fresh)
+            store.notes.note(question.name, fresh)
     return Answers(found, unusable)
 
 
@@ -122,51 +103,22 @@ def moment(text: str | None) -> datetime | None:
 
 
 def _ask(store: Store, question: Question, district: str) -> tuple[str, str]:
-    warehouse = store.warehouse(district)
     for _ in range(_TRIES):
-        before = _mark(store, question, district)
-        with warehouse.open() as connection:
-            answer = json.dumps(question.ask(connection, district), default=_plain)
-        if _mark(store, question, district) == before:
-            return before, answer
+        with store.reading(district) as seen:
+            before = seen.mark()
+            with seen.warehouse.open() as connection:
+                answer = json.dumps(question.ask(connection, district), default=_plain)
+            if seen.mark() == before:
+                return _with(before, question, district), answer
     # Somebody writes all the while: true when it was asked, and asked again the next time.
     return "", answer
 
 
-def _mark(store: Store, question: Question, district: str) -> str:
-    return f"{mark_of(store.path(district))} {question.rests_on.get(district, '')}"
+def _with(mark: str, question: Question, district: str) -> str:
+    return f"{mark} {question.rests_on.get(district, '')}"
 
 
 def _plain(value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"an answer cannot hold a {type(value).__name__}")
-
-
-def _known(store: Store, question: Question) -> dict[str, tuple[str, str]]:
-    with store.ledger.open() as connection:
-        if not table_exists(connection, "meta", "answers"):
-            return {}
-        rows = connection.execute(
-            f"SELECT district, mark, answer FROM {_TABLE} WHERE question = ?", [question.name]
-        ).fetchall()
-    return {district: (mark, answer) for district, mark, answer in rows}
-
-
-def _note(store: Store, question: Question, fresh: Iterable[tuple[str, str, str]]) -> None:
-    asked_at = now()
-    rows = [[district, question.name, mark, text, asked_at] for district, mark, text in fresh]
-    with writing(store.ledger, "the ledger", "look again") as connection:
-        make_tables(connection, CATALOG, {_TABLE: ANSWERS_COLUMNS})
-        connection.execute(
-            f"DELETE FROM {_TABLE} WHERE question = ? AND list_contains(?, district)",
-            [question.name, [row[0] for row in rows]],
-        )
-        insert_rows(connection, _TABLE, ANSWERS_COLUMNS, rows)
-
-
-def forget_answers(store: Store, district: str) -> None:
-    """Delete what the ledger knows of a district."""
-    with writing(store.ledger, "the ledger", "give the command again") as connection:
-        make_tables(connection, CATALOG, {_TABLE: ANSWERS_COLUMNS})
-        connection.execute(f"DELETE FROM {_TABLE} WHERE district = ?", [district])

@@ -84,7 +84,7 @@ def take_backup(
         BackupError: If there is nothing to copy, or no room.
         WarehouseBusyError: If the warehouse does not come free.
     """
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         raise BackupError(f"there is no warehouse at {warehouse.path}; nothing to back up")
     moment = moment or now()
     path = private_directory(folder) / f"{prefix}{moment:%Y%m%dT%H%M%SZ}.duckdb"

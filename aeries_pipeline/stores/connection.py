@@ -1,27 +1,26 @@
 """Opening a warehouse file: one process at a time, and never for long.
 
-DuckDB lets one process write a file. Every use therefore takes a lock file
-first, does its few milliseconds of work and closes. Fetching and parsing
-happen elsewhere, without the lock. Analysts read a published copy. Which file
-belongs to which district is in ``store``.
+DuckDB lets one process write a file. Every use therefore takes the sole right
+to it first, does its few milliseconds of work and closes. Fetching and parsing
+happen elsewhere, without that right. Analysts read a published copy. Which file
+belongs to which district is in ``store``, who may have it in ``home``.
 """
 
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from filelock import FileLock, Timeout
 
 from aeries_pipeline.catalog.tables import literal
 from aeries_pipeline.stores.diagnose import Diagnosis, Trouble, diagnose
 from aeries_pipeline.stores.files import mark_of
+from aeries_pipeline.stores.home import Held, Home, LocalHome, NotFreeError
+from aeries_pipeline.stores.kept import KeptDuckDB
 from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
 from aeries_pipeline.stores.memory import open_duckdb
 from aeries_pipeline.stores.stay_open import StayOpen
@@ -45,8 +44,6 @@ SCHEMAS = ("raw", "history", "quarantine", "core", "meta", "analytics")
 
 _LOOK = "see docs/operating.md"
 
-_LOCK, _DOOR = ".lock", ".wanted.lock"  # the second is held by whoever waits for the first
-
 
 class WarehouseBusyError(RuntimeError):
     """Another process kept the warehouse for longer than a write ever takes."""
@@ -68,6 +65,7 @@ class Warehouse:
         wait_seconds: How long to queue for the lock.
         backups: Where a copy is put before an upgrade; beside the file where None.
         way_back: What to do where the file is damaged, for messages.
+        home: Where the file is at home; where it lies if None.
     """
 
     def __init__(
@@ -77,17 +75,17 @@ class Warehouse:
         wait_seconds: float = 300.0,
         backups: Path | None = None,
         way_back: str = _LOOK,
+        home: Home | None = None,
     ) -> None:
         """Remember where it is; nothing is opened yet."""
         self.path = path
+        self._home = home or LocalHome(path)
         self._way_back = way_back
         self.backups = backups or path.parent / "backups"
         self._wait = wait_seconds
-        self._memory: duckdb.DuckDBPyConnection | None = None
-        self._memory_lock = threading.Lock()
+        self._duckdb = KeptDuckDB(self.connect)
         self._stay: StayOpen | None = None
-        self._kept_lock: FileLock | None = None
-        self._own: set[int] = set()
+        self._kept: Held | None = None
 
     @contextmanager
     def attached(self, connection: duckdb.DuckDBPyConnection, name: str = CATALOG) -> Iterator[str]:
@@ -105,7 +103,7 @@ class Warehouse:
             WarehouseUnusableError: If DuckDB cannot open the file, or finds it damaged
                 while it is read or written.
         """
-        if self._stay is not None and id(connection) in self._own and name == CATALOG:
+        if self._stay is not None and self._duckdb.is_own(connection) and name == CATALOG:
             with self._stay.use(), self._saying_what_is_damaged(connection):
                 yield name
             return
@@ -118,7 +116,9 @@ class Warehouse:
         if self._stay is not None:
             yield
             return
-        self._stay = StayOpen(self)
+        self._stay = StayOpen(
+            self, poll_seconds=self._home.poll_seconds, idle_seconds=self._home.idle_seconds
+        )
         try:
             yield
         finally:
@@ -126,38 +126,52 @@ class Warehouse:
             stay.end()
 
     def open_file(self) -> None:
-        """Take the lock and attach the file to the DuckDB that is kept, see ``stay_open``."""
-        self._kept_lock = self._acquire()
-        try:
-            with self._cursor() as connection:
-                self._attach(connection, CATALOG)
-        except BaseException:
-            self._let_go()
-            self._release_kept()
-            raise
+        """Take the file and attach it to the DuckDB that is kept, see ``stay_open``."""
+        self._kept = self._acquire()
+        with self._or_let_go() as connection:
+            self._attach(connection, CATALOG)
 
     def close_file(self) -> None:
-        """Detach the file and give the lock back."""
+        """Detach the file, make it count and give it back."""
         try:
-            with self._cursor() as connection:
+            with self._duckdb.cursor() as connection:
                 self._detach(connection, CATALOG)
+            if self._kept is not None:
+                self._kept.commit()
         finally:
             self._release_kept()
 
-    def is_wanted(self) -> bool:
-        """Tell whether another process waits for the lock."""
-        door = FileLock(self._beside(_DOOR))
+    def save_file(self) -> None:
+        """Make what the last use has committed count, where the file alone is not enough."""
+        if self._kept is None or not self._kept.is_behind():
+            return
+        with self._or_let_go() as connection:
+            self._detach(connection, CATALOG)
+            self._kept.commit()
+            self._attach(connection, CATALOG)
+
+    @contextmanager
+    def _or_let_go(self) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
-            door.acquire(timeout=0)
-        except Timeout:
-            return True
-        door.release()
-        return False
+            with self._duckdb.cursor() as connection:
+                yield connection
+        except BaseException:
+            self._duckdb.close()
+            self._release_kept()
+            raise
+
+    def is_wanted(self) -> bool:
+        """Tell whether somebody waits for the file."""
+        return self._home.is_wanted()
+
+    def exists(self) -> bool:
+        """Tell whether there is a file."""
+        return self._home.exists()
 
     def _release_kept(self) -> None:
-        if self._kept_lock is not None:
-            self._kept_lock.release()
-            self._kept_lock = None
+        if self._kept is not None:
+            self._kept.release()
+            self._kept = None
 
     @contextmanager
     def attached_while_locked(
@@ -167,7 +181,7 @@ class Warehouse:
         try:
             self._attach(connection, name)
         except BaseException:
-            self._let_go()
+            self._duckdb.close()
             raise
         try:
             with self._saying_what_is_damaged(connection):
@@ -196,36 +210,45 @@ class Warehouse:
         Raises:
             WarehouseBusyError: If the lock does not come free in time.
         """
+        with self._held():
+            yield
+
+    def remove(self) -> None:
+        """Delete the file; nothing of it stays.
+
+        Raises:
+            WarehouseBusyError: If another process keeps it.
+        """
+        with self._held() as held:
+            held.remove()
+
+    @contextmanager
+    def _held(self) -> Iterator[Held]:
         if self._stay is not None:
             self._stay.give_back()
-        lock = self._acquire()
+        held = self._acquire()
         try:
-            yield
+            try:
+                yield held
+            finally:
+                held.commit()
         finally:
-            lock.release()
+            held.release()
 
-    def _acquire(self) -> FileLock:
-        """Wait at the door, where whoever has the file sees it, then take the lock."""
+    def _acquire(self) -> Held:
         private_directory(self.path.parent)
-        until = time.monotonic() + self._wait
-        door, lock = (FileLock(self._beside(name), thread_local=False) for name in (_DOOR, _LOCK))
         try:
-            with door.acquire(timeout=self._wait):
-                lock.acquire(timeout=max(until - time.monotonic(), 0.0))
-        except Timeout:
+            return self._home.take(self._wait)
+        except NotFreeError:
             raise WarehouseBusyError(
                 f"the warehouse {self.path.name} is in use by another process for more than "
                 f"{self._wait:.0f} s; close the program that has it open and try again"
             ) from None
-        return lock
-
-    def _beside(self, name: str) -> Path:
-        return self.path.with_name(self.path.name + name)
 
     def copy_to(self, target: Path) -> str:
         """Copy the whole file as it stands between two writes, and return its mark.
 
-        The lock is held for the time of a plain copy of the file.
+        The lock is held for the time of a plain copy of the file, where one is needed.
 
         Args:
             target: A file that is not there yet.
@@ -234,6 +257,10 @@ class Warehouse:
             WarehouseBusyError: If the lock does not come free in time.
             WarehouseUnusableError: If it cannot be opened, or there is no room for the copy.
         """
+        private_directory(self.path.parent)
+        mark = self._home.snapshot(target)
+        if mark is not None:
+            return mark
         with self.locked():
             with self.connect() as connection:
                 self._attach(connection, CATALOG)
@@ -257,7 +284,7 @@ class Warehouse:
             connection.execute("USE memory")
             connection.execute(f"DETACH {name}")
         except duckdb.Error as error:
-            self._let_go()
+            self._duckdb.close()
             found = diagnose(error)
             if found.trouble is Trouble.DAMAGED:
                 raise self._unusable(found) from None
@@ -274,13 +301,6 @@ class Warehouse:
 
     def _remedy(self, found: Diagnosis) -> str:
         return self._way_back if found.trouble is Trouble.DAMAGED else found.remedy
-
-    def _let_go(self) -> None:
-        """Close the DuckDB that is kept, in which the file may still be attached."""
-        with self._memory_lock:
-            if self._memory is not None:
-                self._memory.close()
-                self._memory = None
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         """Make the schemas and the ledger where missing; upgrade a file of an older release."""
@@ -316,7 +336,7 @@ class Warehouse:
 
         Meant for short reads and writes; the lock is held all the while.
         """
-        with self._own_cursor() as connection, self.attached(connection) as catalog:
+        with self._duckdb.own_cursor() as connection, self.attached(connection) as catalog:
             connection.execute(f"USE {catalog}")
             yield connection
 
@@ -335,33 +355,13 @@ class Warehouse:
                 connection.execute("SET preserve_insertion_order = false")
                 yield connection
             return
-        with self._own_cursor() as connection:
+        with self._duckdb.own_cursor() as connection:
             # Rows of a table have no order; without one both cores write.
             connection.execute("SET preserve_insertion_order = false")
             try:
                 yield connection
             finally:
                 connection.execute("SET preserve_insertion_order = true")
-
-    @contextmanager
-    def _own_cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._cursor() as connection:
-            self._own.add(id(connection))
-            try:
-                yield connection
-            finally:
-                self._own.discard(id(connection))
-
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection to the one DuckDB that is kept for short reads and writes.
-
-        It holds nothing but the file while that is attached; to start one for
-        each opening costs as much as most of them do.
-        """
-        with self._memory_lock:
-            if self._memory is None:
-                self._memory = self.connect()
-            return self._memory.cursor()
 
     def rows(self, query: str, parameters: Parameters = None) -> list[tuple[Any, ...]]:
         """Return the rows of one query."""

@@ -29,7 +29,6 @@ from aeries_pipeline.stores.backup import (
 )
 from aeries_pipeline.stores.connection import Warehouse, private_directory, tables_of
 from aeries_pipeline.stores.diagnose import diagnose
-from aeries_pipeline.stores.files import mark_of
 from aeries_pipeline.stores.memory import open_beside
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.split import districts_in, write_part
@@ -107,14 +106,14 @@ def take_ledger(store: Store, folder: Path, moment: datetime | None = None) -> B
     Raises:
         BackupError: If there is no room.
     """
-    if not store.ledger.path.exists():
+    if not store.ledger.exists():
         return None
     return take_backup(store.ledger, folder, moment=moment, prefix=LEDGER_PREFIX)
 
 
 def _is_backed_up(store: Store, folder: Path, district: str) -> bool:
     taken = taken_of(folder, district)
-    return bool(taken) and stated_of(taken[-1])[1] == mark_of(store.path(district))
+    return bool(taken) and stated_of(taken[-1])[1] == store.marks([district])[district]
 
 
 def newest_of(folder: Path, district: str) -> Path:
@@ -221,8 +220,8 @@ def rehearse(store: Store, path: Path, district: str = "") -> list[Rehearsal]:
 def _present(store: Store, district: str) -> Mapping[str, int]:
     if store.has(district):
         # A damaged one is what a backup is for.
-        with suppress(BackupError):
-            return inspect(store.path(district))[1]
+        with suppress(BackupError), store.reading(district) as seen:
+            return inspect(seen.warehouse.path)[1]
     return {}
 
 

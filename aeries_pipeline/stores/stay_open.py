@@ -25,6 +25,9 @@ class Opener(Protocol):
     def open_file(self) -> None:
         """Take the lock and attach the file."""
 
+    def save_file(self) -> None:
+        """Make what was committed count; where that fails the file is closed."""
+
     def close_file(self) -> None:
         """Detach the file and give the lock back."""
 
@@ -38,13 +41,24 @@ class StayOpen:
     Args:
         opener: Of the file.
         clock: Seconds that only grow; tests give another.
+        poll_seconds: So often it looks whether somebody waits.
+        idle_seconds: So long it stays open without need.
     """
 
-    def __init__(self, opener: Opener, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        opener: Opener,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         """Open nothing yet; a thread looks after the file once it is open."""
         self._opener, self._clock = opener, clock
         self._using = threading.RLock()
+        self._poll, self._idle = poll_seconds, idle_seconds
         self._is_open = False
+        self._depth = 0
         self._used_at = 0.0
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="stay-open", daemon=True)
@@ -57,12 +71,25 @@ class StayOpen:
             if not self._is_open:
                 self._opener.open_file()
                 self._is_open = True
+            self._depth += 1
             try:
                 yield
             finally:
+                self._depth -= 1
                 self._used_at = self._clock()
-                if self._opener.is_wanted():
-                    self.give_back()
+                if not self._depth:
+                    self._end_use()
+
+    def _end_use(self) -> None:
+        if not self._is_open:
+            return
+        try:
+            self._opener.save_file()
+        except BaseException:
+            self._is_open = False
+            raise
+        if self._opener.is_wanted():
+            self.give_back()
 
     def give_back(self) -> None:
         """Close the file now; the next use opens it again."""
@@ -79,13 +106,13 @@ class StayOpen:
             self._watcher.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(POLL_SECONDS):
+        while not self._ended.wait(self._poll):
             # A use that is under way looks for itself at its end.
             if not self._using.acquire(blocking=False):
                 continue
             try:
                 idle = self._clock() - self._used_at
-                if self._is_open and (idle > IDLE_SECONDS or self._opener.is_wanted()):
+                if self._is_open and (idle > self._idle or self._opener.is_wanted()):
                     # What was committed is in the log; the next use says what is wrong.
                     with suppress(Exception):
                         self.give_back()

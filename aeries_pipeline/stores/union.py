@@ -48,7 +48,7 @@ def in_one(
             for (schema, table), columns in tables_of(connection, name).items():
                 parts.setdefault((schema, table), []).append(f"{name}.{schema}.{quoted(table)}")
                 held.setdefault((schema, table), set()).update(columns)
-        if store.ledger.path.exists():
+        if store.ledger.exists():
             stack.enter_context(store.ledger.attached(connection, _LEDGER))
             for schema, table in tables_of(connection, _LEDGER):
                 # Those tables alone that no district has.

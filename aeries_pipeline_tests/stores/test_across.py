@@ -8,7 +8,7 @@ import duckdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aeries_pipeline.stores.across import Answers, Question, ask_each, forget_answers, moment
+from aeries_pipeline.stores.across import Answers, Question, ask_each, moment
 from aeries_pipeline.stores.backup import restore, take_backup
 from aeries_pipeline.stores.ledger import Partition, partitions, troubles
 from aeries_pipeline.stores.store import Store
@@ -52,7 +52,7 @@ def test_only_what_has_changed_is_asked(tmp_path: Path) -> None:
     assert asked == ["falcon-usd"]
     assert answers.by_district["falcon-usd"] == 2
     assert asking(store, "another")[0] == [*NAMES], "another question is another answer"
-    forget_answers(store, "heron-jusd")
+    store.notes.forget("heron-jusd")
     assert asking(store)[0] == ["heron-jusd"]
 
 

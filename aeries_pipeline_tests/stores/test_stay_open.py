@@ -45,12 +45,15 @@ class Fake:
     """A file that counts how often it is opened."""
 
     def __init__(self) -> None:
-        self.opened = self.closed = 0
+        self.opened = self.closed = self.saved = 0
         self.wanted = False
         self.now = 0.0
 
     def open_file(self) -> None:
         self.opened += 1
+
+    def save_file(self) -> None:
+        self.saved += 1
 
     def close_file(self) -> None:
         self.closed += 1
@@ -74,7 +77,7 @@ def test_it_opens_once_and_closes_when_wanted_or_idle() -> None:
     for _ in range(5):
         with stay.use():
             pass
-    assert (file.opened, file.closed) == (1, 0)
+    assert (file.opened, file.closed, file.saved) == (1, 0, 5)
     file.wanted = True
     assert until(lambda: file.closed == 1), "also between two uses"
     with stay.use():

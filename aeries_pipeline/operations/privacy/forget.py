@@ -43,7 +43,6 @@ from aeries_pipeline.operations.privacy.search import Found, search_district, se
 from aeries_pipeline.operations.privacy.tables import FORGOTTEN_COLUMNS, prepare
 from aeries_pipeline.operations.rehearsal import remove_left
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.across import forget_answers
 from aeries_pipeline.stores.backup import backups, rewrite_manifest
 from aeries_pipeline.stores.connection import CATALOG, Warehouse
 from aeries_pipeline.stores.outcomes import new_id, now
@@ -257,7 +256,7 @@ def _forget_district(
         with store.warehouse(wish.district).locked():
             rows = count_district(store.path(wish.district), wish.district)
         store.remove(wish.district)
-    forget_answers(store, wish.district)
+    store.notes.forget(wish.district)
     return _prove(
         settings, roster, store, (wish, moment, rows, files),
         lambda: search_district(settings, wish.district),

@@ -18,7 +18,6 @@ from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.orchestration.automation.jobs import PUBLISH
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.files import mark_of
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.store import Store
 
@@ -46,7 +45,7 @@ def build_publish_sensor(settings: Settings) -> dg.SensorDefinition:
     @without_values
     def publish_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         store = Store(settings.data)
-        marks = [mark_of(store.path(one)) for one in store.districts()]
+        marks = list(store.marks(store.districts()).values())
         if not marks:
             return dg.SensorResult(skip_reason="nothing was pulled yet")
         roster = load_roster(settings.roster)
