@@ -63,7 +63,8 @@ def sample(name: str) -> list[Row]:
 
 
 def _is_by_student(resource: Resource) -> bool:
-    return any(field.name == "StudentID" for field in resource.fields)
+    of_students = any(field.name == "StudentID" for field in resource.fields)
+    return of_students and resource.grain is Grain.SCHOOL
 
 
 def population() -> Records:
