@@ -11,10 +11,10 @@ demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
 
 test: lint types secrets
-	$(BIN)/python -m pytest -m "not long" -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -m "not long" -n auto --maxprocesses 4 --dist worksteal --durations=25
 
 test-long: $(VENV)/.installed $(VENV)-duckdb14/.installed $(VENV)-dbt/.installed
-	$(BIN)/python -m pytest -m long -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m long -n 2 --dist worksteal --durations=25
 
 # What an engineer does in the UI, in a real Chromium; test-long has these tests, too.
 test-ui: $(VENV)/.installed

@@ -39,7 +39,7 @@ CERTIFICATE = "Marker0Certificate0Marker0000001"
 hypothesis_settings.register_profile("shared-machine", deadline=None)
 hypothesis_settings.load_profile("shared-machine")
 
-QUICK_ROUNDS = {"round_hours": 0.0001}
+QUICK_ROUNDS = {"round_hours": 0.00001}
 """Nights of a test follow each other within a second."""
 
 FAST = PullOptions(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-_NUMBER = re.compile(r"\d+(?:\.(\d+))?(?:(E)\+?\d{1,2})?", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.(\d+))?(?:(E)\+?\d{1,3})?", re.ASCII | re.IGNORECASE)
 _MOST_DECIMALS = 5
 """Of six characters no number shows more."""
 
