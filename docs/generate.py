@@ -54,7 +54,7 @@ def graph() -> str:
         "  core_accounts --> out_xello_files",
     ]
     lines += [f"  {name} --> out_xello_files" for name in ("schools", "courses")]
-    lines += [f"  {name} --> out_xello_files" for name in ("classes", "transcripts")]
+    lines += [f"  {name} --> out_xello_files" for name in ("classes", "terms", "transcripts")]
     lines += ['  xello(["Xello"])', "  out_xello_files --> out_xello_delivery --> xello"]
     lines += [
         '  inbox(["inbox: course requests"])',

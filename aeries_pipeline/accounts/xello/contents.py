@@ -60,8 +60,16 @@ _COPIES = {
         'SELECT "StudentID" AS student_id, school, "SequenceNumber" AS number, '
         'trim("CourseID") AS course, trim("TranscriptCourseTitle") AS title, "Mark" AS mark, '
         '"CreditCompleted" AS credit, "StudentGrade" AS grade, '
-        'CAST("DateOfCompletion" AS DATE) AS completed, _pulled_at AS pulled_at, '
+        'CAST("DateOfCompletion" AS DATE) AS completed, '
+        'TRY_CAST(left("SchoolYear", 4) AS INTEGER) AS year, '
+        'lower(trim("TermDescription")) AS term, _pulled_at AS pulled_at, '
         "_pull_id AS pull_id",
+    ),
+    "terms": (
+        "raw", "terms",
+        'SELECT school, lower(trim("TermDescription")) AS term, '
+        'CAST("EndDate" AS DATE) AS ended, year("StartDate") '
+        '- CASE WHEN month("StartDate") < 7 THEN 1 ELSE 0 END AS year',
     ),
 }  # fmt: skip
 
@@ -150,7 +158,8 @@ _EMPTY = {
     "started DATE, ended DATE, pull_id VARCHAR)",
     "transcripts": "CREATE TABLE transcripts (student_id BIGINT, school INTEGER, number BIGINT, "
     "course VARCHAR, title VARCHAR, mark VARCHAR, credit DECIMAL(18,4), grade INTEGER, "
-    "completed DATE, pulled_at TIMESTAMP, pull_id VARCHAR)",
+    "completed DATE, year INTEGER, term VARCHAR, pulled_at TIMESTAMP, pull_id VARCHAR)",
+    "terms": "CREATE TABLE terms (school INTEGER, term VARCHAR, ended DATE, year INTEGER)",
 }
 
 _SCHOOL_TYPE = "CASE WHEN low >= 9 THEN 1 WHEN high <= 8 THEN 2 ELSE 3 END"
@@ -191,20 +200,33 @@ def courses_query(today: date) -> str:
     the account's school counts. A class that has ended stands on the transcript
     or was dropped; one that is running or scheduled has the mark 0 and the
     full credit of its course.
+
+    A line of a transcript mostly has no date of completion, and Xello takes
+    a blank for the end of the present year. So it gets the end of its term, as
+    the student's school has it, in the line's own school year; a line of an
+    earlier year whose term the school does not have gets the July 1 that ends it.
     """
     day = f"DATE '{today.isoformat()}'"
+    present = today.year - (today.month < 7)
     number = "CASE WHEN {0} = 0 THEN '0' ELSE regexp_replace(CAST({0} AS VARCHAR), {1}, '') END"
     credit = number.format("coalesce(credit, 0)", r"'\.?0+$'")
     return f"""
         WITH delivered AS (SELECT student_id, school, grade FROM accounts WHERE is_delivered),
-        history AS (
+        ends AS (
+            SELECT school, term, max(ended) AS ended, max(year) AS year FROM terms
+            WHERE term <> '' AND ended IS NOT NULL AND year IS NOT NULL GROUP BY ALL
+        ), history AS (
             SELECT t.student_id, t.number, t.course,
                    coalesce(nullif(t.title, ''), nullif(c.title, ''), t.course) AS name,
                    t.grade, coalesce(nullif(t.mark, ''), '0') AS mark, t.credit,
-                   t.completed AS day, c.low AS lowest
+                   coalesce(t.completed, CAST(e.ended + to_years(t.year - e.year) AS DATE),
+                            CASE WHEN t.year < {present} THEN make_date(t.year + 1, 7, 1) END)
+                     AS day,
+                   c.low AS lowest
             FROM transcripts t
             JOIN delivered d ON d.student_id = t.student_id
             LEFT JOIN courses c ON c.id = t.course
+            LEFT JOIN ends e ON e.school = d.school AND e.term = t.term
             QUALIFY row_number() OVER (
                 PARTITION BY t.student_id, t.number
                 ORDER BY t.school = d.school DESC, t.pulled_at DESC, t.school) = 1

@@ -184,9 +184,11 @@ def _prepare(connection: duckdb.DuckDBPyConnection, layout: Layout, query: str) 
 def _unfit(column: Column) -> list[tuple[str, str]]:
     """Return each way in which a value that is there can be wrong, with its SQL condition."""
     name = quoted(column.name)
-    found = [
-        ("contains the delimiter or a line break", f"regexp_matches({name}, '{_BREAKS}')"),
-    ]
+    broken = f"regexp_matches({name}, '{_BREAKS}')"
+    if column.required:
+        # Of delimiters alone nothing is left, which is a missing value.
+        broken += f" AND NOT {_is_missing(column)}"
+    found = [("contains the delimiter or a line break", broken)]
     if column.width is not None:
         found.append((f"longer than {column.width} characters", f"length({name}) > {column.width}"))
     return found
@@ -194,8 +196,13 @@ def _unfit(column: Column) -> list[tuple[str, str]]:
 
 def _faults(column: Column) -> list[tuple[str, str]]:
     """Return each way in which a value can be wrong, a missing one included."""
-    missing = ("is missing", f"coalesce(trim({quoted(column.name)}), '') = ''")
+    missing = ("is missing", _is_missing(column))
     return [*_unfit(column), *([missing] if column.required else [])]
+
+
+def _is_missing(column: Column) -> str:
+    bare = f"regexp_replace({quoted(column.name)}, '{_BREAKS}+', ' ', 'g')"
+    return f"coalesce(trim({bare}), '') = ''"
 
 
 def _done(column: Column, problem: str) -> str:
@@ -210,7 +217,7 @@ def _mend(connection: duckdb.DuckDBPyConnection, table: str, column: Column) -> 
     if column.mend is Mend.FIT:
         fitted = f"trim(regexp_replace({name}, '{_BREAKS}+', ' ', 'g'))"
         value = f"left({fitted}, {column.width})" if column.width else fitted
-    wrong = " OR ".join(condition for _problem, condition in _unfit(column))
+    wrong = " OR ".join(condition for _problem, condition in _faults(column))
     connection.execute(f"UPDATE {table} SET {name} = {value} WHERE {wrong}")
 
 

@@ -55,7 +55,7 @@ def build_xello_asset(partitions: Partitions) -> dg.AssetsDefinition:
                     dg.AssetKey(["raw", name]),
                     partition_mapping=partitions.schools_of_district(name),
                 )
-                for name in ("classes", "transcripts")
+                for name in ("classes", "terms", "transcripts")
             ),
         ],
         automation_condition=AFTER_PULLS,

@@ -264,6 +264,46 @@ def test_a_value_that_does_not_fit_is_reported_and_the_student_stays(
         assert str(value) not in report or len(str(value)) < 4
 
 
+@pytest.mark.parametrize("name", ["|", "||", " |\r\n| "])
+def test_a_name_of_delimiters_alone_is_missing_and_said_to_be(ward: Ward, name: str) -> None:
+    delivery = awkward(ward, FirstName=name)
+    assert list(delivery.problems) == [("Student", "FirstName", "is missing", "stays without it")]
+    assert lines(delivery, "Student.txt")[1].startswith("1||Last1|")
+
+
+def test_a_line_without_a_date_is_told_from_others_by_year_and_term(ward: Ward) -> None:
+    fill(ward, "terms", [
+        term("Fall", datetime(2026, 8, 20), datetime(2026, 12, 19)),
+        term("Spring", datetime(2027, 1, 5), datetime(2027, 6, 10)),
+        term("Leap", datetime(2028, 2, 1), datetime(2028, 2, 29)),
+        term("Summer", datetime(2026, 7, 1), datetime(2026, 8, 1), school=992),
+    ])  # fmt: skip
+    same = {"SchoolYear": "2024-2025"}
+    fill(ward, "classes", [seat(99, "M06")])
+    fill(ward, "transcripts", [
+        line(1, 1, "0315", "A", "5", 7, TermDescription="Fall", **same),
+        line(1, 2, "0315", "A", "5", 7, TermDescription="spring ", **same),
+        line(1, 3, "0315", "A", "5", 7, TermDescription="Leap", **same),
+        line(1, 4, "0315", "A", "5", 7, TermDescription="Summer", **same),
+        line(1, 5, "0315", "A", "5", 7, TermDescription=None, **same),
+        line(1, 6, "0315", "A", "5", 9, TermDescription="Fall", SchoolYear="2026-2027"),
+        line(1, 7, "0315", "A", "5", 9, TermDescription="Summer", SchoolYear="2026-2027"),
+        line(1, 8, "0315", "A", "5", 9, TermDescription="Fall", SchoolYear="none"),
+        line(1, 9, "0315", "A", "5", 7, TermDescription="Fall", **same,
+             DateOfCompletion=datetime(2024, 11, 2)),
+    ])  # fmt: skip
+    dates = [one.split("|")[6] for one in lines(made(ward), "StudentCourses.txt")[1:-1]]
+    assert dates == [
+        "2024-12-19", "2025-06-10", "2025-02-28", "2025-07-01", "2025-07-01", "2026-12-19", "", "",
+        "2024-11-02",
+    ]  # fmt: skip
+
+
+def term(name: str, start: datetime, end: datetime, school: int = 991) -> dict[str, Any]:
+    return {"school": school, "TermCode": name[:1], "TermDescription": name, "StartDate": start,
+            "EndDate": end}  # fmt: skip
+
+
 def test_a_course_line_that_does_not_fit_is_left_out_and_reported(ward: Ward) -> None:
     bad = [
         line(1, 1, "0315", "B|", "5", 9),
@@ -305,7 +345,7 @@ def test_without_courses_there_are_still_students(tmp_path: Path) -> None:
     delivery = made(ward)
     assert delivery.rows["Student"] == 1
     assert delivery.rows["StudentCourses"] == 0
-    assert sorted(delivery.missing) == ["classes", "courses", "transcripts"]
+    assert sorted(delivery.missing) == ["classes", "courses", "terms", "transcripts"]
 
 
 def test_nothing_is_delivered_that_would_deactivate_everybody(tmp_path: Path) -> None:
