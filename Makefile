@@ -10,8 +10,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
 
+# Two test processes share the cores already; of small tables one thread makes less work.
 test: lint types secrets
-	$(BIN)/python -m pytest -m "not long" -n auto --maxprocesses 4 --dist worksteal --durations=25
+	AERIES_DUCKDB_THREADS=1 $(BIN)/python -m pytest -m "not long" -n auto --maxprocesses 4 --dist worksteal --durations=25
 
 test-long: $(VENV)/.installed $(VENV)-duckdb14/.installed $(VENV)-dbt/.installed
 	$(BIN)/python -m pytest -m long -n 2 --dist worksteal --durations=25

@@ -199,6 +199,7 @@ def commands_page() -> str:
         "| `AERIES_DISTRICTS` | another roster than `data/districts.yaml` |",
         "| `AERIES_DATA_DIR` | another place than `data` for everything that is written |",
         "| `AERIES_DUCKDB_MEMORY` | the memory that DuckDB may take |",
+        "| `AERIES_DUCKDB_THREADS` | the threads that DuckDB may use in each process |",
         "",
     ]
     for path, command in _commands(main, "aeries-pipeline"):

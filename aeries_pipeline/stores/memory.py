@@ -22,7 +22,7 @@ import duckdb
 
 
 class MemorySettingError(ValueError):
-    """The environment names no size of memory."""
+    """The environment names no size of memory, or no number of threads."""
 
 
 SPILL = "spill-"
@@ -30,6 +30,9 @@ SPILL = "spill-"
 
 MEMORY_VARIABLE = "AERIES_DUCKDB_MEMORY"
 """Names the memory that DuckDB may take in each process, such as ``2GB``."""
+
+THREADS_VARIABLE = "AERIES_DUCKDB_THREADS"
+"""Names how many threads DuckDB may use in each process."""
 
 PYTHON_BYTES = 320 * 1024**2
 """What Python, pandas and Dagster take of a container before DuckDB starts."""
@@ -53,7 +56,11 @@ def open_duckdb(folder: Path, *, threads: int | None = None) -> duckdb.DuckDBPyC
     Args:
         folder: Below the data directory; what does not fit into memory is written
             there. What a process that was killed has left there is deleted.
-        threads: How many threads; as many as there are cores otherwise.
+        threads: How many threads; as the environment says otherwise, or as many as
+            there are cores.
+
+    Raises:
+        MemorySettingError: If the environment names no size, or no number of threads.
     """
     clean_spill(folder)
     # DuckDB makes the folder when it needs it, and removes it.
@@ -62,6 +69,7 @@ def open_duckdb(folder: Path, *, threads: int | None = None) -> duckdb.DuckDBPyC
     allowed = allowed_memory()
     if allowed is not None:
         config["memory_limit"] = f"{allowed // 1024} KiB"
+    threads = threads or allowed_threads()
     if threads is not None:
         config["threads"] = threads
     return duckdb.connect(config=config)
@@ -96,6 +104,22 @@ def allowed_memory() -> int | None:
         return max(read_size(stated), SMALLEST)
     limit = _own_limit()
     return None if limit is None else share_of(limit)
+
+
+def allowed_threads() -> int | None:
+    """Return how many threads DuckDB may use; None where it may decide for itself.
+
+    Raises:
+        MemorySettingError: If the environment names no number of threads.
+    """
+    stated = os.environ.get(THREADS_VARIABLE)
+    if not stated:
+        return None
+    if not (stated.isascii() and stated.isdecimal() and int(stated)):
+        raise MemorySettingError(
+            f"the environment variable {THREADS_VARIABLE} names no number of threads; write it as 2"
+        )
+    return int(stated)
 
 
 @cache

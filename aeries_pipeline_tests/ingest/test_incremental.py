@@ -324,6 +324,7 @@ def test_what_a_single_answer_covers_is_said_of_every_feed() -> None:
         "contacts": "record",
         "programs": "record",
         "enrollment": "school",
+        "test_scores": "record",
     }
 
 

@@ -18,6 +18,7 @@ from aeries_pipeline.stores.memory import (
     BATCH_BYTES,
     MEMORY_VARIABLE,
     SMALLEST,
+    THREADS_VARIABLE,
     MemorySettingError,
     allowed_memory,
     batch_bytes,
@@ -90,6 +91,21 @@ def test_sizes_as_people_write_them(text: str, size: int) -> None:
 def test_what_is_no_size_is_a_sentence(text: str) -> None:
     with pytest.raises(MemorySettingError, match=MEMORY_VARIABLE):
         read_size(text)
+
+
+def test_threads_are_those_that_the_environment_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = "SELECT current_setting('threads')"
+    monkeypatch.setenv(THREADS_VARIABLE, "3")
+    with open_duckdb(tmp_path) as connection:
+        assert connection.sql(asked).fetchall() == [(3,)]
+    with open_duckdb(tmp_path, threads=2) as connection:
+        assert connection.sql(asked).fetchall() == [(2,)], "who asks for a number gets it"
+    for wrong in ("0", "two", "-1", "1.5", "\u0661"):
+        monkeypatch.setenv(THREADS_VARIABLE, wrong)
+        with pytest.raises(MemorySettingError, match=f"{THREADS_VARIABLE} names no number"):
+            open_duckdb(tmp_path)
 
 
 def test_batches_are_smaller_where_there_is_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
