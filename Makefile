@@ -5,14 +5,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long test-ui lint secrets audit types ui emulator notebook notebook-results dbt bench bench-accounts bench-requests bench-stores bench-memory bench-soak docs pictures lock clean
+.PHONY: demo test test-long test-cluster test-ui lint secrets audit types ui emulator notebook notebook-results dbt bench bench-accounts bench-requests bench-stores bench-memory bench-soak docs pictures lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
 
 # Two test processes share the cores already; of small tables one thread makes less work.
 test: lint types secrets
-	AERIES_DUCKDB_THREADS=1 $(BIN)/python -m pytest -m "not long" -n auto --maxprocesses 4 --dist worksteal --durations=25
+	AERIES_DUCKDB_THREADS=1 $(BIN)/python -m pytest -m "not long and not cluster" -n auto --maxprocesses 4 --dist worksteal --durations=25
 
 test-long: $(VENV)/.installed $(VENV)-duckdb14/.installed $(VENV)-dbt/.installed
 	$(BIN)/python -m pytest -m long -n 2 --dist worksteal --durations=25
@@ -117,6 +117,18 @@ docs: $(VENV)/.installed
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/pictures.py
 
+# Many machines: real Postgres, Redis and an S3 server, machines killed and cut off.
+test-cluster: $(VENV)-cluster/.installed
+	AERIES_TEST_CLUSTER=1 $(VENV)-cluster/bin/python -m pytest -m cluster -n 3 --dist worksteal
+
+$(VENV)-cluster/.installed: aeries_pipeline_tests/cluster.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)-cluster
+	$(VENV)-cluster/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r aeries_pipeline_tests/cluster.lock
+	$(VENV)-cluster/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation -e .
+	touch $@
+
 # Pins every version with its hashes; names no index.
 lock:
 	$(BIN)/python -m pip install --quiet uv
@@ -124,6 +136,13 @@ lock:
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
 		--constraint $(VENV)/constraints.txt --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra cluster --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
+		--constraint requirements.lock --output-file deploy/requirements.lock
+	$(BIN)/uv pip compile pyproject.toml aeries_pipeline_tests/cluster.in --extra dev --extra cluster \
+		--universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url \
+		--constraint requirements.lock --output-file aeries_pipeline_tests/cluster.lock
 	echo "duckdb==1.4.0" | $(BIN)/uv pip compile - --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--output-file aeries_pipeline_tests/duckdb14.lock

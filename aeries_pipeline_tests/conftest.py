@@ -33,6 +33,8 @@ from aeries_pipeline.stores.store import Store
 for _name in ("COLUMNS", "LINES"):
     os.environ.pop(_name, None)
 
+SHARED = ("AERIES_DATABASE_URL", "AERIES_OBJECTS", "AERIES_OBJECTS_ENDPOINT", "AERIES_HOST")
+
 CERTIFICATE = "Marker0Certificate0Marker0000001"
 
 # The machines that run this are shared and slow at times.
@@ -67,7 +69,7 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The environment of the machine must not decide a test."""
-    for name in ("AERIES_DISTRICTS", "AERIES_DATA_DIR", "DAGSTER_HOME"):
+    for name in ("AERIES_DISTRICTS", "AERIES_DATA_DIR", "DAGSTER_HOME", *SHARED):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TEST_AERIES_CERT", CERTIFICATE)
     monkeypatch.chdir(tmp_path)

@@ -200,6 +200,8 @@ def commands_page() -> str:
         "| `AERIES_DATA_DIR` | another place than `data` for everything that is written |",
         "| `AERIES_DUCKDB_MEMORY` | the memory that DuckDB may take |",
         "| `AERIES_DUCKDB_THREADS` | the threads that DuckDB may use in each process |",
+        "| `AERIES_DATABASE_URL`, `AERIES_OBJECTS`, `AERIES_OBJECTS_ENDPOINT`, `AERIES_HOST` | "
+        "what many machines share, see [Many machines](scale.md) |",
         "",
     ]
     for path, command in _commands(main, "aeries-pipeline"):

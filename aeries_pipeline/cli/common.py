@@ -146,14 +146,16 @@ def _status_of(error: Exception) -> int | None:
     from aeries_pipeline.stores.backup import BackupError
     from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
     from aeries_pipeline.stores.memory import MemorySettingError
+    from aeries_pipeline.stores.place import PlaceError
 
     expected = (
         AeriesError, BackupError, DistrictBusyError, NotDeliveredError, NotErasedError,
         NotForgottenError, NotPublishedError, NothingToPublishError, NothingToSendError,
         WarehouseBusyError, WarehouseUnusableError, PortInUseError,
     )  # fmt: skip
-    if isinstance(
-        error, (ConfigurationError, DataDirectoryError, MemorySettingError, NoRosterError)
-    ):
+    mistakes = (
+        ConfigurationError, DataDirectoryError, MemorySettingError, NoRosterError, PlaceError,
+    )  # fmt: skip
+    if isinstance(error, mistakes):
         return 2
     return 1 if isinstance(error, expected) else None

@@ -20,6 +20,7 @@ from aeries_pipeline.stores.connection import Warehouse, private_directory
 from aeries_pipeline.stores.files import mark_of
 from aeries_pipeline.stores.home import Home, LocalHome, LocalRight, Right
 from aeries_pipeline.stores.notes import Notes, NotesInLedger
+from aeries_pipeline.stores.place import data_directory, shared_place
 from aeries_pipeline.stores.split import split_if_needed
 
 WAREHOUSES = "warehouses"
@@ -122,7 +123,7 @@ class Store:
 
     Args:
         data: The data directory.
-        homes: Where the files are at home; on this machine if None.
+        homes: Where the files are at home; as the environment says if None.
     """
 
     def __init__(self, data: Path, homes: Homes | None = None) -> None:
@@ -132,7 +133,7 @@ class Store:
             WarehouseUnusableError: If that file cannot be split.
         """
         self._data = data
-        self._homes: Homes = homes or LocalHomes(data)
+        self._homes: Homes = homes or _homes_of(data)
         self._folder = self._homes.folder
         split_if_needed(data, self._folder, data / LEDGER, self.backups)
 
@@ -231,3 +232,13 @@ class Store:
     def remove(self, district: str) -> None:
         """Delete a district's warehouse; nothing of it stays."""
         self.warehouse(district).remove()
+
+
+def _homes_of(data: Path) -> Homes:
+    """Return the homes that the environment names; of a scratch directory always the local ones."""
+    place = shared_place()
+    if place is None or data.absolute() != data_directory():
+        return LocalHomes(data)
+    from aeries_pipeline.stores.shared.homes import SharedHomes
+
+    return SharedHomes(data, place)
