@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long test-cluster test-ui lint secrets audit types ui emulator notebook notebook-results dbt bench bench-accounts bench-requests bench-stores bench-memory bench-soak docs pictures lock clean
+.PHONY: demo test test-long test-wide test-cluster test-ui lint secrets audit types ui emulator notebook notebook-results dbt bench bench-accounts bench-requests bench-stores bench-memory bench-soak docs pictures lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aeries-pipeline demo
@@ -15,7 +15,11 @@ test: lint types secrets
 	AERIES_DUCKDB_THREADS=1 $(BIN)/python -m pytest -m "not long and not cluster" -n auto --maxprocesses 4 --dist worksteal --durations=25
 
 test-long: $(VENV)/.installed $(VENV)-duckdb14/.installed $(VENV)-dbt/.installed
-	$(BIN)/python -m pytest -m long -n 2 --dist worksteal --durations=25
+	$(BIN)/python -m pytest -m long -n 3 --dist worksteal --durations=25
+
+# The same with more of what chance decides: some forty minutes more.
+test-wide:
+	TESTS_WIDE=1 $(MAKE) test-long
 
 # What an engineer does in the UI, in a real Chromium; test-long has these tests, too.
 test-ui: $(VENV)/.installed

@@ -7,9 +7,10 @@ import os
 import pytest
 
 from aeries_pipeline_tests.accounts.simulator import FAULTS, NEW_ID, Report, simulate
+from aeries_pipeline_tests.breadth import many
 
-NIGHTS = int(os.environ.get("SIMULATED_NIGHTS", "50"))
-"""Mixed nights for each seed; 250 make the thousand of docs/accounts.md."""
+NIGHTS = int(os.environ.get("SIMULATED_NIGHTS", many(30, wide=250)))
+"""Mixed nights for each seed; the wide form makes the thousand of docs/accounts.md."""
 
 
 def right(report: Report) -> Report:
@@ -37,7 +38,7 @@ def test_without_a_fault_hardly_anything_waits_for_a_person() -> None:
 def test_each_fault_alone(fault: str) -> None:
     # Where chance left the fault out, other nights are lived through.
     for seed in range(1, 5):
-        if right(simulate((fault,), seed=seed, nights=20, rate=0.2)).faults[fault]:
+        if right(simulate((fault,), seed=seed, nights=many(12, wide=20), rate=0.2)).faults[fault]:
             return
     pytest.fail(f"{fault} never happened")
 

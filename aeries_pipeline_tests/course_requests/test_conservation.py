@@ -19,6 +19,7 @@ from aeries_pipeline.course_requests.reading import UnreadableFileError
 from aeries_pipeline.course_requests.sss.deliver import export
 from aeries_pipeline.course_requests.statement import Covers
 from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline_tests.breadth import many
 from aeries_pipeline_tests.course_requests.sss.test_golden import DISTRICT, MOMENT, stock
 
 STUDENTS = ["99300007", "99300008", "99400001", "99400002", "99400003", "99400004", "5", "x", ""]
@@ -73,7 +74,7 @@ def test_none_is_lost_and_no_key_comes_twice(nights: Nights) -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=40)
+@settings(max_examples=many(12, wide=40))
 @given(NIGHTS)
 def test_none_is_lost_over_many_more_nights(nights: Nights) -> None:
     pass_nights(nights)

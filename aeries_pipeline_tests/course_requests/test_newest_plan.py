@@ -18,6 +18,7 @@ from aeries_pipeline.course_requests.intake import take
 from aeries_pipeline.course_requests.sss.deliver import export
 from aeries_pipeline.course_requests.statement import Covers
 from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline_tests.breadth import many
 from aeries_pipeline_tests.course_requests.sss.test_golden import DISTRICT as PLAIN
 from aeries_pipeline_tests.course_requests.sss.test_golden import MOMENT, stock
 from aeries_pipeline_tests.course_requests.test_conservation import AERIES
@@ -248,7 +249,7 @@ def test_the_states_are_those_of_a_replay_from_scratch(steps: list[Step]) -> Non
 
 
 @pytest.mark.long
-@settings(max_examples=120)
+@settings(max_examples=many(30, wide=120))
 @given(STEPS)
 def test_the_states_are_those_of_a_replay_over_many_more_sequences(steps: list[Step]) -> None:
     pass_steps(steps)

@@ -22,6 +22,7 @@ from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.stores.backup import restore, take_backup
 from aeries_pipeline.stores.connection import tables_of
 from aeries_pipeline_tests.analytics.publishing.test_publish import rows
+from aeries_pipeline_tests.breadth import many
 from aeries_pipeline_tests.conftest import MakeWorld, World, roster_entry, write_roster
 from aeries_pipeline_tests.stores.several import copy_district
 
@@ -220,7 +221,7 @@ def test_a_copy_that_somebody_wrote_to_or_whose_note_is_lost_is_made_anew(county
 @pytest.mark.long
 def test_many_nights_of_changes_end_with_what_reading_all_would(county: World) -> None:
     rng = random.Random(11)
-    for _ in range(12):
+    for _ in range(many(5, wide=12)):
         for name in rng.sample(NAMES, rng.randint(0, 3)):
             change(county, name)
         if rng.random() < 0.3:
