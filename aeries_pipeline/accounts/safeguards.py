@@ -10,11 +10,37 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from aeries_pipeline.accounts.decide import NOT_SHARED
 from aeries_pipeline.accounts.evidence import Picture
-from aeries_pipeline.accounts.model import Change, Kind
+from aeries_pipeline.accounts.model import Kind
 from aeries_pipeline.accounts.policy import Bounds
+
+
+class Change(Protocol):
+    """What the bounds ask of a change, of an account or of a place in another file."""
+
+    @property
+    def student_id(self) -> int:
+        """Whose it is, as a number."""
+
+    @property
+    def kind(self) -> Kind:
+        """What is to be done."""
+
+    @property
+    def school(self) -> int | None:
+        """The school for which it counts."""
+
+    @property
+    def code(self) -> str:
+        """Code of the reason."""
+
+    @property
+    def doubt(self) -> str:
+        """Why a person must look before; empty where nobody must."""
+
 
 DISTRICT = None
 """Stands for the whole district where a school could be named."""

@@ -118,6 +118,24 @@ def accounts_share(district: str, accept: bool, reason: str, who: str) -> None: 
         sys.exit(1)
 
 
+@accounts.command("files")
+@click.argument("district")
+@click.option("--accept", default="", metavar="FILE", help="Approve what waits of this file.")
+@click.option("--keep", default="", metavar="FILE", help="Whoever would leave this file stays.")
+@click.option("--reason", default="", help="Why; kept in the audit trail.")
+@click.option("--by", "who", default=getuser, help="Who decides; you by default.")
+@sentences
+def accounts_files(district: str, accept: str, keep: str, reason: str, who: str) -> None:
+    """Show who is in DISTRICT's files of families and educators for Xello, and what waits."""
+    from aeries_pipeline.cli.more_files import show_files
+
+    if accept and keep:
+        raise click.UsageError("give --accept or --keep, one of the two")
+    said = {"accepts": accept, "keeps": keep, "reason": reason, "who": who}
+    if not show_files(load_settings(), district, console, **said):
+        sys.exit(1)
+
+
 def _speaks(name: str) -> Callable[[Callable[..., None]], click.Command]:
     """Give a command the arguments that both words about a pair share."""
     return _command(name, *_WHY_AND_WHO)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aeries_pipeline.accounts.xello.layout import LAYOUTS
+from aeries_pipeline.accounts.xello.layout import LAYOUTS, MORE
 from aeries_pipeline.course_requests.sss.deliver import last_folder
 from aeries_pipeline.deliveries.place import Item
 from aeries_pipeline.stores.deliveries import MANIFEST, newest
@@ -61,7 +61,8 @@ def xello_parcel(out: Path, district: str, extra: Sequence[str]) -> Parcel:
         raise NothingToSendError(
             f"{district}: there are no files for Xello yet; run aeries-pipeline sync {district}"
         )
-    wanted = [*(layout.file_name for layout in LAYOUTS), *extra]
+    switched_on = [one.file_name for one in MORE if one.file_name in manifest["files"]]
+    wanted = [*(layout.file_name for layout in LAYOUTS), *switched_on, *extra]
     # The manifest says that a set is whole, so it comes last.
     names = [name for name in wanted if name != MANIFEST] + [n for n in wanted if n == MANIFEST]
     return parcel_of(XELLO, place / str(manifest["name"]), manifest, names)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aeries_pipeline.accounts.left_out import look
 from aeries_pipeline.accounts.sharing import not_to_be_shared
-from aeries_pipeline.accounts.xello.layout import DELIMITER, LAYOUTS
+from aeries_pipeline.accounts.xello.layout import ALL_LAYOUTS, DELIMITER
 from aeries_pipeline.deliveries.parcels import XELLO, Parcel
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse
@@ -37,7 +37,7 @@ def why_not_sent(warehouse: Warehouse, district: District, parcel: Parcel) -> st
 def students_in(path: Path) -> set[int]:
     """Return the StudentIDs that a file of a set has in a column of them."""
     with path.open(encoding="utf-8", newline="") as file:
-        lines = _cells(file, is_ours=path.name in {one.file_name for one in LAYOUTS})
+        lines = _cells(file, is_ours=path.name in {one.file_name for one in ALL_LAYOUTS})
         names = next(lines, [])
         places = [place for place, name in enumerate(names) if name in _KEYS]
         return {

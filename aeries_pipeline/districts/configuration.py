@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from aeries_pipeline.districts.delivery import DeliverySettings, SftpDelivery
 from aeries_pipeline.districts.settled import Settled
+from aeries_pipeline.districts.xello_files import XelloFiles
 
 REQUEST_COLUMNS = (
     "student_id", "course_id", "priority", "alternate_for", "school_year", "requested_at",
@@ -110,6 +111,7 @@ class AccountSettings(Settled):
     additions_only: list[Span] = Field(default_factory=list)
     delivered_grades: tuple[int, int] = (0, 12)
     deliveries_keep: int = Field(default=30, ge=1)
+    xello: XelloFiles = Field(default_factory=XelloFiles)
 
 
 class AnalystSettings(Settled):

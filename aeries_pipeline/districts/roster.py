@@ -177,6 +177,9 @@ class District(Settled):
         wrong = sorted(set(self.incremental.whole) - set(RESOURCES))
         if wrong:
             raise ValueError(f"incremental.whole: unknown: {', '.join(wrong)}")
+        for name, resource in self.accounts.xello.needs.items():
+            if resource not in self.resources:
+                raise ValueError(f"accounts.xello.{name}: add {resource} to resources")
         if self.paused and self.pull_window_accepted is None and not self.pull_window:
             return self
         if not self.paused and not self.url:

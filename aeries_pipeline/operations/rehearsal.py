@@ -228,7 +228,8 @@ def _on_copy(
     except NothingToDeliverError as error:
         return replace(found, trouble=str(error))
     before = place / found.last if last else None
-    compared = [compare(layout, before, delivery.folder) for layout in LAYOUTS]
+    layouts = (*LAYOUTS, *delivery.more.queries)
+    compared = [compare(layout, before, delivery.folder) for layout in layouts]
     return replace(found, differences=compared)
 
 
@@ -285,7 +286,8 @@ def _by_key(layout: Layout, lines: Mapping[str, int]) -> Counter[tuple[str, ...]
 
 
 def _lines(layout: Layout, folder: Path | None) -> Counter[str]:
-    if folder is None:
+    if folder is None or not (folder / layout.file_name).exists():
+        # The first delivery, or one before a file was switched on.
         return Counter()
     with (folder / layout.file_name).open(encoding="utf-8", newline="") as file:
         next(file, None)

@@ -52,7 +52,8 @@ _COPIES = {
     "classes": (
         "raw", "classes",
         'SELECT "StudentID" AS student_id, school, trim("CourseID") AS course, '
-        'CAST("DateStarted" AS DATE) AS started, CAST("DateEnded" AS DATE) AS ended, '
+        '"SectionNumber" AS section, CAST("DateStarted" AS DATE) AS started, '
+        'CAST("DateEnded" AS DATE) AS ended, '
         "_pull_id AS pull_id",
     ),
     "transcripts": (
@@ -155,7 +156,7 @@ _EMPTY = {
     "courses": "CREATE TABLE courses (id VARCHAR, title VARCHAR, credit DECIMAL(18,4), "
     "low INTEGER, pull_id VARCHAR)",
     "classes": "CREATE TABLE classes (student_id BIGINT, school INTEGER, course VARCHAR, "
-    "started DATE, ended DATE, pull_id VARCHAR)",
+    "section BIGINT, started DATE, ended DATE, pull_id VARCHAR)",
     "transcripts": "CREATE TABLE transcripts (student_id BIGINT, school INTEGER, number BIGINT, "
     "course VARCHAR, title VARCHAR, mark VARCHAR, credit DECIMAL(18,4), grade INTEGER, "
     "completed DATE, year INTEGER, term VARCHAR, pulled_at TIMESTAMP, pull_id VARCHAR)",

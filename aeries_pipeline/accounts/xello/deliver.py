@@ -1,4 +1,4 @@
-"""Writes a delivery: the three files, the account changes, problems, a manifest.
+"""Writes a delivery: the files, the account changes, problems, a manifest.
 
 A delivery is a folder that appears whole or not at all. What does not fit
 Xello's specification is reported in ``problems.csv`` by row and column, never
@@ -20,6 +20,7 @@ from filelock import FileLock
 from aeries_pipeline.accounts.left_out import look
 from aeries_pipeline.accounts.model import LONG_AGO
 from aeries_pipeline.accounts.sharing import LeftOut, not_to_be_shared
+from aeries_pipeline.accounts.xello import kept
 from aeries_pipeline.accounts.xello.contents import (
     CHANGES_QUERY,
     KEPT,
@@ -30,6 +31,7 @@ from aeries_pipeline.accounts.xello.contents import (
     schools_query,
 )
 from aeries_pipeline.accounts.xello.layout import (
+    ALL_LAYOUTS,
     DELIMITER,
     LAYOUTS,
     SCHOOL,
@@ -38,6 +40,7 @@ from aeries_pipeline.accounts.xello.layout import (
     Layout,
     Mend,
 )
+from aeries_pipeline.accounts.xello.more import More, decide_more
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse, private_directory
@@ -71,6 +74,7 @@ class Delivery:
         missing: Tables that were not there yet.
         manifest: The manifest as written.
         left_out: Students who are not shared, by cause.
+        more: What was decided about the files of people.
     """
 
     folder: Path
@@ -81,6 +85,7 @@ class Delivery:
     missing: Sequence[str] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    more: More = field(default_factory=More)
 
 
 def deliver(
@@ -117,7 +122,14 @@ def deliver(
         _report_kept(connection)
         _prepare(connection, STUDENT, STUDENTS_QUERY)
         _prepare(connection, LAYOUTS[2], courses_query(district.day_of(moment)))
-        return _write(connection, district, place, last, moment, missing, left_out)
+        more = decide_more(connection, warehouse, district, moment)
+        for layout, query in more.queries.items():
+            _prepare(connection, layout, query)
+        made = _write(connection, district, place, last, moment, (missing, left_out, more))
+        if more.outcomes:
+            # After the files: what is kept must never be ahead of what Xello gets.
+            kept.write(warehouse, district.id, more.outcomes, moment)
+        return made
 
 
 def _check_sharing(
@@ -248,11 +260,12 @@ def _write(
     place: Path,
     last: Mapping[str, Any] | None,
     moment: datetime,
-    missing: Sequence[str],
-    left_out: LeftOut,
+    about: tuple[Sequence[str], LeftOut, More],
 ) -> Delivery:
+    missing, left_out, more = about
+    layouts = (*LAYOUTS, *more.queries)
     with scratch_folder(place) as scratch:
-        rows = {layout.name: _write_layout(connection, layout, scratch) for layout in LAYOUTS}
+        rows = {layout.name: _write_layout(connection, layout, scratch) for layout in layouts}
         low, high = district.accounts.delivered_grades
         since = datetime.fromisoformat(last["changes_through"]) if last else LONG_AGO
         changes = connection.execute(CHANGES_QUERY, {"since": since, "low": low, "high": high})
@@ -265,7 +278,7 @@ def _write(
         found = Delivery(
             folder=place, is_new=True, rows=rows, problems=_problems(connection),
             undelivered=_undelivered(connection), missing=missing,
-            left_out=left_out.counted(left_out.causes),
+            left_out=left_out.counted(left_out.causes), more=more,
         )  # fmt: skip
         if last and not rows["account_changes"] and _same(last, sums):
             folder = place / str(last["name"])
@@ -278,8 +291,10 @@ def _same(last: Mapping[str, Any], sums: Mapping[str, str]) -> bool:
         # Somebody was taken out of it; Xello learns of it by a new one alone.
         return False
     before = {name: one["sha256"] for name, one in last["files"].items()}
-    names = [layout.file_name for layout in LAYOUTS]
-    return all(before.get(name) == sums[name] for name in names)
+    names = {layout.file_name for layout in ALL_LAYOUTS}
+    return {name: one for name, one in before.items() if name in names} == {
+        name: one for name, one in sums.items() if name in names
+    }
 
 
 def _finish(
@@ -293,7 +308,8 @@ def _finish(
     place = found.folder
     name = free_name(place, moment)
     through = connection.execute("SELECT max(recorded_at) FROM changes").fetchone()
-    counts = {layout.file_name: found.rows[layout.name] for layout in LAYOUTS}
+    made = (*LAYOUTS, *found.more.queries)
+    counts = {layout.file_name: found.rows[layout.name] for layout in made}
     counts |= {CHANGES: found.rows["account_changes"], PROBLEMS: found.rows["problems"]}
     manifest = {
         "name": name,
@@ -304,6 +320,7 @@ def _finish(
         "accounts_outside_these_grades": found.undelivered,
         "tables_not_pulled": list(found.missing),
         "left_out_of_what_is_shared": dict(found.left_out),
+        "files_not_made": dict(found.more.not_made),
         "pulls": _pulls(connection),
         "files": {
             file: {"rows": counts[file], "bytes": (scratch / file).stat().st_size, "sha256": digest}

@@ -116,6 +116,65 @@ STUDENT_COURSES = Layout(
 """Credit history, courses in progress and scheduled ones."""
 
 LAYOUTS = (SCHOOL, STUDENT, STUDENT_COURSES)
+"""Files of every delivery."""
+
+FAMILY = Layout(
+    "Family",
+    (
+        Column("FirstName", 100, required=True, mend=Mend.FIT),
+        Column("LastName", 100, required=True, mend=Mend.FIT),
+        Column("Email", 100, required=True, mend=Mend.DROP),
+        Column("StudentId", 15, required=True, mend=Mend.FIT),
+        Column("SourceParentId", 15),
+        Column("Phone", 20),
+    ),
+    key=("StudentId",),
+)
+"""Parents and guardians, a line for each child."""
+
+EDUCATOR = Layout(
+    "Educator",
+    (
+        Column("FirstName", 100, required=True, mend=Mend.FIT),
+        Column("LastName", 100, required=True, mend=Mend.FIT),
+        Column("Email", 100, required=True, mend=Mend.DROP),
+        Column("SchoolCode", 15, required=True, mend=Mend.FIT),
+        Column("Permissions", 25),
+        Column("EducatorSISId", 25),
+        Column("JobTitle", 100),
+        Column("DisplayName", 100),
+        Column("UserClaim", 50),
+    ),
+    key=("EducatorSISId", "SchoolCode"),
+)
+"""Educators, a line for each school; blank permissions are the least that Xello knows."""
+
+EDUCATOR_STUDENT = Layout(
+    "EducatorStudent",
+    (
+        Column("EducatorEmail", 250, required=True, mend=Mend.DROP),
+        Column("StudentId", 15, required=True, mend=Mend.DROP),
+    ),
+    key=("StudentId",),
+)
+"""Whom an educator teaches now."""
+
+STUDENT_GROUP = Layout(
+    "StudentGroup",
+    (
+        Column("GroupName", 255, required=True, mend=Mend.FIT),
+        Column("EducatorEmail", 250, required=True, mend=Mend.DROP),
+        Column("StudentId", 15, required=True, mend=Mend.DROP),
+        Column("SchoolCode", 15, required=True, mend=Mend.FIT),
+    ),
+    key=("StudentId", "SchoolCode"),
+)
+"""Each section as a group of its educator."""
+
+MORE = (FAMILY, EDUCATOR, EDUCATOR_STUDENT, STUDENT_GROUP)
+"""Files that a district's roster switches on, in the order in which Xello needs them."""
+
+ALL_LAYOUTS = (*LAYOUTS, *MORE)
 
 
 def school_type(low: int, high: int) -> int:

@@ -19,13 +19,16 @@ from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusa
 
 XELLO_FILES = dg.AssetKey(["out", "xello_files"])
 FITS = "values_fit_xellos_specification"
+NOTHING_HELD = "no_change_of_people_is_held"
 QUESTIONS = {
     FITS: "Every value of the files fits Xello's published specification: no delimiter in it, not "
-    "too long, nothing required missing."
+    "too long, nothing required missing.",
+    NOTHING_HELD: "Nobody of the families and educators waits for a person, and every file that is "
+    "switched on is made.",
 }
 """The good state that each check asks about."""
 _TEXT = """\
-School, Student and StudentCourses as Xello's file specification asks for, the account changes since the last delivery, and a manifest.
+School, Student and StudentCourses as Xello's file specification asks for, the files of families and educators that the roster switches on, the account changes since the last delivery, and a manifest.
 
 | | |
 |---|---|
@@ -80,7 +83,8 @@ def build_xello_asset(partitions: Partitions) -> dg.AssetsDefinition:
                 allow_retries=False,
             ) from None
         return dg.MaterializeResult(
-            metadata=_metadata(delivery), check_results=[_verdict(delivery)]
+            metadata=_metadata(delivery),
+            check_results=[_verdict(delivery), _held(district.id, delivery)],
         )
 
     return xello_files
@@ -97,6 +101,25 @@ def _metadata(delivery: Delivery) -> dict[str, dg.MetadataValue]:
     if delivery.missing:
         shown["not_pulled_yet"] = dg.MetadataValue.text(", ".join(delivery.missing))
     return shown
+
+
+def _held(district: str, delivery: Delivery) -> dg.AssetCheckResult:
+    lines = [
+        f"{file}: {number} are held: {why}"
+        for file, reasons in delivery.more.held.items()
+        for why, number in reasons.items()
+    ]
+    if lines:
+        lines.append(f"see aeries-pipeline accounts files {district}")
+    lines += [f"{file} is not made: {why}" for file, why in delivery.more.not_made.items()]
+    waiting = sum(sum(one.values()) for one in delivery.more.held.values())
+    return dg.AssetCheckResult(
+        check_name=NOTHING_HELD,
+        passed=not lines,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(lines) or "nobody waits",
+        metadata={"people": waiting, "files_not_made": len(delivery.more.not_made)},
+    )
 
 
 def _verdict(delivery: Delivery) -> dg.AssetCheckResult:
