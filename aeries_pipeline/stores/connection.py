@@ -104,7 +104,7 @@ class Warehouse:
                 while it is read or written.
         """
         if self._stay is not None and self._duckdb.is_own(connection) and name == CATALOG:
-            with self._stay.use(), self._saying_what_is_damaged(connection):
+            with self._stay.use(), self._saying_what_is_wrong(connection):
                 yield name
             return
         with self.locked(), self.attached_while_locked(connection, name) as catalog:
@@ -184,18 +184,18 @@ class Warehouse:
             self._duckdb.close()
             raise
         try:
-            with self._saying_what_is_damaged(connection):
+            with self._saying_what_is_wrong(connection):
                 yield name
         finally:
             self._detach(connection, name)
 
     @contextmanager
-    def _saying_what_is_damaged(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    def _saying_what_is_wrong(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         try:
             yield
         except duckdb.Error as error:
             found = diagnose(error)
-            if found.trouble is Trouble.DAMAGED:
+            if found.trouble in {Trouble.DAMAGED, Trouble.FULL, Trouble.REFUSED}:
                 raise self._unusable(found) from None
             raise
         finally:

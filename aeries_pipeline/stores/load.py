@@ -13,7 +13,7 @@ import duckdb
 
 from aeries_pipeline.catalog.resource import Resource
 from aeries_pipeline.stores.connection import Warehouse
-from aeries_pipeline.stores.diagnose import lacks_memory
+from aeries_pipeline.stores.diagnose import Trouble, diagnose, lacks_memory
 from aeries_pipeline.stores.judge import Safeguards, Status
 from aeries_pipeline.stores.memory import MEMORY_VARIABLE, allowed_memory
 from aeries_pipeline.stores.outcomes import Fetched, Loaded, PullRow, now, place_of
@@ -84,7 +84,8 @@ def _load(
                 page_by_page=threads is not None,
             )
         except duckdb.Error as error:
-            if lacks_memory(error):
+            # A disk that is full, or a want of memory, is no fault of the file.
+            if diagnose(error).trouble is not Trouble.OTHER:
                 raise
             if len(fetched) == 1:
                 return [_unparsable(warehouse, fetched[0])]

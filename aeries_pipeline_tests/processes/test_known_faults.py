@@ -102,6 +102,22 @@ def test_a_warehouse_and_a_ledger_that_are_damaged_or_held_end_no_command(world:
     assert call(world, "sync", "eagle-usd").exit_code == 0, "all is well once they are whole"
 
 
+@pytest.mark.long
+def test_a_dead_proxy_and_a_held_ledger_end_no_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call(world, "sync", "eagle-usd", "--school", "994").exit_code == 0
+    with held(world.store.ledger.path, "writing"):
+        every_command(world)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    world.write_roster(url="https://aeries.eagle-usd.example/")
+    said = every_command(world)
+    for words in ("sync eagle-usd", "check eagle-usd"):
+        code, text = said[words]
+        assert code == 1, (words, text)
+        assert "proxy" in text, (words, text)
+
+
 def test_a_data_directory_that_cannot_be_made(world: World, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("no folder")

@@ -33,7 +33,7 @@ COMMANDS = {
 SERVERS = {"daemon": "dagster._daemon", "web server": "dagster_webserver", "worker": "execute_run"}
 """A word on the command line of each, below ``ui``."""
 
-KINDS = (*COMMANDS, *SERVERS)
+KINDS = tuple(os.environ.get("RANDOM_KINDS", ",".join((*COMMANDS, *SERVERS))).split(","))
 HALF_MADE = ("*.partial", "*.without", "*.making*", "spill-*", "source.duckdb")
 
 
@@ -80,11 +80,16 @@ def below(pid: int) -> dict[int, str]:
 
 
 def kill_server(world: World, kind: str, rng: random.Random) -> bool:
-    """Kill one of the processes of ``ui`` while its sensor's pull is under way, then the others."""
+    """Kill one of the processes of ``ui`` while it works at a pull, then the others."""
     with served(world) as (_address, process):
+        # With a daemon at work the command's run takes its turn there.
+        asking = start(world, COMMANDS["pull"])
         until = time.monotonic() + 240
         while not any("execute_run" in words for words in below(process.pid).values()):
-            assert time.monotonic() < until, "the sensor starts a pull"
+            assert time.monotonic() < until, "the daemon starts the run"
+            if asking.poll() is not None:
+                # The daemon was not there yet, and the command ran by itself.
+                asking = start(world, COMMANDS["pull"])
             time.sleep(0.2)
         time.sleep(rng.uniform(0.5, 8.0))
         family = below(process.pid)
@@ -98,6 +103,8 @@ def kill_server(world: World, kind: str, rng: random.Random) -> bool:
             except ProcessLookupError:
                 continue
         process.wait(timeout=60)
+        os.killpg(asking.pid, signal.SIGKILL)
+        asking.wait(timeout=60)
     return bool(victims)
 
 
