@@ -1,8 +1,33 @@
-"""Permissions and paging rules that several resources share."""
+"""Fields, permissions and paging rules that several resources share."""
 
 from __future__ import annotations
 
+from aeries_pipeline.catalog.fields import integer
 from aeries_pipeline.catalog.resource import Area, Covers, Feed, Paging
+
+STUDENT_AT_SCHOOL = (
+    integer(
+        "StudentID",
+        "STU.ID",
+        "Identifies the person in the whole district; one person may own several rows",
+        required=True,
+        minimum=1,
+    ),
+    integer("SchoolCode", "STU.SC", "Aeries code of the school", required=True),
+)
+"""Which student, and at which school."""
+
+STUDENT_ROW = (
+    *STUDENT_AT_SCHOOL,
+    integer(
+        "StudentNumber",
+        "STU.SN",
+        "Number of the student inside this school",
+        required=True,
+        minimum=1,
+    ),
+)
+"""The same with the number that the school knows the student by."""
 
 STUDENT_DATA = Area("Student Data", "Student Data")
 CLASS_SCHEDULES = Area("Class Schedules/History", "Student Data")

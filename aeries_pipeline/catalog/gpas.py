@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import RECORDS, STUDENT_DATA
+from aeries_pipeline.catalog.common import RECORDS, STUDENT_AT_SCHOOL, STUDENT_DATA
 from aeries_pipeline.catalog.fields import decimal, integer
 from aeries_pipeline.catalog.resource import Grain, Reference, Resource
 
 FIELDS = (
-    integer(
-        "StudentID",
-        "STU.ID",
-        "Identifies the person in the whole district; one person may own several rows",
-        required=True,
-        minimum=1,
-    ),
-    integer("SchoolCode", "STU.SC", "Aeries code of the school", required=True),
+    *STUDENT_AT_SCHOOL,
     integer("ClassRank", "STU.CR", "Rank by cumulative GPA; 0 where not calculated"),
     integer("ClassSize", "STU.CS"),
     integer("ClassRank1012", "STU.UR"),

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import GRADUATION_STATUS_AREA, RECORDS
-from aeries_pipeline.catalog.fields import decimal, integer, nested, text
+from aeries_pipeline.catalog.common import GRADUATION_STATUS_AREA, RECORDS, STUDENT_AT_SCHOOL
+from aeries_pipeline.catalog.fields import decimal, nested, text
 from aeries_pipeline.catalog.resource import Grain, Reference, Resource
 
 FIELDS = (
-    integer(
-        "StudentID",
-        "STU.ID",
-        "Identifies the person in the whole district; one person may own several rows",
-        required=True,
-        minimum=1,
-    ),
-    integer("SchoolCode", "STU.SC", "Aeries code of the school", required=True),
+    *STUDENT_AT_SCHOOL,
     text("GraduationRequirementTrack", "STU.GRT", "Blank is the default track"),
     nested("SubjectAreas"),
 )

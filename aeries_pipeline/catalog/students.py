@@ -6,26 +6,12 @@ inactive rows come in the same answer.
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import RECORDS, STUDENT_DATA, student_feed
+from aeries_pipeline.catalog.common import RECORDS, STUDENT_DATA, STUDENT_ROW, student_feed
 from aeries_pipeline.catalog.fields import boolean, decimal, integer, text, timestamp
 from aeries_pipeline.catalog.resource import Covers, Grain, Resource
 
 FIELDS = (
-    integer(
-        "StudentID",
-        "STU.ID",
-        "Identifies the person in the whole district; one person may own several rows",
-        required=True,
-        minimum=1,
-    ),
-    integer("SchoolCode", "STU.SC", "Aeries code of the school", required=True),
-    integer(
-        "StudentNumber",
-        "STU.SN",
-        "Number of the student inside this school",
-        required=True,
-        minimum=1,
-    ),
+    *STUDENT_ROW,
     integer("OldStudentID", "STU.OID"),
     text("StateStudentID", "STU.CID", "Ten digits, with leading zeros"),
     text("LastName", "STU.LN", required=True),

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import RECORDS, STUDENT_DATA, student_feed
+from aeries_pipeline.catalog.common import RECORDS, STUDENT_DATA, STUDENT_ROW, student_feed
 from aeries_pipeline.catalog.fields import integer, text, timestamp
 from aeries_pipeline.catalog.resource import Covers, Grain, Reference, Resource
 
 FIELDS = (
-    integer(
-        "StudentID",
-        "STU.ID",
-        "Identifies the person in the whole district; one person may own several rows",
-        required=True,
-        minimum=1,
-    ),
-    integer("SchoolCode", "STU.SC", "Aeries code of the school", required=True),
-    integer(
-        "StudentNumber",
-        "STU.SN",
-        "Number of the student inside this school",
-        required=True,
-        minimum=1,
-    ),
+    *STUDENT_ROW,
     text("StateStudentID", "STU.CID", "Ten digits, with leading zeros"),
     timestamp("SchoolCompletionDate", "STU.DG", "Graduation or completion"),
     text("SchoolCompletionStatusCode", "STU.HSG", "Kind of completion, such as a diploma"),

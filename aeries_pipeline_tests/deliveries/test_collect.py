@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.automation.inbox import build_inbox_sensor
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline_tests.conftest import World
-from aeries_pipeline_tests.deliveries.servers import Receiver, needs_sshd, sshd
+from aeries_pipeline_tests.deliveries.servers import Receiver, needs_sshd
 from aeries_pipeline_tests.orchestration.test_raw_assets import QUIET
 
 NAME = "planner.csv"
@@ -51,19 +49,6 @@ def test_only_what_stood_still_and_is_new_is_fetched(
     assert due == sorted(due, key=lambda one: (one.changed, one.name))
     left = [one for one in after if one.name in {"a.csv", "b.xlsx"} and one not in due]
     assert waiting == sum(known.get(one.name) != (one.size, one.changed) for one in left)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
-    with sshd(tmp_path_factory.mktemp("sshd")) as found:
-        yield found
-
-
-@pytest.fixture
-def receiver(server: Receiver) -> Receiver:
-    shutil.rmtree(server.folder)
-    server.folder.mkdir()
-    return server
 
 
 def hand_in(receiver: Receiver, text: str = LINES, name: str = NAME) -> Path:

@@ -6,11 +6,9 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,20 +27,6 @@ from aeries_pipeline_tests.deliveries.servers import (
 from aeries_pipeline_tests.deliveries.sets import MARKER, NAMES, Outgoing, received
 
 pytestmark = needs_sshd
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
-    with sshd(tmp_path_factory.mktemp("sshd")) as found:
-        yield found
-
-
-@pytest.fixture
-def receiver(server: Receiver) -> Receiver:
-    """The server with an empty folder."""
-    shutil.rmtree(server.folder)
-    server.folder.mkdir()
-    return server
 
 
 def failure(outgoing: Outgoing) -> NotDeliveredError:
