@@ -35,6 +35,12 @@ for _name in ("COLUMNS", "LINES"):
 
 SHARED = ("AERIES_DATABASE_URL", "AERIES_OBJECTS", "AERIES_OBJECTS_ENDPOINT", "AERIES_HOST")
 
+STORE = os.environ.get("AERIES_TEST_STORE", "")
+"""``shared``: the tests of one machine run on the store of many, see ``make test-cluster``."""
+
+if STORE == "shared":
+    from aeries_pipeline_tests.cluster.conftest import cluster, servers  # noqa: F401 - fixtures
+
 CERTIFICATE = "Marker0Certificate0Marker0000001"
 
 # The machines that run this are shared and slow at times.
@@ -67,10 +73,17 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def own_environment(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The environment of the machine must not decide a test."""
     for name in ("AERIES_DISTRICTS", "AERIES_DATA_DIR", "DAGSTER_HOME", *SHARED):
         monkeypatch.delenv(name, raising=False)
+    if STORE == "shared":
+        found = request.getfixturevalue("cluster")
+        for name, value in found.variables("here").items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
     monkeypatch.setenv("TEST_AERIES_CERT", CERTIFICATE)
     monkeypatch.chdir(tmp_path)
 

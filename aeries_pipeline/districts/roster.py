@@ -6,7 +6,6 @@ and never held: ``District.certificate`` fetches one when a pull needs it.
 
 from __future__ import annotations
 
-import os
 import re
 import ssl
 from collections.abc import Mapping
@@ -30,6 +29,12 @@ from yaml import YAMLError
 
 from aeries_pipeline.catalog.registry import OPTIONAL, RESOURCES
 from aeries_pipeline.catalog.resource import Resource
+from aeries_pipeline.districts.certificates import (
+    from_command,
+    from_environment,
+    from_file,
+    words_of,
+)
 from aeries_pipeline.districts.channels import Channel
 from aeries_pipeline.districts.configuration import (
     AcceptedReading,
@@ -79,6 +84,9 @@ class District(Settled):
     url: Annotated[str, AfterValidator(checked_url)] = ""
     certificate_env: str | None = None
     certificate_file: str | None = None
+    certificate_command: Annotated[
+        list[str], BeforeValidator(words_of), Field(default_factory=list)
+    ]
     ca_file: str | None = Field(None, min_length=1)
     timezone: str = "America/Los_Angeles"
     server_timezone: str = ""
@@ -167,8 +175,11 @@ class District(Settled):
 
     @model_validator(mode="after")
     def _consistent(self) -> District:
-        if bool(self.certificate_env) == bool(self.certificate_file):
-            raise ValueError("give certificate_env or certificate_file, one of the two")
+        named = (self.certificate_env, self.certificate_file, self.certificate_command)
+        if sum(map(bool, named)) != 1:
+            raise ValueError(
+                "give certificate_env or certificate_file or certificate_command, one of them"
+            )
         if self.inactive_school in self.schools:
             raise ValueError(f"schools: {self.inactive_school} is the inactive_school")
         both = [code for code in self.schools if is_in(self.exclude_schools, code)]
@@ -305,24 +316,11 @@ class District(Settled):
             ConfigurationError: If it is not there or cannot be one. The
                 message names the place, never the content.
         """
+        if self.certificate_command:
+            return from_command(self.id, self.certificate_command)
         if self.certificate_env:
-            place = f"the environment variable {self.certificate_env}"
-            value = os.environ.get(self.certificate_env, "")
-        else:
-            path = self._folder / (self.certificate_file or "")
-            place = f"the file {path}"
-            try:
-                value = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError):
-                value = ""
-        try:
-            return Certificate(value)
-        except ValueError as error:
-            raise ConfigurationError(
-                "certificate_missing",
-                f"{self.id}: no certificate in {place} ({error}); put the district's Aeries "
-                "certificate there and start again",
-            ) from None
+            return from_environment(self.id, self.certificate_env)
+        return from_file(self.id, self._folder / (self.certificate_file or ""))
 
 
 class Roster(Settled):

@@ -164,7 +164,7 @@ def _load(
         folder = partition_folder(
             session.settings.landing, one.landed.district, resource.name, one.landed.school
         )
-        keep_newest(folder, session.district.landing_keep)
+        keep_newest(folder, session.landing_keep)
     return ended + loaded
 
 

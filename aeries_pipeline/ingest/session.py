@@ -240,6 +240,11 @@ class Session:
         if closed:
             raise StoppedError("outside_window", closed)
 
+    @property
+    def landing_keep(self) -> int:
+        """How many pulls of a partition stay as received; none where any machine may have them."""
+        return 0 if Store(self.settings.data).is_shared else self.district.landing_keep
+
     def preflight(self) -> SystemInfo:
         """Ask the server who it is, once, and prove that its year is the expected one.
 

@@ -16,12 +16,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from aeries_pipeline.stores.connection import Warehouse, private_directory
+from aeries_pipeline.stores.connection import (
+    Warehouse,
+    WarehouseUnusableError,
+    private_directory,
+)
 from aeries_pipeline.stores.files import mark_of
 from aeries_pipeline.stores.home import Home, LocalHome, LocalRight, Right
 from aeries_pipeline.stores.notes import Notes, NotesInLedger
 from aeries_pipeline.stores.place import data_directory, shared_place
-from aeries_pipeline.stores.split import split_if_needed
+from aeries_pipeline.stores.split import SINGLE, split_if_needed
 
 WAREHOUSES = "warehouses"
 BACKUPS = "backups"
@@ -135,7 +139,14 @@ class Store:
         self._data = data
         self._homes: Homes = homes or _homes_of(data)
         self._folder = self._homes.folder
-        split_if_needed(data, self._folder, data / LEDGER, self.backups)
+        if not self._homes.are_copies:
+            split_if_needed(data, self._folder, data / LEDGER, self.backups)
+        elif (data / SINGLE).exists():
+            raise WarehouseUnusableError(
+                f"{data / SINGLE} is the warehouse of an earlier release and of this machine "
+                "alone; give a command without AERIES_DATABASE_URL and AERIES_OBJECTS first, which "
+                "splits it by district, then move to many machines as docs/scale.md says"
+            )
 
     @property
     def backups(self) -> Path:
@@ -194,6 +205,11 @@ class Store:
     def present(self) -> datetime:
         """Return the present by the clock that all machines of the installation share, aware."""
         return self._homes.present()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the files are at home elsewhere, and many machines take turns at a district."""
+        return self._homes.are_copies
 
     @property
     def notes(self) -> Notes:

@@ -83,16 +83,16 @@ Ask = Callable[..., list[tuple[object, ...]]]
 
 
 @pytest.fixture
-def ask(cluster: Cluster) -> Iterator[Ask]:
+def ask(cluster: Cluster) -> Ask:
     """Ask the cluster's Postgres a question."""
     import psycopg2
 
-    with closing(psycopg2.connect(cluster.database)) as connection:
-        connection.autocommit = True
-
-        def execute(query: str, *values: object) -> list[tuple[object, ...]]:
+    def execute(query: str, *values: object) -> list[tuple[object, ...]]:
+        # A connection each time: the server may have been killed meanwhile.
+        with closing(psycopg2.connect(cluster.database)) as connection:
+            connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(query, values or None)
                 return cursor.fetchall() if cursor.description else []
 
-        yield execute
+    return execute

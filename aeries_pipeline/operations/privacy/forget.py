@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -311,7 +311,11 @@ def _prove(
     }
     _record(store.ledger, row)
     _publish_without(settings, roster)
-    found = search()
+    with ExitStack() as stack:
+        if store.is_shared and store.has(wish.district):
+            # What is at home elsewhere is fetched, so that the search reads it, too.
+            stack.enter_context(store.reading(wish.district))
+        found = search()
     outcome = Forgotten(rows, files, found.files, found.places)
     _record(
         store.ledger,

@@ -85,6 +85,8 @@ def _unread(where: str, district: str) -> list[str]:
     match Path(where).parts:
         case ("backups", folder, _) if folder != district:
             return []
+        case ("warehouses", _process, name) if name != f"{district}.duckdb":
+            return []
         case ("warehouses", name) | ("published", "districts", name) if (
             name != f"{district}.duckdb"
         ):

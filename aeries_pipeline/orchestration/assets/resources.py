@@ -14,7 +14,7 @@ from pydantic import PrivateAttr
 from aeries_pipeline.districts.roster import Roster, load_roster
 from aeries_pipeline.ingest.pull import Progress
 from aeries_pipeline.ingest.session import PullOptions, Session
-from aeries_pipeline.orchestration.automation.pulse import Pulse
+from aeries_pipeline.orchestration.automation.pulse import Beating, begin_pulse
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
 from aeries_pipeline.stores.store import Store
@@ -65,7 +65,7 @@ class AeriesResource(dg.ConfigurableResource):
     _sessions: dict[str, Session] = PrivateAttr(default_factory=dict)
     _roster: Roster | None = PrivateAttr(default=None)
     _options: PullOptions = PrivateAttr(default_factory=PullOptions)
-    _pulse: Pulse | None = PrivateAttr(default=None)
+    _pulse: Beating | None = PrivateAttr(default=None)
     _on_progress: Callable[[Progress], None] | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
@@ -81,7 +81,7 @@ class AeriesResource(dg.ConfigurableResource):
             full=FULL_TAG in tags,
         )
         # Last, since nothing lets go of it where the preparation fails.
-        self._pulse = Pulse(self.settings, run.run_id) if run else None
+        self._pulse = begin_pulse(self.settings, run.run_id) if run else None
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Release every district."""

@@ -4,6 +4,7 @@ A process holds a lock file for each run that it executes; the system lets go
 of the lock however the process ends. Dagster by itself waits for a timeout
 of hours, in which a district's other runs wait too and its window passes.
 Holds for runs of this machine; a run without a lock file is left to Dagster.
+On many machines the process says in the shared database that it is there.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import dagster as dg
 from filelock import FileLock
@@ -18,6 +20,10 @@ from filelock import FileLock
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import private_directory
+from aeries_pipeline.stores.place import shared_place
+
+if TYPE_CHECKING:
+    from aeries_pipeline.stores.shared.pulses import Beat
 
 _FOLDER = "runs"
 _UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -27,6 +33,37 @@ MESSAGE = (
     "Every partition is whole, old or new; what is left to do is tried again by itself while the "
     "district's window is open."
 )
+
+
+class Beating(Protocol):
+    """Tells others that the process of a run is there."""
+
+    def end(self) -> None:
+        """The run has ended."""
+
+
+def begin_pulse(settings: Settings, run_id: str) -> Beating:
+    """Let others know that this process executes a run.
+
+    Raises:
+        WarehouseUnusableError: If the shared database cannot be used.
+    """
+    place = shared_place()
+    if place is None:
+        return Pulse(settings, run_id)
+    from aeries_pipeline.stores.shared.homes import pulses
+
+    return pulses(place).begin(run_id)
+
+
+def beat_of(run_id: str) -> Beat | None:
+    """Return what the shared database knows of a run's process; None where nothing is shared."""
+    place = shared_place()
+    if place is None:
+        return None
+    from aeries_pipeline.stores.shared.homes import pulses
+
+    return pulses(place).of(run_id)
 
 
 class Pulse:
@@ -56,12 +93,15 @@ def is_dead(settings: Settings, run_id: str) -> bool:
 
 
 def is_alive(settings: Settings, run_id: str) -> bool:
-    """Say whether a run's process is at work on this machine."""
+    """Say whether a run's process is at work."""
     return _is_held(settings, run_id) is True
 
 
 def _is_held(settings: Settings, run_id: str) -> bool | None:
     """Return whether somebody holds a run's lock; None where there is none."""
+    beat = beat_of(run_id)
+    if beat is not None:
+        return not beat.is_silent
     try:
         file = os.open(_path(settings, run_id), os.O_RDWR)
     except FileNotFoundError:
@@ -87,9 +127,18 @@ def end_dead_runs(instance: dg.DagsterInstance, settings: Settings) -> list[str]
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)):
         if is_dead(settings, run.run_id):
             instance.report_run_failed(run, MESSAGE)
-            _path(settings, run.run_id).unlink(missing_ok=True)
+            _forget(settings, run.run_id)
             ended.append(run.run_id)
     return ended
+
+
+def _forget(settings: Settings, run_id: str) -> None:
+    _path(settings, run_id).unlink(missing_ok=True)
+    place = shared_place()
+    if place is not None:
+        from aeries_pipeline.stores.shared.homes import pulses
+
+        pulses(place).forget(run_id)
 
 
 def build_dead_run_sensor(settings: Settings) -> dg.SensorDefinition:

@@ -18,6 +18,7 @@ from aeries_pipeline.stores.shared.database import Database
 from aeries_pipeline.stores.shared.home import Shared, SharedHome, own_folder
 from aeries_pipeline.stores.shared.leases import Leases, at_fork
 from aeries_pipeline.stores.shared.objects import Objects
+from aeries_pipeline.stores.shared.pulses import Pulses, Rosters
 
 _LEDGER = "_ledger"
 """No district can have this name."""
@@ -67,10 +68,25 @@ class SharedHomes:
         return _shared(self._place).leases.present()
 
 
+def pulses(place: SharedPlace) -> Pulses:
+    """Return the pulses of all machines."""
+    return Pulses(_database(place))
+
+
+def rosters(place: SharedPlace) -> Rosters:
+    """Return the versions of the roster."""
+    return Rosters(_database(place))
+
+
+@cache
+def _database(place: SharedPlace) -> Database:
+    return Database(place.database, place.host)
+
+
 @cache
 def _shared(place: SharedPlace) -> Shared:
     """Return what this process has; one for all warehouses."""
-    database = Database(place.database, place.host)
+    database = _database(place)
     leases = Leases(database)
     at_fork(leases, database)
     return Shared(leases, Objects(place), Books(database))
