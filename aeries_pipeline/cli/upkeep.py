@@ -164,8 +164,27 @@ def deliver_now(district: str, dry_run: bool, again: bool, who: str) -> None:  #
         sys.exit(1)
 
 
+@click.command("oneroster")
+@click.argument("district")
+@click.option(
+    "--to",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the zip file, outside of the data directory.",
+)
+@click.option("--demographics", is_flag=True, help="Birth dates and genders as well.")
+@sentences
+def oneroster(district: str, folder: Path, demographics: bool) -> None:  # noqa: FBT001
+    """Write DISTRICT, as it was published last, as a OneRoster 1.2 CSV package."""
+    from aeries_pipeline.cli.oneroster import write_package
+
+    write_package(load_settings(), district, folder, console, demographics=demographics)
+
+
 COMMANDS = (
     deliver_now,
+    oneroster,
     digest,
     watch_openings,
     metrics,

@@ -30,7 +30,7 @@ COMMANDS = (
     ["restore", "--newest", "--rehearse"], ["sql", "SELECT count(*) FROM raw.students"],
     ["sql", "--published", "SELECT 1"], ["accounts", "review", "eagle-usd"],
     ["accounts", "preview", "eagle-usd"], ["accounts", "share", "eagle-usd"],
-    ["accounts", "files", "eagle-usd"],
+    ["accounts", "files", "eagle-usd"], ["oneroster", "eagle-usd", "--to", "packages"],
     ["accounts", "approve", "eagle-usd", "x", "--reason", "y"],
     ["accounts", "reject", "eagle-usd", "x", "--reason", "y"],
     ["accounts", "same", "eagle-usd", "7", "8", "--reason", "y"],
