@@ -34,8 +34,13 @@ def run_check(
     district = load_roster(settings.roster).get(district_id)
     console.print(f"{district.id}: {district.name}", markup=False)
     findings: list[Finding] = []
-    with take_district(district.id, settings):
-        for finding in check(district, outside_window=outside_window):
+    with take_district(district.id, settings) as right:
+        for finding in check(
+            district,
+            outside_window=outside_window,
+            clock=right.present,
+            refusal=right.refusal,
+        ):
             findings.append(finding)
             step = (f"{finding.step:<26}", "bold")
             console.print(Text.assemble("  ", _MARKS[finding.verdict], " ", step), end="")

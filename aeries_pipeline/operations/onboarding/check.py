@@ -32,6 +32,7 @@ def check(
     outside_window: bool = False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     timeouts: Timeouts = TIMEOUTS,
+    refusal: Callable[[], str | None] = lambda: None,
 ) -> Iterator[Finding]:
     """Yield what each step found, and stop where the rest would make no sense.
 
@@ -40,9 +41,10 @@ def check(
         outside_window: Whether a person wants it now although the window is closed.
         clock: The present, aware.
         timeouts: How long one request may take.
+        refusal: Returns why no request may be sent just now, such as a lease that is lost.
     """
     done: list[str] = []
-    for finding in _steps(district, clock, timeouts, outside_window=outside_window):
+    for finding in _steps(district, clock, timeouts, refusal, outside_window=outside_window):
         yield finding
         done.append(finding.step)
         if finding.blocks:
@@ -57,6 +59,7 @@ def _steps(
     district: District,
     clock: Callable[[], datetime],
     timeouts: Timeouts,
+    refusal: Callable[[], str | None],
     *,
     outside_window: bool,
 ) -> Iterator[Finding]:
@@ -85,9 +88,9 @@ def _steps(
     yield from network.look(base, timeouts.connect, authorities)
 
     def gate() -> None:
-        shut = None if outside_window else window_is_closed(district, clock())
-        if shut:
-            raise StoppedError("outside_window", shut)
+        _stop_if_refused(district, refusal)
+        if not outside_window:
+            _stop_if_closed(district, clock())
 
     def client_of(address: str) -> AeriesClient:
         return AeriesClient(
@@ -105,6 +108,18 @@ def _steps(
         yield from _ask_site(district, base, client_of, clock())
     except StoppedError as error:
         yield failed("window", str(error))
+
+
+def _stop_if_refused(district: District, refusal: Callable[[], str | None]) -> None:
+    refused = refusal()
+    if refused:
+        raise StoppedError("right_lost", f"{district.id}: {refused}")
+
+
+def _stop_if_closed(district: District, moment: datetime) -> None:
+    shut = window_is_closed(district, moment)
+    if shut:
+        raise StoppedError("outside_window", shut)
 
 
 def _ask_site(

@@ -53,8 +53,15 @@ def build_onboarding_asset(partitions: Partitions) -> dg.AssetsDefinition:
         district = aeries.roster.get(context.partition_key)
         reason = context.run.tags.get(OUTSIDE_WINDOW_TAG)
         try:
-            with take_district(district.id, aeries.settings):
-                findings = list(check(district, outside_window=bool(reason)))
+            with take_district(district.id, aeries.settings) as right:
+                findings = list(
+                    check(
+                        district,
+                        outside_window=bool(reason),
+                        clock=right.present,
+                        refusal=right.refusal,
+                    )
+                )
         except DistrictBusyError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         page = page_of(district, findings)
