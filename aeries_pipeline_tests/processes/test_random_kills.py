@@ -30,7 +30,7 @@ COMMANDS = {
     "pull": ["sync", "eagle-usd", "--full"],
     "backup": ["backup"],
 }
-SERVERS = {"daemon": "dagster._daemon", "web server": "dagster_webserver", "worker": "execute_run"}
+SERVERS = {"daemon": "dagster._daemon", "web server": "dagster_webserver", "worker": "spawn_main"}
 """A word on the command line of each, below ``ui``."""
 
 KINDS = tuple(os.environ.get("RANDOM_KINDS", ",".join((*COMMANDS, *SERVERS))).split(","))
@@ -70,7 +70,9 @@ def kill_command(world: World, kind: str, usual: dict[str, float], rng: random.R
 def below(pid: int) -> dict[int, str]:
     """Return the processes below one with their command lines."""
     found = {}
-    for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+    # The children of each thread: a code server starts runs in one of its own.
+    lists = [one.read_text() for one in Path(f"/proc/{pid}/task").glob("*/children")]
+    for one in " ".join(lists).split():
         try:
             words = Path(f"/proc/{one}/cmdline").read_bytes().replace(b"\0", b" ").decode()
             found |= {int(one): words} | below(int(one))
@@ -85,7 +87,7 @@ def kill_server(world: World, kind: str, rng: random.Random) -> bool:
         # With a daemon at work the command's run takes its turn there.
         asking = start(world, COMMANDS["pull"])
         until = time.monotonic() + 240
-        while not any("execute_run" in words for words in below(process.pid).values()):
+        while not any(SERVERS["worker"] in words for words in below(process.pid).values()):
             assert time.monotonic() < until, "the daemon starts the run"
             if asking.poll() is not None:
                 # The daemon was not there yet, and the command ran by itself.
