@@ -24,6 +24,7 @@ from aeries_pipeline.accounts.review import Wish, Word, pairs_of, say, say_of_pa
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.errors import TransientError
 from aeries_pipeline.districts.roster import District
+from aeries_pipeline.districts.share import ShareSettings
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.judge import Status
 from aeries_pipeline.stores.load import load, record
@@ -37,6 +38,8 @@ YEAR = "2026-2027"
 FIRST = datetime(2026, 9, 1, 20, 0)
 NEW_ID = "new_id"
 """Not a fault of a server: a child gets another StudentID."""
+SHARE = "share"
+"""A list of opt-outs that is cut, another district's, blank or missing."""
 AFTER = 3
 """Nights after a fault in which its traces may still be seen."""
 
@@ -53,6 +56,7 @@ class Child:
         rows: Status code by school.
         first_id: The first id of the same child; 0 where this is it.
         is_replaced: Whether the child has another id since.
+        is_opted_out: Whether the family does not want the child to be shared.
     """
 
     id: int
@@ -62,6 +66,12 @@ class Child:
     rows: dict[int, str] = field(default_factory=dict)
     first_id: int = 0
     is_replaced: bool = False
+    is_opted_out: bool = False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the child is to have an account under this id."""
+        return self.school is not None and not self.is_opted_out
 
 
 @dataclass
@@ -108,9 +118,11 @@ class Simulation:
         self.rng = random.Random(f"{seed}/{'+'.join(kinds)}")
         self.kinds, self.rate, self.folder = kinds, rate, folder
         self.warehouse = Warehouse(folder / "warehouse.duckdb")
+        self.opt_outs = folder / "opted-out.csv"
         self.district = District(
             id="eagle-usd", name="Eagle", url="http://127.0.0.1:9/aeries",
             certificate_env="NONE", schools=list(SCHOOLS), max_concurrent_requests=1,
+            share=ShareSettings(opted_out=str(self.opt_outs)) if SHARE in kinds else None,
         )  # fmt: skip
         self.children: dict[int, Child] = {}
         self.next_id = 1000
@@ -121,6 +133,7 @@ class Simulation:
         self.lost: dict[str, set[int]] = {}
         self.lasted: dict[str, int] = {}
         self.quiet_since = 0
+        self.broken = ""
         self.report = Report()
         for school in SCHOOLS:
             for _ in range(60):
@@ -128,6 +141,9 @@ class Simulation:
             for _ in range(12):
                 child = self.arrive(school)
                 child.school, child.rows[school] = None, "I"
+        if SHARE in kinds:
+            for child in self.rng.sample(self.enrolled(), 16):
+                child.is_opted_out = True
 
     # -- what really happens --------------------------------------------
 
@@ -184,6 +200,28 @@ class Simulation:
             child = self.rng.choice(gone)
             child.school, child.since = self.rng.choice(list(child.rows)), self.night
             child.rows[child.school] = ""
+
+    def choose(self) -> None:
+        """Let a family change its mind, and let the list of opt-outs be as it is tonight."""
+        if SHARE not in self.kinds:
+            return
+        out = [one for one in self.children.values() if one.is_opted_out]
+        if SHARE not in self.active and self.rng.random() < 0.3:
+            # One comes for one that goes, so that half of the list is always many.
+            back, gone = self.rng.choice(out), self.rng.choice(self.enrolled())
+            back.is_opted_out, gone.is_opted_out = False, True
+            back.since = gone.since = self.night
+        listed = [one.id for one in self.children.values() if one.is_opted_out]
+        if SHARE in self.active:
+            listed = {
+                "cut": listed[: len(listed) // 2],
+                "foreign": [one + 10**6 for one in listed],
+                "blank": [],
+                "missing": listed,
+            }[self.broken]
+        self.opt_outs.write_text("\n".join(["StudentID", *map(str, listed)]), encoding="utf-8")
+        if SHARE in self.active and self.broken == "missing":
+            self.opt_outs.unlink()
 
     # -- what the server says --------------------------------------------
 
@@ -254,6 +292,7 @@ class Simulation:
             if kind not in self.active and self.night > 3 and self.rng.random() < self.rate:
                 self.active[kind] = LASTS.get(kind, lambda rng: rng.randint(1, 3))(self.rng)
                 self.place[kind] = self.rng.choice(SCHOOLS)
+                self.broken = self.rng.choice(["cut", "foreign", "blank", "missing"])
                 self.lasted[kind] = 0
         for kind in self.active:
             self.report.faults[kind] += 1
@@ -285,6 +324,7 @@ class Simulation:
     def one_night(self) -> None:
         self.live()
         self.begin_faults()
+        self.choose()
         mended: list[tuple[Child, int]] = []
         if "typed" in self.active:
             for child in self.rng.sample(self.enrolled(), 2):
@@ -338,7 +378,7 @@ class Simulation:
             if self.children[hold.student_id].first_id and hold.kind == "create":
                 self.join(hold.student_id)
                 continue
-            here = self.children[hold.student_id].school is not None
+            here = self.children[hold.student_id].is_due
             right = here != (hold.kind == "deactivate")
             groups.setdefault((hold.batch_id, hold.kind, hold.school), []).append(right)
         for (batch, kind, school), right in groups.items():
@@ -364,9 +404,9 @@ class Simulation:
             child, was = self.children[student], before.get(student)
             if state == "inactive" and was == "active":
                 report.deactivated += 1
-                if child.school is not None:
+                if child.is_due:
                     report.wrong_deactivations.append((self.night, student))
-            if state == "active" and was != "active" and child.school is None:
+            if state == "active" and was != "active" and not child.is_due:
                 report.wrong_accounts.append((self.night, student))
         if self.active:
             self.quiet_since = self.night + 1
@@ -378,9 +418,9 @@ class Simulation:
         for child in self.children.values():
             nights = min(quiet, self.night - child.since)
             is_active = now.get(child.id) == "active"
-            if child.school is not None and nights >= 2 and not is_active:
+            if child.is_due and nights >= 2 and not is_active:
                 report.without.add(child.id)
-            if child.school is None and nights > 4 and is_active:
+            if not child.is_due and nights > 4 and is_active:
                 report.overdue.add(child.id)
 
 
@@ -396,6 +436,7 @@ LASTS: Mapping[str, Callable[[random.Random], int]] = {
 FAULTS = (
     "lacks", "drip", "typed", "moving", "short", "shift", "older", "frozen", "last_year",
     "other_school", "null", "uncoded", "only_active", "empty", "fails", "single_fails", "twice",
+    SHARE,
 )  # fmt: skip
 
 
