@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ from aeries_pipeline_tests.cluster.servers import BUCKET, STORE, Servers, missin
 
 REQUIRED = "AERIES_TEST_CLUSTER"
 """Set by ``make test-cluster``: what is missing is a failure there and no reason to skip."""
+
+
+if find_spec("dagster_celery") is None and REQUIRED not in os.environ:
+    # It cannot even be imported without the extra cluster, which other tests do without.
+    collect_ignore = ["test_launcher.py"]
 
 
 def need(programs: dict[str, str]) -> None:
