@@ -1,9 +1,9 @@
-"""Asks a district's server for single students before their accounts change.
+"""Requests single students from a district's server before their accounts change.
 
-Whom to ask follows from the same decisions that ``compute`` makes. The lock of
-the warehouse is not held while requests are under way. A student who is not
-found counts as gone only where another one, known to be there, is found in the
-same way: some sites lack the end point.
+Whom to ask for follows from the same decisions that ``compute`` makes. The
+warehouse's lock is not held during requests. A student who is not found counts
+as gone only if another one, known to be there, is found in the same way: some
+sites lack the endpoint.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One computation on its way, and what is written of it.
+"""One computation in progress, and what is recorded of it.
 
-Rows of ``core`` and ``meta`` from what was decided, and what earlier batches
-say; deciding itself is in ``compute``.
+Turns decisions into rows of ``core`` and ``meta``, and reads what earlier
+batches say; the deciding itself is in ``compute``.
 """
 
 from __future__ import annotations

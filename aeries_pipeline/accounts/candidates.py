@@ -1,9 +1,9 @@
 """Finds, in DuckDB, the students about whom there is anything to decide.
 
-On most nights nearly every account agrees with its row. One full join sets
-those aside; only the rest is fetched and decided one by one in ``decide``. The
-filter may let through a student about whom nothing is to be done, and must
-never hold back another; a property test compares it with deciding about all.
+On most nights nearly every account agrees with its row. One full join skips
+those; only the rest is fetched and decided one by one in ``decide``. The filter
+may let through a student who needs no change, but must never hold back one who
+does; a property test compares it with deciding about everybody.
 """
 
 from __future__ import annotations

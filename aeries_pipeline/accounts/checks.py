@@ -1,8 +1,8 @@
-"""What is to be said about a district's accounts: one verdict for each question.
+"""The checks of a district's accounts: one result for each question.
 
 Pure functions of what a computation returned. ``orchestration.assets`` turns them into
-Dagster check results. Texts hold counts and school codes, never a value of a
-student.
+Dagster check results. Texts contain counts and school codes, never a student's
+value.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What answers about one student alone say of a change that the lists ask for.
+"""What single-student responses say about a change that the lists call for.
 
-Pure: values, and what follows from them. A list may lack a child or show one
-who has left; so nobody is deactivated, and nobody is taken back, before that
-student was asked for alone. Asking is in ``ask``, the table in ``tables``.
+Pure. A list may lack a child or show one who has left, so no account ends or
+returns before that student was requested individually. The requests are in
+``ask``, the table in ``tables``.
 """
 
 from __future__ import annotations

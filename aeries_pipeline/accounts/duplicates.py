@@ -1,9 +1,9 @@
-"""One child, one account: which ids may be the same child, and what persons have said of them.
+"""One child, one account: which IDs may be the same child, and what people decided.
 
-A new account whose state id an active account has, or whose name and birth
-date, waits for a person, who says that it is the same child (one id is closed,
-the other goes on) or that these are two. A state id that is blank or made up
-says nothing, and two good ones that differ tell two children apart.
+A new account waits for a person if an active account has the same state ID, or
+the same name and birth date. The person says that it is the same child (one ID
+is closed, the other survives) or that these are two. A blank or made-up state
+ID proves nothing, and two valid ones that differ mean two children.
 """
 
 from __future__ import annotations

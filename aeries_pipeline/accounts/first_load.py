@@ -1,7 +1,7 @@
-"""The first load of a school that cannot be right: a question for a person, before any account.
+"""A school's first load that looks wrong: a question for a person, before any account.
 
-With field rights a certificate may read a list and not a field of it. Where
-every status is hidden, who left years ago looks like everybody else.
+With field rights a certificate may read a list but not one of its fields. If
+every status is hidden, students who left years ago look like everybody else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Changes that wait for a person, and what persons have said about them.
+"""Changes that wait for a person, and what people decided about them.
 
 Reads ``core.account_changes`` and ``meta.account_decisions``. A decision is
 about one batch; it covers exactly the changes that were held in it, and only
-while the newest evidence still asks for the same.
+while the newest evidence still calls for the same.
 """
 
 from __future__ import annotations

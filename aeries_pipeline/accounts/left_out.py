@@ -1,8 +1,8 @@
-"""Who of a district is left out: found from the roster, its list and the rows, and kept.
+"""Which students of a district are left out: found from the roster, its list and the rows.
 
 The rules are in ``sharing``. Who was left out is kept in ``core.left_out``, so
-that a list or a field that fails shares nobody again; ``meta.share_readings``
-has what each computation found, in counts.
+that a failing list or field shares nobody again; ``meta.share_readings`` has
+what each computation found, in counts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The values that the account lifecycle is about: accounts, student rows, changes.
 
-Values only. What is done with them stands in the other modules of this room.
+Values only; the other modules of this package work with them.
 """
 
 from __future__ import annotations

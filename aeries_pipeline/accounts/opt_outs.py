@@ -1,8 +1,8 @@
 """Reads a district's list of students whose families do not want them shared.
 
-Strict: a list is read whole or refused whole with one sentence, which names a
-line and never what stands in it. What is doubtful in such a list must not be
-guessed, since whoever is on it and not read would be shared.
+Strict: a list is read completely or refused completely, with one sentence that
+names a line but not its content. Nothing in such a list may be guessed, because
+a student who is on it and is missed would be shared.
 """
 
 from __future__ import annotations

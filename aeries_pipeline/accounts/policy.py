@@ -1,7 +1,7 @@
-"""What a district may settle about its accounts, as one value.
+"""A district's account settings, as one value.
 
 The roster holds the settings; ``policy_of`` turns an entry into what the pure
-functions take. Defaults and their sources stand in ``docs/accounts.md``.
+functions take. Defaults and their sources are in ``docs/accounts.md``.
 """
 
 from __future__ import annotations

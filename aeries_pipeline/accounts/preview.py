@@ -1,7 +1,7 @@
-"""What the next delivery to Xello will change, beside what the last nights changed.
+"""What the next delivery to Xello will change, compared with the last nights.
 
-A computation is rehearsed on the newest pulls and nothing of it is kept; what
-it would apply, and what was applied since the last delivery, comes next. Counts
+Rehearses a computation on the newest pulls and keeps nothing of it; the next
+delivery has what it would apply and what was applied since the last one. Counts
 and school codes only.
 """
 

@@ -1,8 +1,8 @@
-"""What waits for a person, and writing down what the person says.
+"""What waits for a person, and recording the person's decision.
 
 A decision is recorded first and carried out by the next computation, which
-looks at the newest evidence again: what no longer holds is withdrawn and not
-applied, even where it was approved.
+checks the newest evidence again: what no longer holds is withdrawn and not
+applied, even if it was approved.
 """
 
 from __future__ import annotations

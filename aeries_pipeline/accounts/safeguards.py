@@ -1,8 +1,8 @@
-"""Which of a batch's changes pass by themselves and which wait for a person.
+"""Which of a batch's changes are applied automatically and which wait for a person.
 
 A pure function of the proposed changes, of the active accounts of each school
-and of the policy's bounds. Deactivations that are too many hold only the
-deactivations; everything else goes on.
+and of the policy's bounds. Too many deactivations hold only the deactivations;
+everything else goes ahead.
 """
 
 from __future__ import annotations

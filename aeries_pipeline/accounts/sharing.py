@@ -1,6 +1,6 @@
-"""Which students are not shared with Xello, and why: functions of values.
+"""Which students are not shared with Xello, and why: pure functions.
 
-What the roster settles is in ``districts.share``; reading lists and rows, and
+The roster's settings are in ``districts.share``; reading lists and rows, and
 keeping what was found, is in ``left_out``.
 """
 

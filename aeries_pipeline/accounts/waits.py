@@ -1,7 +1,7 @@
 """Students for whom nothing is decided yet, and since when; schools that are left out.
 
 Written by each computation, so that a wait that never ends is seen. Student
-ids stand in the table and in the review alone, never in a log or a check.
+IDs are only in the table and in the review, never in a log or a check.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Whom to ask a district's server for one by one, and at which schools.
+"""Which students to request individually, and at which schools.
 
-From the decisions that the newest lists lead to; asking is in ``ask``.
+Follows from the decisions that the newest lists lead to; the requests are in ``ask``.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The command line ``aeries-pipeline``: thin commands around the other rooms."""
+"""The command line ``aeries-pipeline``: thin commands around the other packages."""

@@ -1,4 +1,4 @@
-"""Districts: who they are, when their servers may be asked, and what a person has set for them.
+"""Districts: who they are, when their servers may be contacted, and how each is configured.
 
 The roster and everything that is read from it: pull windows, holidays, addresses,
 certificates, channels for notices. Knows no HTTP and no Dagster.

@@ -1,7 +1,7 @@
-"""One student at one school, asked for alone: what comes when a list is not to be believed.
+"""One student at one school, requested individually because a list is in doubt.
 
-Only the request. What its answer says of an account is decided in ``accounts``,
-what it says of a list in ``doubted``.
+Only the request. What the response says about an account is decided in
+``accounts``, what it says about a list in ``doubted``.
 """
 
 from __future__ import annotations

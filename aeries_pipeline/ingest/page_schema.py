@@ -1,9 +1,9 @@
-"""The shape of a page, without a look at each of its values.
+"""The shape of a page, without examining each of its values.
 
-Of most resources the properties of the first element are presumed of all, and
-what the page holds is counted, so that the rows made of it can be held against
-the counts (``stores.read_typed``). Everything else is surveyed element by
-element, which takes ten times as long.
+For most resources, all elements are presumed to have the first one's
+properties, and the page's content is counted, so that the rows made from it can
+be checked against the counts (``stores.read_typed``). Everything else is examined
+element by element, which takes ten times as long.
 """
 
 from __future__ import annotations

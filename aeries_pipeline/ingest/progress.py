@@ -1,4 +1,4 @@
-"""Where a pull tells how far it has come, for whoever is watching.
+"""Where a pull reports its progress, for anybody watching.
 
 The command line watches; Dagster's own processes do not.
 """

@@ -1,8 +1,8 @@
-"""One pull of one district: its lock, its client, and what the server says of itself.
+"""One pull of one district: its lock, its client, and what the server reports about itself.
 
-A session asks ``systeminfo`` before anything else, pins the DatabaseYear that
-answered and refuses a year that nobody expects. It holds the district's lock,
-so that no second process reads the same server.
+A session requests ``systeminfo`` before anything else, pins the DatabaseYear of
+the response and refuses an unexpected year. It holds the district's lock, so
+that no second process reads from the same server.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
 """The Dagster project: assets, jobs, sensors, partitions, and how they are joined.
 
-Thin: whatever is decided is decided in the rooms below.
+Thin: every decision is made in the packages below.
 """

@@ -1,5 +1,5 @@
-"""What is kept on disk: the DuckDB warehouse with its ledger, backups, folders of deliveries.
+"""What is kept on disk: the DuckDB warehouse with its ledger, backups, delivery folders.
 
-Takes files of Aeries answers and makes tables of them: staging, validation,
-replacing a partition. Knows nothing of HTTP and nothing of Dagster.
+Turns files of Aeries responses into tables: staging, validation, replacing a
+partition. Knows nothing of HTTP and nothing of Dagster.
 """

@@ -1,11 +1,11 @@
-"""Questions that look across districts, answered from a small ledger.
+"""Queries across districts, answered from a small ledger.
 
-A question is asked of each district's warehouse, and its answer is kept in the
-ledger beside a mark of the file that was asked. As long as the file bears that
-mark the answer stands, so a look at hundreds of districts opens the files of
-those alone that have changed. The files are the authority: an answer that was
-never noted, or was noted of a file that a backup has replaced, is asked for
-anew. Answers hold counts, moments and sentences, never a value of a student.
+A query runs against each district's warehouse, and its result is kept in the
+ledger with a mark of the file's state. The result is valid as long as the mark
+is the same, so a look at hundreds of districts opens only the files that have
+changed. The files are the source of truth: a result that was never recorded, or
+belongs to a file that a backup has replaced, is queried again. Results contain
+counts, times and messages, never a student's value.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A clock that was ahead: what it has left behind, and how that is put right.
+"""A clock that was ahead: what it left behind, and how that is repaired.
 
-What counts in the ledger is the order of moments. A pull that was noted a year
-ahead would be the newest for a year: its answers would pass for the last ones,
-and whatever comes after it would be overlooked. Pulls therefore stop while
-there are moments from the future, and :func:`mend` moves these back.
+In the ledger, the order of times counts. A pull recorded a year ahead would be
+the newest for a year: its responses would pass for the last ones, and anything
+after it would be overlooked. So pulls stop while there are times from the
+future, and :func:`mend` moves these back.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A whole list of students beside the last good one: what no ordinary night does to it.
+"""A whole list of students compared with the last good one: differences no night explains.
 
-Counts alone, found in one pass of DuckDB before anything is written; ``judge``
+Counts only, found in one pass of DuckDB before anything is written; ``judge``
 says what they mean.
 """
 

@@ -1,9 +1,9 @@
 """Opening a warehouse file: one process at a time, and never for long.
 
-DuckDB lets one process write a file. Every use therefore takes the sole right
-to it first, does its few milliseconds of work and closes. Fetching and parsing
-happen elsewhere, without that right. Analysts read a published copy. Which file
-belongs to which district is in ``store``, who may have it in ``home``.
+DuckDB lets one process write a file. So every use first takes exclusive access,
+does its few milliseconds of work and closes. Fetching and parsing happen
+elsewhere, without it. Analysts read a published copy. Which file belongs to
+which district is in ``store``, who may have it in ``home``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Counting what an answer holds, without reading its values.
+"""Counting what a response holds, without reading its values.
 
-The members of all objects in a text of JSON, by the kind of their values. Rows
-read from the text are held against these counts (``read_typed``): a value that no
-column took makes a difference, and so does a truth value that a column of
-numbers has taken for a one.
+Counts the members of all objects in a JSON text by the kind of their values.
+Rows read from the text are checked against these counts (``read_typed``): a value
+that no column took makes a difference, and so does a boolean that a numeric
+column took for a one.
 """
 
 from __future__ import annotations

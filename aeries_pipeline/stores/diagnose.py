@@ -1,7 +1,7 @@
-"""What an error of DuckDB, or of the system, means for whoever runs the pipeline.
+"""What an error from DuckDB or the operating system means for the operator.
 
 Pure functions of an error's text. DuckDB's own texts may quote a value of a
-row or the path of a file, so they are told apart here and never passed on.
+row or the path of a file, so they are classified here and never passed on.
 """
 
 from __future__ import annotations

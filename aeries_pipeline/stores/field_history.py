@@ -1,6 +1,6 @@
-"""Fields that a district sends and the catalogue does not know, or the other way: since when.
+"""Fields that a district sends and the catalog does not know, or the reverse: since when.
 
-Read from the ledger, which keeps for each pull what differed. Names of fields
+Read from the ledger, which keeps the differences of each pull. Names of fields
 only; values are never looked at.
 """
 

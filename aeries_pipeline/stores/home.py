@@ -1,9 +1,9 @@
-"""Where a warehouse's file is at home, and who may use it: the seam between one machine and many.
+"""Where a warehouse's file lives, and who may use it: the seam between one machine and many.
 
-A warehouse asks its home for the sole right to its file, and gives it back.
-On one machine the file lies where it is used, and the right is a lock file.
-Where machines share no disk the home is ``shared.home``: the right is a lease,
-and the file is fetched and handed in. What a warehouse does with the file in
+A warehouse gets exclusive access to its file from its home, and gives it back.
+On one machine the file is used where it lies, and the access is a lock file.
+If machines share no disk, the home is ``shared.home``: the access is a lease,
+and the file is downloaded and uploaded. What a warehouse does with the file in
 between is in ``connection`` and the same for both.
 """
 

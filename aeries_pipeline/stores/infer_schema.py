@@ -1,7 +1,7 @@
-"""Which properties the elements of an answer carry, and how that differs from the catalogue.
+"""Which properties the elements of a response have, and how that differs from the catalog.
 
-A shape is counted once: by the client, which has parsed the answer anyhow, or
-from the landed files, where nobody has. Rows and values are not looked at.
+A shape is counted once: by the client, if it has parsed the response anyway, or
+otherwise from the landed files. Rows and values are not looked at.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Whether a pulled partition may replace the one that is there.
+"""Whether a pulled partition may replace the existing one.
 
-Pure functions of counts. The rule behind them: an answer that is empty, short
-or much smaller than the last good one is more often a fault of a server than
-the truth, and believing it would deactivate children's accounts.
+Pure functions of counts. The rule behind them: a response that is empty, short
+or much smaller than the last good one is more often a server error than the
+truth, and trusting it would deactivate children's accounts.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The careful way from landing files to rows: text first, then values, then reasons.
 
-Taken for a partition in which the quick way found anything at all that is not
-as it should be. Bad rows are set aside whole, with reasons; rows that repeat
-another are dropped. Slower, and the authority: a property test holds the quick
-way against it.
+Used for a partition in which the quick way found anything wrong. Bad rows are
+quarantined complete, with reasons; rows that repeat another are dropped. Slower,
+and authoritative: a property test checks the quick way against it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Judging a staged batch and writing what is believed, in one transaction.
+"""Judging a staged batch and writing what is accepted, in one transaction.
 
 Each partition is replaced together with its row in ``meta.pulls``, or not at
-all; what is refused leaves the last good rows as they are. Of a partition that
-was read by changes, only the records that were read again are replaced.
+all; a refused one leaves the last good rows as they are. If a partition was
+read by changes, only the records that were read again are replaced.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""One file of all districts, as releases before 0.2 wrote it, becomes one file for each.
+"""Splits the single file of releases before 0.2 into one file per district.
 
 It happens when a newer release first looks for a warehouse. Each district's
-file is written beside its place, read back, compared with what it was made
-from, and only then renamed; the old file goes to the backups as the last step.
-A process that was killed meanwhile leaves the old file where it was, and the
-next one goes on.
+file is written under a temporary name, read back, compared with its source, and
+only then renamed; the old file goes to the backups as the last step. If the
+process is killed meanwhile, the old file stays where it was, and the next one
+continues.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""A warehouse that stays open between the uses of one run, until somebody else wants it.
+"""A warehouse that stays open between a run's uses, until somebody else wants it.
 
-To open and close a file costs a hundred times as much as most questions to it,
-and a pull asks some at each resource. While a run stays, it keeps the file
-attached and its lock; it gives both back after the use in which another
-process begins to wait, and when it has not needed them for a moment. Whatever
-was committed is in the file or its log at once, open or not.
+Opening and closing a file costs a hundred times as much as most queries, and a
+pull makes some for each resource. Meanwhile the run keeps the file attached and
+its lock; it gives both back after the use in which another process begins to
+wait, and when it has not needed them for a moment. A commit is in the file or
+its log at once, open or not.
 """
 
 from __future__ import annotations

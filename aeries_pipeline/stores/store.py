@@ -1,9 +1,9 @@
-"""The districts' warehouses: one DuckDB file for each, below one data directory.
+"""The districts' warehouses: one DuckDB file each, in one data directory.
 
-Districts are written, backed up, moved and deleted apart from each other, and
-none waits for another one's lock. What looks across them is in ``across``.
-This is the one place that knows where a district's file lies. Whether it is at
-home there or on many machines is said by :class:`Homes`.
+Districts are written, backed up, moved and deleted independently, and none
+waits for another one's lock. Queries across them are in ``across``. This is the
+one place that knows where a district's file lies. :class:`Homes` says whether its
+home is there or on many machines.
 """
 
 from __future__ import annotations

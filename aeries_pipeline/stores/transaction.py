@@ -1,6 +1,6 @@
 """One transaction on the warehouse, and appending rows of Python values to a table.
 
-For computations that follow from pulls; swapping in a pull is ``load``.
+For computations that follow from pulls; loading a pull is in ``load``.
 """
 
 from __future__ import annotations

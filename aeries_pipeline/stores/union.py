@@ -1,4 +1,4 @@
-"""Several warehouses looked at as one, for a person's question; nothing is written."""
+"""Several warehouses queried as one, for a person; nothing is written."""
 
 from __future__ import annotations
 

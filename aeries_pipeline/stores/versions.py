@@ -1,9 +1,9 @@
-"""The version of the warehouse's schema, and how an older file becomes a newer one.
+"""The version of the warehouse's schema, and how an older file is upgraded.
 
-A file is brought up to date by the first process of a newer release that opens
-it, in one transaction, after a copy of it was put among the backups. A release
-that meets a newer file than its own leaves it alone. Tables of other rooms get
-their new columns from :func:`make_tables`, which these call.
+A file is upgraded by the first process of a newer release that opens it, in one
+transaction, after a copy of it was put among the backups. A release leaves a
+file that is newer than itself alone. Tables of other packages get their new
+columns from :func:`make_tables`, which these call.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Pages for people, in a browser and without Dagster: read only.
+"""Read-only pages for people, in a browser and without Dagster.
 
-What the pages say is made by the other rooms; here is how it is served. Nothing
-here changes anything, and no page names a student.
+The other packages make the content; this one serves it. Nothing here changes
+anything, and no page names a student.
 """

@@ -1,5 +1,5 @@
-"""Writing course requests through Aeries' own API, where a district has settled that.
+"""Writing course requests through Aeries' own API, if a district has turned that on.
 
-One student at a time, inside the pull window, and never anything that no dry run has shown.
-Nothing is deleted, and no course of a request is changed: what others have entered stays.
+One student at a time, inside the pull window, and never anything that a dry run has not shown.
+Nothing is deleted, and no request's course is changed: what others have entered stays.
 """

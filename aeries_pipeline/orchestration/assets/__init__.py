@@ -1,1 +1,1 @@
-"""Dagster assets: thin shells that ask for pulls and report what became of them."""
+"""Dagster assets: thin shells that start pulls and report their results."""

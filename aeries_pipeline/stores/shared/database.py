@@ -1,7 +1,7 @@
-"""The Postgres that many machines share: its schema, and asking it a question.
+"""The Postgres that many machines share: its schema, and querying it.
 
-Errors of the driver may hold the address with its password, so they are told
-in a sentence of ours. What stands in the tables is in ``leases`` and ``books``.
+Errors from the driver may contain the address with its password, so they are
+replaced by our own messages. The tables' content is in ``leases`` and ``books``.
 """
 
 from __future__ import annotations
