@@ -22,6 +22,8 @@ from aeries_pipeline.catalog.tables import create_raw
 from aeries_pipeline.cli.main import main
 from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.ingest.pull import pull_resource
+from aeries_pipeline.operations.privacy.erase import erase_student
+from aeries_pipeline.operations.privacy.person import Person
 from aeries_pipeline.stores.judge import Status
 from aeries_pipeline.stores.load import record
 from aeries_pipeline.stores.outcomes import PullRow
@@ -322,6 +324,14 @@ def test_who_opted_out_is_in_none_of_the_files(ward: Ward, tmp_path: Path) -> No
         assert "p2.1@example.net" not in text
         assert "|2|" not in text
         assert not text.endswith("|2\n")
+
+
+def test_who_is_forgotten_takes_the_family_out_of_what_is_kept(ward: Ward) -> None:
+    rows(ward, "Family")
+    erase_student(ward.warehouse.path, Person("eagle-usd", 1))
+    kept = "SELECT file, count(*), bool_or(student_id = 1) FROM core.xello_members GROUP BY file"
+    found = {file: (number, is_there) for file, number, is_there in ward.warehouse.rows(kept)}
+    assert found == {"Family": (2, False), "Educator": (31, None), "SectionTeacher": (2, None)}
 
 
 @pytest.mark.long
