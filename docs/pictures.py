@@ -16,13 +16,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import requests
+from ruamel.yaml import YAML
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from aeries_pipeline.emulator.serve import free_port
-from aeries_pipeline.settings import DATA_VARIABLE
+from aeries_pipeline.emulator.faults import Fault, FaultKind
+from aeries_pipeline.emulator.serve import DEMO_SHAPES, free_port, make_site, serving
+from aeries_pipeline.emulator.server import Emulator
+from aeries_pipeline.emulator.site import DEMO_CERTIFICATE
+from aeries_pipeline.settings import DATA_VARIABLE, ROSTER_VARIABLE
+from aeries_pipeline.stores.store import Store
 
 IMAGES = Path(__file__).parent / "images"
 COMMAND = [sys.executable, "-m", "aeries_pipeline.cli"]
@@ -133,22 +138,77 @@ def pictures(camera: Camera) -> None:
     camera.take("ui-school.png")
 
 
+def failures(camera: Camera, run: str) -> None:
+    """Take the pictures of a run in which two schools failed, and of one school's check."""
+    camera.look(f"runs/{run}", "RUN_FAILURE", "a login page came instead of data")
+    camera.take("ui-failed-run.png")
+    camera.look("assets/raw/students?view=checks", "rows_did_not_collapse")
+    camera.click("rows_did_not_collapse")
+    camera.click("Partitions")
+    camera.click("eagle-usd/994")
+    camera.wait("a loss of more than 20%")
+    camera.take("ui-failed-check.png")
+
+
+def broken_night(environment: dict[str, str], stack: ExitStack, folder: Path) -> str:
+    """Pull a district of five schools, then once more with two that fail; return that run."""
+    site = make_site(DEMO_SHAPES["eagle-usd"])
+    emulator = Emulator({"eagle-usd": site})
+    url = stack.enter_context(serving(emulator))
+    entry = {
+        "id": "eagle-usd", "name": "Eagle Unified", "url": f"{url}/eagle-usd/",
+        "certificate_env": "PICTURES_CERTIFICATE",
+        "schools": [one.code for one in site.district.real_schools()],
+    }  # fmt: skip
+    roster = folder / "districts.yaml"
+    with roster.open("w", encoding="utf-8") as file:
+        YAML().dump({"districts": [entry]}, file)
+    environment |= {ROSTER_VARIABLE: str(roster), "PICTURES_CERTIFICATE": DEMO_CERTIFICATE}
+    call(environment, "sync", "eagle-usd")
+    emulator.faults.replace([
+        Fault(kind=FaultKind.HTML, path="schools/993/students(/|$)"),
+        Fault(kind=FaultKind.HALF, path="schools/994/students(/|$)"),
+    ])  # fmt: skip
+    call(environment, "sync", "eagle-usd", "--full")
+    (run,) = (
+        Store(Path(environment[DATA_VARIABLE]))
+        .warehouse("eagle-usd")
+        .rows(
+            "SELECT any_value(run_id) FROM meta.pulls WHERE resource = 'students' AND status = 'failed'"
+        )
+    )
+    return str(run[0])
+
+
+@contextmanager
+def looking(environment: dict[str, str], profile: Path) -> Iterator[Camera]:
+    """Serve the UI of an installation and look at it."""
+    port = free_port(3000)
+    address = f"http://127.0.0.1:{port}"
+    with running(environment, "ui", "--port", str(port)):
+        wait_for(f"{address}/server_info")
+        camera = Camera(address, str(profile))
+        try:
+            yield camera
+        finally:
+            camera.driver.quit()
+
+
 def main() -> None:
     """Make a demo and take the pictures."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        data = folder / "data"
-        environment = {**os.environ, DATA_VARIABLE: str(data)}
+        environment = {**os.environ, DATA_VARIABLE: str(folder / "data")}
         call(environment, "demo")
-        port = free_port(3000)
-        address = f"http://127.0.0.1:{port}"
-        stack.enter_context(running(environment, "ui", "--port", str(port)))
-        wait_for(f"{address}/server_info")
-        camera = Camera(address, str(folder / "profile"))
-        try:
+        with looking(environment, folder / "profile") as camera:
             pictures(camera)
-        finally:
-            camera.driver.quit()
+            preview = min((folder / "data" / "out").rglob("preview.html"))
+            camera.look(preview.as_uri())
+            camera.take("preview.png")
+        environment[DATA_VARIABLE] = str(folder / "broken")
+        run = broken_night(environment, stack, folder)
+        with looking(environment, folder / "profile-2") as camera:
+            failures(camera, run)
 
 
 if __name__ == "__main__":
