@@ -1,8 +1,8 @@
-"""What is to be said about a loaded partition: one verdict for each question.
+"""The checks of a loaded partition: one result for each question.
 
 Pure functions of what a load returned and of a few counts. ``orchestration.assets`` turns
-them into Dagster check results. Texts hold counts and field names, never a
-value of a row.
+them into Dagster check results. Texts contain counts and field names, never a
+value from a row.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A list of students that is refused night after night, and how that ends without a person.
 
-Some of the students in whom it differs from the last good list are asked for
-one by one. Where every answer is as the list has it, the list is believed; where
-one is not, it stays refused. Either is said in the ledger.
+Some of the students in whom it differs from the last good list are requested
+individually. If every response matches the list, the list is accepted; if one
+does not, it stays refused. The ledger records either outcome.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How a partition is read tonight: whole, or only what a feed says has changed.
 
-Pure functions of values. A whole read is the authority; a feed is believed for
-what it names and never for what it leaves out, so every partition is read
-whole again on a settable rhythm.
+Pure functions. A whole list is authoritative; a feed is trusted for what it names
+and never for what it leaves out, so every partition is read whole again on a
+configurable schedule.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is known of a district's last pulls, and what its feeds say has changed since.
+"""What is known about a district's last pulls, and what its feeds say has changed since.
 
-Read once in a session, before the first request for a resource. Nobody else
-writes a district's partitions meanwhile, since the session holds its lock.
+Read once per session, before the first request for a resource. Nobody else
+writes a district's partitions meanwhile, because the session holds its lock.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Fetching one partition to disk: the whole list, or the records that a feed names.
 
-A list is read page by page. While its pages are those of the last good pull,
-nothing is parsed and nothing written; with the first other page everything so
-far is landed. Nothing here is judged, and no failure of a server is raised.
+A list is read page by page. As long as its pages equal those of the last good
+pull, nothing is parsed or written; at the first different page everything so far
+is landed. Nothing is judged here, and no server failure is raised.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Answers as received, on disk: written before anything is parsed.
+"""Responses as received, on disk: written before anything is parsed.
 
 ``landing/<district>/<resource>/<school>/<pull>/page-00001.json``. The newest
-pulls of a partition are kept so that a refused one can be looked at.
+pulls of a partition are kept so that a refused one can be examined.
 """
 
 from __future__ import annotations

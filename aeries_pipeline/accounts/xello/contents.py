@@ -1,4 +1,4 @@
-"""What stands in each file: queries on a copy of a district's tables in memory.
+"""The content of each file: queries on a copy of a district's tables in memory.
 
 ``copy_district`` takes the copy under the warehouse's lock; everything after
 it needs no lock. Each query gives the columns of its layout as text.

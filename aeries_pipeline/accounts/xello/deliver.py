@@ -1,6 +1,6 @@
 """Writes a delivery: the files, the account changes, problems, a manifest.
 
-A delivery is a folder that appears whole or not at all. What does not fit
+A delivery is a folder that appears completely or not at all. What does not fit
 Xello's specification is reported in ``problems.csv`` by row and column, never
 by value. A delivery that would be the same as the last one is not written.
 """

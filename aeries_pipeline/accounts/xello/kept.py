@@ -1,8 +1,8 @@
-"""Who was in the files of people until now, kept in the warehouse, and what persons have said.
+"""Who has been in the files of people so far, kept in the warehouse, and people's decisions.
 
-``core.xello_members`` has one row for each person and school of a file, those who
-wait to come included; ``meta.xello_leavings`` counts who left, without names. Both are
-made where a district has such a file, and are in no copy for analysts.
+``core.xello_members`` has one row for each person and school of a file, including
+those who wait to be added; ``meta.xello_leavings`` counts who left, without names.
+Both exist only if a district has such a file, and are in no copy for analysts.
 """
 
 from __future__ import annotations

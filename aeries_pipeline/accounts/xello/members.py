@@ -1,8 +1,8 @@
-"""Who is in a file of people for Xello, who comes and who leaves: functions of values.
+"""Who is in a file of people for Xello, who joins and who leaves: pure functions.
 
-Whoever is missing from such a file is deactivated by Xello. So nobody leaves it
-because a list lacks them, and the bounds of accounts hold here as well. What is
-found in the tables is in ``people``, what is kept from night to night in ``kept``.
+Xello deactivates whoever is missing from such a file. So nobody leaves it because
+a list lacks them, and the bounds of accounts apply here as well. ``people`` reads
+the tables, ``kept`` keeps the result from night to night.
 """
 
 from __future__ import annotations

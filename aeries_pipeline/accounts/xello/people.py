@@ -1,4 +1,4 @@
-"""Who belongs in the files of people for Xello by what was pulled last: queries and their reading.
+"""Who belongs in the files of people for Xello according to the last pulls: queries.
 
 Works on a copy of the district's tables in memory. Who is really in a file is
 decided in ``members``, with what was kept from the nights before.

@@ -1,7 +1,7 @@
-"""One usable answer: its bytes, and its elements as far as anybody has asked for them.
+"""One usable response: its bytes, and its elements as far as anybody has asked for them.
 
-What tells an answer from anything else that a server may send is in ``answers``,
-how one is asked for in ``client``.
+How a response is told from anything else that a server may send is in ``answers``,
+how one is requested in ``client``.
 """
 
 from __future__ import annotations

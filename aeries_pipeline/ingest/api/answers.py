@@ -1,8 +1,8 @@
-"""Telling an Aeries answer from everything else that a web server may send.
+"""Distinguishing an Aeries response from everything else that a web server may send.
 
 Takes status, content type and bytes; returns rows or raises a typed error.
-Nothing that a server says gets into a message: an error text, a content type
-or the address of a redirect may name a student.
+No server text gets into a message: an error text, a content type or the address
+of a redirect may name a student.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A list some of whose elements are no valid JSON, taken apart: the others are as they came.
+"""Separates the elements of a list that are not valid JSON; the others stay as they came.
 
-One row with NaN for a number, half a character, a control character or thousands
-of levels harms itself and no other. Which rows those are is told here; what
-becomes of them is the affair of the stores. Where a list cannot be cut into
-objects for certain, nothing is taken apart, and the whole answer is refused.
+A row with NaN for a number, half a character, a control character or thousands
+of levels spoils only itself. This module finds those rows; the stores decide what
+becomes of them. If a list cannot be cut into objects with certainty, nothing is
+separated, and the whole response is refused.
 """
 
 from __future__ import annotations

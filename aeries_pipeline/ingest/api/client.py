@@ -1,10 +1,10 @@
 """One district's Aeries server over HTTP.
 
-``AeriesClient.get`` sends one polite request, tries again where that helps
-and returns the bytes as received together with the rows. Paging over many
-requests is in ``paging``, the connection itself in ``transport``; what a
-permission error means is decided here, because only here can the certificate
-be tested on an open end point.
+``AeriesClient.get`` sends one polite request, retries if that can help, and
+returns the bytes as received together with the rows. Paging over many requests
+is in ``paging``, the connection itself in ``transport``. What a permission error
+means is decided here, because only here can the certificate be tested on an
+open endpoint.
 """
 
 from __future__ import annotations

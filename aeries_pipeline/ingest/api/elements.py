@@ -1,8 +1,8 @@
-"""The elements of a large answer without a Python object for each of its values.
+"""The elements of a large response without a Python object for each value.
 
-A list is checked from end to end and counted, and of each element only the
-properties are kept that somebody wants. What a value is worth is found out
-where tables are made of them.
+A list is validated from end to end and counted, and only the properties that
+somebody wants are kept for each element. Values are interpreted later, when
+tables are made from them.
 """
 
 from __future__ import annotations

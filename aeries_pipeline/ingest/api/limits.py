@@ -1,4 +1,4 @@
-"""Politeness towards one server: how many requests at a time and a second."""
+"""Politeness towards one server: how many requests at a time and per second."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Reading a whole list through its pages, and knowing when it is whole.
+"""Reading a whole list through its pages, and knowing when it is complete.
 
-Aeries states no total and no next link, and a page may be short in mid-list:
-records are numbered that are then not shown, or a page is capped. The end of a
-list is an empty page. Servers may also answer 404 behind the end, or send the
-last page again; that is an end only where more questions show that nothing lies
-behind, and is refused otherwise. Guards stand against servers that ignore the
-paging numbers, or heed how many are asked for and not from where.
+Aeries gives no total and no next link, and a page may be short in the middle of a
+list: records may be counted but not shown, or a page capped. The end of a list is
+an empty page. Servers may also return 404 after the end, or send the last page
+again; that counts as the end only if further requests show that nothing follows,
+and is refused otherwise. Guards catch servers that ignore the paging numbers, or
+use the page size but not the starting point.
 """
 
 from __future__ import annotations

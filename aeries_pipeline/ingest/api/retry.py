@@ -1,6 +1,6 @@
-"""When to try a request again, and how long to wait first.
+"""When to retry a request, and how long to wait first.
 
-Pure functions of values. The loop that uses them is in ``client``.
+Pure functions. The loop that uses them is in ``client``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One thread's connection to one server: a request out, status and bytes back.
 
-What the network and TLS do is turned into typed errors here. What an answer
-means is read in ``answers``, trying again is the client's work.
+Turns network and TLS failures into typed errors. What a response means is
+decided in ``answers``; retrying is the client's job.
 """
 
 from __future__ import annotations
