@@ -174,7 +174,8 @@ def broken_night(environment: dict[str, str], stack: ExitStack, folder: Path) ->
         Store(Path(environment[DATA_VARIABLE]))
         .warehouse("eagle-usd")
         .rows(
-            "SELECT any_value(run_id) FROM meta.pulls WHERE resource = 'students' AND status = 'failed'"
+            "SELECT any_value(run_id) FROM meta.pulls "
+            "WHERE resource = 'students' AND status = 'failed'"
         )
     )
     return str(run[0])
