@@ -205,7 +205,7 @@ def _what_next(settings: Settings, console: Console) -> None:
     lines = (
         "Look at the runs and checks:",
         "    make ui                     # then open http://127.0.0.1:3000",
-        "Ask the analysts' copy (docs/analysts.md has ten questions with their answers):",
+        "Ask the analysts' copy (docs/analysts.md has thirteen questions with their answers):",
         '    .venv/bin/aeries-pipeline sql --published "SELECT student_id, credits_behind '
         "FROM analytics.credits_by_subject WHERE grade = 11 AND subject = 'English' "
         'AND credits_behind > 0"',

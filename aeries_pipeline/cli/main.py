@@ -230,7 +230,7 @@ def requests() -> None:
 @click.option(
     "--covers",
     type=click.Choice(["students", "school", "district", "additions"]),
-    help="For whom the file speaks; what the district has settled by default.",
+    help="Whom the file covers; by default, what the district's setting says.",
 )
 @sentences
 def requests_take(district: str, file: Path, covers: str | None) -> None:

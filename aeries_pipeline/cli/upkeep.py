@@ -66,7 +66,7 @@ def prune_now() -> None:
 @click.command()
 @click.argument("district")
 @click.option("--student", type=int, help="This StudentID alone; the whole district without it.")
-@click.option("--reason", required=True, help="Why, without saying of whom; kept for ever.")
+@click.option("--reason", required=True, help="Why, without identifying anyone; kept permanently.")
 @click.option("--by", "who", default=getuser, help="Who decides; you by default.")
 @click.option("--although-listed", is_flag=True, help="Although the next pull may bring it back.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -77,7 +77,7 @@ def in_the_way() -> RemoteError:
     """Return what it means that a folder bears the name of a file."""
     return RemoteError(
         "in_the_way",
-        "a folder there bears the name of one of the files",
+        "a folder there has the name of one of the files",
         "have it removed there, or correct folder under delivery",
     )
 

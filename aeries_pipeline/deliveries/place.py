@@ -97,7 +97,7 @@ def _compare(remote: Remote, name: str, item: Item, *, reads_back: bool) -> None
     if remote.size(name) != item.bytes or (reads_back and remote.sha256(name) != item.sha256):
         raise RemoteError(
             "differs",
-            "a file arrived there other than it was sent",
+            "a file arrived there changed",
             "ask the receiver whether the disk there is full or something takes files away or "
             "changes their line ends; where files may not be read back, set compare: size",
             transient=True,

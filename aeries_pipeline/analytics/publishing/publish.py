@@ -168,7 +168,7 @@ def _changes_of(store: Store, before: Copy, data: Path) -> Changes:
     if is_first and not changed:
         raise NothingToPublishError(
             "nothing was loaded yet, so there is nothing to publish; pull a district first "
-            "(aeries-pipeline status says what did not come)"
+            "(aeries-pipeline status says what is missing)"
         )
     return changed, unusable
 

@@ -163,7 +163,8 @@ def _forget_student(
 def _check_student(settings: Settings, wish: Wish, person: Person) -> None:
     if person.is_in(wish.why) or person.is_in(wish.who):
         raise NotForgottenError(
-            "the reason is kept for ever and must not say of whom; leave out id and address"
+            "the reason is kept permanently and must not identify the student; "
+            "leave out id and address"
         )
     if person.is_listed and not wish.although_listed:
         raise NotForgottenError(

@@ -43,7 +43,7 @@ def health_of(status: DistrictStatus) -> Health:
     ]
     sentence = "everything came, and nothing waits for a person"
     if missing:
-        sentence = f"{missing} of {status.partitions} partitions did not come"
+        sentence = f"{missing} of {status.partitions} partitions are missing"
     for applies, bound, text in bounds:
         if applies and bound < percent:
             percent, sentence = bound, text

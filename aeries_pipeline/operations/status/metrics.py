@@ -25,7 +25,7 @@ def metrics(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
 
     health = gauge("health_percent", "100 where everything is as it should be")
     wanted = gauge("partitions", "Partitions that are wanted and granted")
-    missing = gauge("partitions_missing", "Partitions whose newest attempt did not come whole")
+    missing = gauge("partitions_missing", "Partitions whose newest attempt did not succeed")
     early = gauge("partitions_closed_early", "Partitions for which the window closed too early")
     held = gauge("held_changes", "Account changes that wait for a person")
     accounts = gauge("active_accounts", "Accounts in use")

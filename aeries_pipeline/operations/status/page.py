@@ -46,7 +46,7 @@ def asks_of(one: DistrictStatus) -> list[str]:
     reasons = [*one.left_out, *(trouble.reason for trouble in one.troubles)]
     lines = reasons[:_SHOWN]
     if len(reasons) > _SHOWN:
-        lines.append(f"and {len(reasons) - _SHOWN} more that did not come: aeries-pipeline status")
+        lines.append(f"and {len(reasons) - _SHOWN} more that are missing: aeries-pipeline status")
     if one.holds:
         lines.append(f"{one.holds} account changes wait: aeries-pipeline accounts review {one.id}")
     if one.waits_for:

@@ -91,7 +91,7 @@ def test_a_paused_district_is_not_missed() -> None:
     ("changes", "percent", "says"),
     [
         ({}, 100, "nothing waits"),
-        ({"missing": 4}, 90, "4 of 40 partitions did not come"),
+        ({"missing": 4}, 90, "4 of 40 partitions are missing"),
         ({"missing": 30}, 25, "30 of 40"),
         ({"is_stale": True}, 50, "too old"),
         ({"holds": 3}, 90, "3 account changes wait"),
@@ -153,7 +153,7 @@ def test_watch_tells_once_and_digest_and_metrics_speak_of_the_ledger(
         sent = call(world, "digest")
         assert sent.exit_code == 0
         assert "0 of 1 districts need nobody" in hook.got[1]["text"]
-        assert "partitions did not come" in hook.got[1]["text"]
+        assert "partitions are missing" in hook.got[1]["text"]
 
     file = tmp_path / "aeries.prom"
     assert call(world, "metrics", "--textfile", str(file)).exit_code == 0
