@@ -121,11 +121,40 @@ class AnalystSettings(Settled):
     smallest_count: int = Field(default=10, ge=2, le=1000)
 
 
+ENVIRONMENT = "env:"
+"""How a setting begins that an environment variable holds."""
+
+_FOLDER = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+
+
 class PublishSettings(Settled):
-    """How often the analysts' copy is made, and who on the machine may read it."""
+    """How often the analysts' copy is made, who on the machine may read it, and as what."""
 
     minutes: float = Field(default=30.0, ge=0, le=10080)
     readable_by_group: bool = False
+    format: Literal["file", "ducklake"] = "file"
+    catalog: str = "lake/catalog.ducklake"
+    data: str = "lake/data"
+    snapshot_days: float = Field(default=1.0, ge=0, le=365)
+
+    @field_validator("catalog")
+    @classmethod
+    def _no_password(cls, value: str) -> str:
+        if re.fullmatch(rf"{ENVIRONMENT}[A-Za-z_][A-Za-z0-9_]*", value):
+            return value
+        if "=" in value or not value.strip() or _FOLDER.match(value):
+            raise ValueError(
+                "name a file, or env:VARIABLE for the environment variable that holds the "
+                "connection string of a Postgres database; no password may stand in the roster"
+            )
+        return value
+
+    @field_validator("data")
+    @classmethod
+    def _folder(cls, value: str) -> str:
+        if not value.strip() or _FOLDER.match(value):
+            raise ValueError("name a folder; an object store cannot hold the lake yet")
+        return value
 
 
 class BackupSettings(Settled):

@@ -109,7 +109,10 @@ def old_since(state: State, settings: str, minutes: float, now: datetime) -> dat
 def fingerprint(roster: Roster) -> str:
     """Return a short hash of what the roster lets analysts see, and which districts it has."""
     settled = [(one.id, settings_of(one)) for one in roster.districts]
-    text = json.dumps([settled, roster.publish.readable_by_group])
+    told: list[object] = [settled, roster.publish.readable_by_group]
+    if roster.publish.format != "file":
+        told += [roster.publish.format, roster.publish.catalog, roster.publish.data]
+    text = json.dumps(told)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -40,6 +40,12 @@ from aeries_pipeline.analytics.publishing.copy import (
     write_copy,
 )
 from aeries_pipeline.analytics.publishing.due import Changes, fingerprint, read_changes
+from aeries_pipeline.analytics.publishing.lake import write_lake
+from aeries_pipeline.analytics.publishing.lake_access import (
+    LakeNotWrittenError,
+    check_extension,
+    lake_of,
+)
 from aeries_pipeline.analytics.publishing.part import make_part, make_template, shape_of
 from aeries_pipeline.analytics.publishing.tables import PUBLISHED_COLUMNS, prepare
 from aeries_pipeline.districts.roster import District, Roster
@@ -123,7 +129,7 @@ def publish(
 
     Raises:
         NothingToPublishError: If nothing was ever loaded.
-        NotPublishedError: If the disk is full or the copy cannot be made.
+        NotPublishedError: If the disk is full, or the copy or the lake cannot be made.
         WarehouseBusyError: If the ledger does not come free.
     """
     store = Store(settings.data)
@@ -133,6 +139,10 @@ def publish(
     with ExitStack() as stack:
         stack.enter_context(FileLock(private_directory(settings.locks) / "publish.lock"))
         clear(place)
+        lake = lake_of(settings, roster.publish)
+        if lake:
+            with _saying_what_failed():
+                check_extension(lake)
         before = read_copy(place)
         changes = _changes_of(store, before, settings.data)
         folder = stack.enter_context(scratch_folder(place))
@@ -143,7 +153,11 @@ def publish(
             _put_in_place(folder, place, str(row["publication_id"]), roster)
             # What analysts may no longer see stays in no older folder either.
             _keep(place, 1 if made.plan.hides else versions, linked)
-            copy = _noted(place, roster, made, row)
+            copy = _held(place, roster, made, row)
+            if lake:
+                # Before the note, so that a lake that could not be written is tried again.
+                write_lake(lake, place, copy, whole=force.database, modes=_modes(roster))
+            write_copy(place, copy)
         row["seconds"] = round(time.monotonic() - began, 3)
         _record(store.ledger, row)
     return Published(
@@ -327,6 +341,8 @@ def _saying_what_failed() -> Iterator[None]:
     except (OSError, duckdb.Error) as error:
         # The message of the database may quote a value of a row.
         found = diagnose(error)
+    except LakeNotWrittenError as error:
+        raise NotPublishedError(str(error)) from None
     else:
         return
     raise NotPublishedError(
@@ -335,10 +351,14 @@ def _saying_what_failed() -> Iterator[None]:
     ) from None
 
 
+def _modes(roster: Roster) -> tuple[int, int]:
+    """Return the modes of files and folders."""
+    return (0o640, 0o750) if roster.publish.readable_by_group else (0o600, 0o700)
+
+
 def _put_in_place(folder: Path, place: Path, name: str, roster: Roster) -> None:
     """Make everything private and durable, then rename it to where analysts look."""
-    shared = roster.publish.readable_by_group
-    file_mode, folder_mode = (0o640, 0o750) if shared else (0o600, 0o700)
+    file_mode, folder_mode = _modes(roster)
     districts = private_directory(place / DISTRICTS)
     for one in (place, districts):
         one.chmod(folder_mode)
@@ -364,8 +384,8 @@ def _put_in_place(folder: Path, place: Path, name: str, roster: Roster) -> None:
     sync(place)
 
 
-def _noted(place: Path, roster: Roster, made: _Made, row: Mapping[str, Any]) -> Copy:
-    """Note what the copy in place holds, and remove the files of districts that it has not."""
+def _held(place: Path, roster: Roster, made: _Made, row: Mapping[str, Any]) -> Copy:
+    """Return what the copy in place holds; files of districts that it has not are removed."""
     for path in (place / DISTRICTS).glob("*.duckdb*"):
         name = path.name.partition(".")[0]
         if name not in made.held or not made.held[name].rows:
@@ -380,7 +400,7 @@ def _noted(place: Path, roster: Roster, made: _Made, row: Mapping[str, Any]) -> 
         )
         for name, one in made.held.items()
     }
-    copy = Copy(
+    return Copy(
         str(row["publication_id"]),
         row["published_at"],
         str(row["settings"]),
@@ -389,8 +409,6 @@ def _noted(place: Path, roster: Roster, made: _Made, row: Mapping[str, Any]) -> 
         held,
         [one.id for one in roster.districts if one.id not in held],
     )
-    write_copy(place, copy)
-    return copy
 
 
 def _charts(copy: Copy) -> dict[str, dict[str, int]]:

@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 
 from aeries_pipeline.accounts import tables as accounts
+from aeries_pipeline.analytics.publishing.lake_access import lake_of
 from aeries_pipeline.analytics.publishing.publish import (
     DISTRICTS,
     NothingToPublishError,
@@ -156,7 +157,7 @@ def _forget_student(
         rows = _rewrite(warehouse, lambda path: erase_student(path, person))
     return _prove(
         settings, roster, store, (wish, moment, rows, files),
-        lambda: search_student(settings, person),
+        lambda: search_student(settings, person, lake_of(settings, roster.publish)),
     )  # fmt: skip
 
 
@@ -260,7 +261,7 @@ def _forget_district(
     store.notes.forget(wish.district)
     return _prove(
         settings, roster, store, (wish, moment, rows, files),
-        lambda: search_district(settings, wish.district),
+        lambda: search_district(settings, wish.district, lake_of(settings, roster.publish)),
     )  # fmt: skip
 
 

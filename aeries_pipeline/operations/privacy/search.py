@@ -14,9 +14,15 @@ from pathlib import Path
 import duckdb
 
 from aeries_pipeline.analytics.publishing.contents import OTHER_KEYS, STUDENT_KEYS
+from aeries_pipeline.analytics.publishing.lake_access import Lake
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.operations.privacy.erase import looking_at
 from aeries_pipeline.operations.privacy.folders import text_of
+from aeries_pipeline.operations.privacy.lake import (
+    district_in_lake,
+    has_rows_of,
+    student_in_lake,
+)
 from aeries_pipeline.operations.privacy.person import Person
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import tables_of
@@ -38,14 +44,13 @@ class Found:
     places: tuple[str, ...]
 
 
-def search_student(settings: Settings, person: Person) -> Found:
-    """Look for a student in every file below the data directory."""
-    places: list[str] = []
+def search_student(settings: Settings, person: Person, lake: Lake | None = None) -> Found:
+    """Look for a student in every file below the data directory, and in the analysts' lake."""
+    places = student_in_lake(lake, person) if lake else []
     files = 0
     marks = [mark.encode() for mark in person.marks]
-    for path in _files(settings.data):
+    for path, where in _everything(settings, lake):
         files += 1
-        where = str(path.relative_to(settings.data))
         if path.suffix == ".duckdb":
             try:
                 places += [f"{where}: {one}" for one in _in_database(path, person)]
@@ -63,18 +68,20 @@ def search_student(settings: Settings, person: Person) -> Found:
     return Found(files, tuple(dict.fromkeys(places)))
 
 
-def search_district(settings: Settings, district: str) -> Found:
+def search_district(settings: Settings, district: str, lake: Lake | None = None) -> Found:
     """Look for rows and folders of a district."""
-    places: list[str] = []
+    places = district_in_lake(lake, district) if lake else []
     files = 0
-    for path in _files(settings.data):
+    for path, name in _everything(settings, lake):
         files += 1
-        where = path.relative_to(settings.data)
+        where = Path(name)
         if path.suffix == ".duckdb":
             try:
                 places += [f"{where}: {one}" for one in _with_rows_of(path, district)]
             except duckdb.Error:
                 places += _unread(str(where), district)
+        elif lake and lake.data in path.parents and has_rows_of(path, district):
+            places.append(name)
         if district in {*where.parts, path.name.partition(".")[0]}:
             places.append(str(where))
     return Found(files, tuple(places))
@@ -104,6 +111,16 @@ def _with_rows_of(path: Path, district: str) -> Iterator[str]:
             ).fetchone()
             if found:
                 yield f"{schema}.{table}"
+
+
+def _everything(settings: Settings, lake: Lake | None) -> Iterator[tuple[Path, str]]:
+    """Yield every file with its name for messages; a lake's catalogue is asked as such."""
+    for path in _files(settings.data):
+        if lake is None or path != lake.catalog:
+            yield path, str(path.relative_to(settings.data))
+    if lake is not None and settings.data not in lake.data.parents:
+        for path in _files(lake.data):
+            yield path, f"lake/{path.relative_to(lake.data)}"
 
 
 def _files(root: Path) -> Iterator[Path]:
