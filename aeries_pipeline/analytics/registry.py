@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from aeries_pipeline.analytics import graduation, operations, students, transcript_credits, years
+from aeries_pipeline.analytics import (
+    graduation,
+    operations,
+    records,
+    students,
+    transcript_credits,
+    years,
+)
 from aeries_pipeline.analytics.view import Grain, View
 
-MODULES = (students, transcript_credits, graduation, operations, years)
+MODULES = (students, records, transcript_credits, graduation, operations, years)
 """The modules that views stand in."""
 
 VIEWS: Mapping[str, View] = MappingProxyType(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from aeries_pipeline.analytics.view import SHARED, Column, Grain, Measure, View
 from aeries_pipeline.catalog.blank import is_blank
 
-_WHERE = "; empty where the district does not grant codes"
+WHERE_GRANTED = "; empty where the district does not grant codes"
+"""Ends the meaning of a name that the list of codes gives."""
 
 CODES = View(
     name="codes",
@@ -127,17 +128,17 @@ LEFT JOIN (
         SHARED.school_name,
         SHARED.student_id,
         SHARED.grade,
-        Column("grade_name", "VARCHAR", f"The grade in words{_WHERE}"),
+        Column("grade_name", "VARCHAR", f"The grade in words{WHERE_GRANTED}"),
         Column("next_grade", "INTEGER", "Grade of next year; 13 marks a graduating senior"),
         Column("next_school", "INTEGER", "School of next year, where it is another one"),
         Column("gender", "VARCHAR", "Aeries code"),
-        Column("gender_name", "VARCHAR", f"Its name{_WHERE}"),
+        Column("gender_name", "VARCHAR", f"Its name{WHERE_GRANTED}"),
         Column("ethnicity", "VARCHAR", "Aeries code, whether Hispanic or Latino"),
-        Column("ethnicity_name", "VARCHAR", f"Its name{_WHERE}"),
+        Column("ethnicity_name", "VARCHAR", f"Its name{WHERE_GRANTED}"),
         Column("language_fluency", "VARCHAR", "Aeries code, such as E, I, L, R"),
-        Column("language_fluency_name", "VARCHAR", f"Its name{_WHERE}"),
+        Column("language_fluency_name", "VARCHAR", f"Its name{WHERE_GRANTED}"),
         Column("attendance_program", "VARCHAR", "Aeries code of the main program"),
-        Column("attendance_program_name", "VARCHAR", f"Its name{_WHERE}"),
+        Column("attendance_program_name", "VARCHAR", f"Its name{WHERE_GRANTED}"),
         Column("counselor_number", "BIGINT", "Number of the counselor; 0 where there is none"),
         Column("entered_school_on", "DATE", "When the student came to this school"),
         Column("is_main_school", "BOOLEAN", "False for a further school of the same student"),
@@ -203,11 +204,11 @@ LEFT JOIN raw.sections AS m ON m.district = c.district AND m."SchoolCode" = c."S
         Column("course_id", "VARCHAR", "Course of the district catalogue, with leading zeros"),
         Column("course_title", "VARCHAR", "Title in the catalogue"),
         Column("subject_area", "VARCHAR", "First subject area that the course counts for"),
-        Column("subject_area_name", "VARCHAR", f"Its name{_WHERE}"),
+        Column("subject_area_name", "VARCHAR", f"Its name{WHERE_GRANTED}"),
         Column("section", "INTEGER", "Section of the master schedule; empty where none"),
         Column("period", "VARCHAR", "Period; empty where the district does not grant sections"),
         Column("term", "VARCHAR", "Term code of the section; empty as period is"),
-        Column("term_name", "VARCHAR", f"Its name{_WHERE}"),
+        Column("term_name", "VARCHAR", f"Its name{WHERE_GRANTED}"),
         Column("started_on", "DATE", "First day of the student in the class"),
         Column("ends_on", "DATE", "Last day, for a running class the planned one"),
         Column("is_current", "BOOLEAN", "Whether the class ran when the list was last pulled"),
@@ -264,7 +265,7 @@ GROUP BY s.district, s.school, n.school_name, s.course_id
         Column("course_id", "VARCHAR", "Course of the district catalogue, with leading zeros"),
         Column("course_title", "VARCHAR", "Title in the catalogue"),
         Column("subject_area", "VARCHAR", "First subject area that the course counts for"),
-        Column("subject_area_name", "VARCHAR", f"Its name{_WHERE}"),
+        Column("subject_area_name", "VARCHAR", f"Its name{WHERE_GRANTED}"),
         Column("sections", "BIGINT", "Sections in which these students sit"),
         Column("students", "BIGINT", "Students now in the course"),
         SHARED.suppressed,

@@ -61,6 +61,32 @@ def test_views_show_the_name_where_it_is_granted_and_the_code_alone_where_not(
     assert world.warehouse.rows(absences) == [("A", "Unverified"), ("D", "Dr Note")]
 
 
+def test_records_show_status_program_and_absence_with_their_names(make_world: MakeWorld) -> None:
+    listed = ["codes", "absence_codes", "programs", "attendance"]
+    world = make_world(schools=1, students=60, roster={"resources": listed})
+    world.site.district.rows[994][0].tag = "I"
+    session = world.session()
+    for name in ("schools", "students", *listed):
+        assert (
+            pull_resource(session, RESOURCES[name], world.schools)[0].pull.status is Status.COMPLETE
+        ), name
+    compute(world.warehouse, world.district)
+    found = ask(world, "SELECT DISTINCT status, status_name FROM analytics.student_records")
+    assert {(None, None), ("I", "Inactive")} <= set(found)
+    programs = ask(world, "SELECT DISTINCT program, program_name FROM analytics.student_programs")
+    assert programs
+    assert all(code and name for code, name in programs)
+    marked = ask(world, "SELECT DISTINCT absence_code, absence_name FROM analytics.absences")
+    assert marked
+    assert {name for code, name in marked if code == "A"} <= {"Unverified"}
+    for view, table in (("student_programs", "programs"), ("absences", "attendance")):
+        ((rows, records),) = ask(
+            world,
+            f"SELECT (SELECT count(*) FROM analytics.{view}), (SELECT count(*) FROM raw.{table})",
+        )
+        assert rows == records, "a name makes no second row"
+
+
 def test_a_list_that_a_site_lacks_is_left_out_and_all_of_them_are_a_failure(
     make_world: MakeWorld,
 ) -> None:
