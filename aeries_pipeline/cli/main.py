@@ -75,7 +75,13 @@ def demo(keep_serving: bool) -> None:  # noqa: FBT001
 
 
 @main.command()
-@click.option("--port", default=DEMO_PORT, show_default=True, help="Port on 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=DEMO_PORT,
+    show_default=True,
+    help="Port on 127.0.0.1.",
+)
 @click.option("--seed", default=7, show_default=True, help="The same seed makes the same district.")
 @click.option("--schools", default=5, show_default=True, type=click.IntRange(1, 200))
 @click.option("--students", default=2400, show_default=True, type=click.IntRange(1))
@@ -358,7 +364,13 @@ def sql(query: str, **said: Any) -> None:  # noqa: ANN401 - the options above
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=3000,
+    show_default=True,
+    help="Port on 127.0.0.1.",
+)
 @click.option("--emulator", "with_emulator", is_flag=True, help="Serve the demo's districts too.")
 @sentences
 def ui(port: int, with_emulator: bool) -> None:  # noqa: FBT001
@@ -370,7 +382,13 @@ def ui(port: int, with_emulator: bool) -> None:  # noqa: FBT001
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8090, show_default=True, help="Port to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8090,
+    show_default=True,
+    help="Port to listen on.",
+)
 @click.option("--user-header", metavar="NAME", help="Header in which a proxy names the user.")
 @sentences
 def web(host: str, port: int, user_header: str | None) -> None:

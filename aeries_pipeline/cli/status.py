@@ -57,6 +57,7 @@ def _lines(one: DistrictStatus, *, ascii_only: bool) -> list[str]:
         lines.append(f"not granted: {', '.join(one.not_granted)}")
     if one.holds:
         lines.append(f"{one.holds} account changes wait: aeries-pipeline accounts review {one.id}")
+    lines += one.undecided
     if one.reading:
         lines.append(one.reading)
     return lines

@@ -39,6 +39,7 @@ def health_of(status: DistrictStatus) -> Health:
         (status.is_stale, _OLD, f"the oldest data are of {_day(status)} and too old"),
         (bool(status.left_out), _WAITING, f"{len(status.left_out)} schools are left out"),
         (bool(status.holds), _WAITING, f"{status.holds} account changes wait for a person"),
+        (bool(status.undecided), _WAITING, "; ".join(status.undecided)),
         (status.reading_differs, _WAITING, "how its pull window is read waits for a person"),
     ]
     sentence = "everything came, and nothing waits for a person"

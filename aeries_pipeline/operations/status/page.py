@@ -49,6 +49,7 @@ def asks_of(one: DistrictStatus) -> list[str]:
         lines.append(f"and {len(reasons) - _SHOWN} more that are missing: aeries-pipeline status")
     if one.holds:
         lines.append(f"{one.holds} account changes wait: aeries-pipeline accounts review {one.id}")
+    lines += one.undecided
     if one.waits_for:
         lines.append(f"{one.waits_for} partitions were never completely pulled")
     if one.is_stale:

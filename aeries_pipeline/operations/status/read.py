@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from aeries_pipeline.accounts.evidence import NONE_ACTIVE
-from aeries_pipeline.accounts.tables import prepare
+from aeries_pipeline.accounts.xello.kept import prepare
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.roster import District, Roster
@@ -62,6 +62,8 @@ class DistrictStatus:
         nights: A sign for each of the last nights, see ``nights``.
         left_out: Sentences about schools whose list came and is not believed,
             with the day since when.
+        undecided: Sentences about what waits for a person beside account changes: who is
+            not shared, and people of Xello's other files.
         partitions: How many partitions are wanted and granted.
         missing: How many of these did not come at their newest attempt, or never.
         last_tried: When any pull last ended, well or not, UTC without a zone.
@@ -86,6 +88,7 @@ class DistrictStatus:
     reading_differs: bool = False
     nights: str = ""
     left_out: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
     partitions: int = 0
     missing: int = 0
     last_tried: datetime | None = None
@@ -101,6 +104,7 @@ class DistrictStatus:
             or self.is_stale
             or self.waits_for
             or self.left_out
+            or self.undecided
             or self.reading_differs
         )
 
@@ -123,6 +127,13 @@ def _question(roster: Roster) -> Question:
         ((left_out,),) = connection.execute(
             "SELECT arg_max(troubles, computed_at) FROM meta.account_batches"
         ).fetchall()
+        shared = connection.execute(
+            "SELECT trouble FROM meta.share_readings ORDER BY read_at DESC LIMIT 1"
+        ).fetchone()
+        people = connection.execute(
+            "SELECT file, count(*) FROM core.xello_members "
+            "WHERE asks <> '' AND approved IS NOT true GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
         changed = connection.execute(
             "SELECT recorded_at, kind, count(DISTINCT student_id) FROM core.account_changes_now "
             "WHERE status = 'applied' AND recorded_at > (SELECT max(recorded_at) FROM "
@@ -134,11 +145,13 @@ def _question(roster: Roster) -> Question:
             "holds": int(holds or 0),
             "active": int(active),
             "left_out": left_out or [],
+            "unshared": (shared[0] if shared else None) or "",
+            "people": [list(row) for row in people],
             "changed": [list(row) for row in changed],
             "nights": [list(row) for row in count_nights(connection, zones[district])],
         }
 
-    return Question("status of 0.2, with partitions", ask, zones)
+    return Question("status of 0.2, with what is undecided", ask, zones)
 
 
 def read_status(store: Store, roster: Roster, moment: datetime) -> list[DistrictStatus]:
@@ -184,9 +197,25 @@ def _status(
         troubles=(*trouble, *found.troubles),
         nights=picture(nights, district, moment),
         left_out=tuple(text for text in answer.get("left_out", ()) if NONE_ACTIVE in text),
+        undecided=_undecided(district, answer),
         last_tried=as_moment(answer.get("tried")),
         changed=dict(changed),
     )
+
+
+def _undecided(district: District, answer: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what waits for a person beside account changes, each with its command."""
+    lines = []
+    if answer.get("unshared"):
+        lines.append(
+            f"nothing is delivered: {answer['unshared']}: aeries-pipeline accounts share "
+            f"{district.id}"
+        )
+    lines += [
+        f"{number} in the file {file} wait: aeries-pipeline accounts files {district.id}"
+        for file, number in answer.get("people", ())
+    ]
+    return tuple(lines)
 
 
 def status_of(

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
+from aeries_pipeline.accounts.compute import compute
+from aeries_pipeline.accounts.xello.kept import prepare
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.emulator.site import XELLO_GRANT
 from aeries_pipeline.ingest.pull import pull_resource
+from aeries_pipeline.operations.notices.morning import digest_title
+from aeries_pipeline.operations.status.health import health_of
 from aeries_pipeline.operations.status.nights import picture
 from aeries_pipeline.operations.status.page import html, markdown
 from aeries_pipeline.operations.status.read import DistrictStatus, read_status, status_of
@@ -57,6 +61,32 @@ def test_a_district_stands_as_its_ledger_says(make_world) -> None:
     pull(world)
     assert status(world).troubles == ()
     assert status(world, datetime.now(UTC) + timedelta(days=9)).is_stale
+
+
+def test_what_waits_beside_account_changes_is_told_to_everybody_who_asks(world: World) -> None:
+    pull(world)
+    world.write_roster(share={"opted_out": "nowhere.csv"})
+    compute(world.warehouse, world.district)
+    with world.warehouse.open() as connection:
+        prepare(connection)
+        connection.execute(
+            "INSERT INTO core.xello_members (district, file, person, asks, approved) "
+            "VALUES ('eagle-usd', 'Educator', 'p', 'x', false), "
+            "('eagle-usd', 'Educator', 'q', 'x', true)"
+        )
+    found = status(world)
+    assert found.needs_a_person
+    shared, people = found.undecided
+    assert shared.startswith("nothing is delivered: the list of students who opted out")
+    assert shared.endswith("accounts share eagle-usd")
+    assert people == "1 in the file Educator wait: aeries-pipeline accounts files eagle-usd"
+    assert health_of(found).percent == 90
+    assert "accounts share eagle-usd" in health_of(found).sentence
+    assert "accounts files eagle-usd" in markdown([found], NOW)
+    shown = " ".join(call(world, "status").output.split())
+    assert "accounts share eagle-usd" in shown
+    assert "nothing waits" not in shown
+    assert "1 of 1" not in digest_title([found])
 
 
 def test_the_oldest_partition_dates_the_district(world: World) -> None:
