@@ -104,7 +104,7 @@ class Warehouse:
                 while it is read or written.
         """
         if self._stay is not None and self._duckdb.is_own(connection) and name == CATALOG:
-            with self._stay.use(), self._saying_what_is_wrong(connection):
+            with self._stay.use(), self._undoing(connection):
                 yield name
             return
         with self.locked(), self.attached_while_locked(connection, name) as catalog:
@@ -184,24 +184,31 @@ class Warehouse:
             self._duckdb.close()
             raise
         try:
-            with self._saying_what_is_wrong(connection):
+            with self._undoing(connection):
                 yield name
         finally:
             self._detach(connection, name)
 
     @contextmanager
-    def _saying_what_is_wrong(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    def _undoing(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         try:
-            yield
-        except duckdb.Error as error:
-            found = diagnose(error)
-            if found.trouble in {Trouble.DAMAGED, Trouble.FULL, Trouble.REFUSED}:
-                raise self._unusable(found) from None
-            raise
+            with self._naming(Trouble.DAMAGED):
+                yield
         finally:
             # Whatever the body left open is undone; what it committed stays.
             with suppress(duckdb.Error):
                 connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _naming(self, *troubles: Trouble) -> Iterator[None]:
+        """Name the warehouse in an error of one of some kinds; of the disk where none is given."""
+        try:
+            yield
+        except duckdb.Error as error:
+            found = diagnose(error)
+            if found.trouble in (troubles or (Trouble.FULL, Trouble.REFUSED)):
+                raise self._unusable(found) from None
+            raise
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -336,7 +343,8 @@ class Warehouse:
 
         Meant for short reads and writes; the lock is held all the while.
         """
-        with self._duckdb.own_cursor() as connection, self.attached(connection) as catalog:
+        naming = self._naming()
+        with naming, self._duckdb.own_cursor() as connection, self.attached(connection) as catalog:
             connection.execute(f"USE {catalog}")
             yield connection
 
@@ -351,11 +359,11 @@ class Warehouse:
             if self._stay is not None:
                 # The file can be attached to one DuckDB only.
                 self._stay.give_back()
-            with self.connect(threads=threads) as connection:
+            with self._naming(), self.connect(threads=threads) as connection:
                 connection.execute("SET preserve_insertion_order = false")
                 yield connection
             return
-        with self._duckdb.own_cursor() as connection:
+        with self._naming(), self._duckdb.own_cursor() as connection:
             # Rows of a table have no order; without one both cores write.
             connection.execute("SET preserve_insertion_order = false")
             try:
