@@ -161,7 +161,7 @@ def test_a_reason_that_says_of_whom_is_refused(lived_in: World) -> None:
     done = call(lived_in, "forget", "eagle-usd", "--student", str(student), "--yes",
                 "--although-listed", "--reason", f"parents of {student} asked")  # fmt: skip
     assert done.exit_code == 1
-    assert "must not say of whom" in done.output
+    assert "must not identify the student" in done.output
 
 
 @pytest.mark.long
