@@ -21,6 +21,8 @@ from aeries_pipeline.cli.upkeep import COMMANDS
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.settings import DEMO_PORT, load_settings
 
+PORT = click.IntRange(1, 65535)
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
@@ -75,13 +77,7 @@ def demo(keep_serving: bool) -> None:  # noqa: FBT001
 
 
 @main.command()
-@click.option(
-    "--port",
-    type=click.IntRange(1, 65535),
-    default=DEMO_PORT,
-    show_default=True,
-    help="Port on 127.0.0.1.",
-)
+@click.option("--port", type=PORT, default=DEMO_PORT, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--seed", default=7, show_default=True, help="The same seed makes the same district.")
 @click.option("--schools", default=5, show_default=True, type=click.IntRange(1, 200))
 @click.option("--students", default=2400, show_default=True, type=click.IntRange(1))
@@ -364,13 +360,7 @@ def sql(query: str, **said: Any) -> None:  # noqa: ANN401 - the options above
 
 
 @main.command()
-@click.option(
-    "--port",
-    type=click.IntRange(1, 65535),
-    default=3000,
-    show_default=True,
-    help="Port on 127.0.0.1.",
-)
+@click.option("--port", type=PORT, default=3000, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--emulator", "with_emulator", is_flag=True, help="Serve the demo's districts too.")
 @sentences
 def ui(port: int, with_emulator: bool) -> None:  # noqa: FBT001
@@ -382,13 +372,7 @@ def ui(port: int, with_emulator: bool) -> None:  # noqa: FBT001
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(1, 65535),
-    default=8090,
-    show_default=True,
-    help="Port to listen on.",
-)
+@click.option("--port", type=PORT, default=8090, show_default=True, help="Port to listen on.")
 @click.option("--user-header", metavar="NAME", help="Header in which a proxy names the user.")
 @sentences
 def web(host: str, port: int, user_header: str | None) -> None:

@@ -11,8 +11,7 @@ import logging
 import os
 import random
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import pytest
 
 from aeries_pipeline_tests.breadth import many
 from aeries_pipeline_tests.conftest import MakeWorld, World
+from aeries_pipeline_tests.disks import mounted
 from aeries_pipeline_tests.processes.test_known_faults import every_command
 from aeries_pipeline_tests.processes.test_random_kills import COMMANDS, next_night
 from aeries_pipeline_tests.processes.test_recovery import command
@@ -28,27 +28,14 @@ NIGHTS = int(os.environ.get("FULL_DISKS", many(3, wide=60)))
 SEED = int(os.environ.get("RANDOM_SEED", "20261129"))
 MIB = 1024**2
 
-SmallDisk = Callable[[], World]
-
 
 @pytest.fixture
 def small_disk(make_world: MakeWorld, tmp_path: Path) -> Iterator[World]:
     """A district whose data directory is on a disk of 512 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512m", "tmpfs", str(disk)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
+    with mounted(tmp_path / "disk", "512m") as disk:
         world = make_world(schools=2, students=150)
         world.settings = type(world.settings)(world.settings.roster, disk / "data")
         yield world
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @contextmanager

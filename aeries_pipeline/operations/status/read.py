@@ -12,6 +12,7 @@ import duckdb
 
 from aeries_pipeline.accounts.evidence import NONE_ACTIVE
 from aeries_pipeline.accounts.xello.kept import prepare
+from aeries_pipeline.accounts.xello.people import files_of
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.roster import District, Roster
@@ -211,9 +212,11 @@ def _undecided(district: District, answer: Mapping[str, Any]) -> tuple[str, ...]
             f"nothing is delivered: {answer['unshared']}: aeries-pipeline accounts share "
             f"{district.id}"
         )
+    on = {file.name for file in files_of(district)}
     lines += [
         f"{number} in the file {file} wait: aeries-pipeline accounts files {district.id}"
         for file, number in answer.get("people", ())
+        if file in on
     ]
     return tuple(lines)
 

@@ -20,7 +20,7 @@ from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.operator_page import OPERATOR_PAGE
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.stores.ledger import Partition
-from aeries_pipeline_tests.conftest import World, roster_entry, write_roster
+from aeries_pipeline_tests.conftest import QUICK_ROUNDS, World, roster_entry, write_roster
 from aeries_pipeline_tests.orchestration.test_raw_assets import QUIET
 from aeries_pipeline_tests.processes.test_command_line import call
 
@@ -65,7 +65,8 @@ def test_a_district_stands_as_its_ledger_says(make_world) -> None:
 
 def test_what_waits_beside_account_changes_is_told_to_everybody_who_asks(world: World) -> None:
     pull(world)
-    world.write_roster(share={"opted_out": "nowhere.csv"})
+    files = {"resources": ["staff"], "accounts": {**QUICK_ROUNDS, "xello": {"educators": {}}}}
+    world.write_roster(share={"opted_out": "nowhere.csv"}, **files)
     compute(world.warehouse, world.district)
     with world.warehouse.open() as connection:
         prepare(connection)
@@ -87,6 +88,8 @@ def test_what_waits_beside_account_changes_is_told_to_everybody_who_asks(world: 
     assert "accounts share eagle-usd" in shown
     assert "nothing waits" not in shown
     assert "1 of 1" not in digest_title([found])
+    world.write_roster(share={"opted_out": "nowhere.csv"})
+    assert status(world).undecided == (shared,), "a file that is switched off asks nobody"
 
 
 def test_the_oldest_partition_dates_the_district(world: World) -> None:
