@@ -8,7 +8,7 @@ which of the two it comes from.
 from __future__ import annotations
 
 from aeries_pipeline.analytics.transcript_credits import SUBJECT
-from aeries_pipeline.analytics.view import SHARED, Column, Grain, Measure, View
+from aeries_pipeline.analytics.view import SHARED, STUDENT_AT_SCHOOL, Column, Grain, Measure, View
 
 CREDITS_BY_SUBJECT = View(
     name="credits_by_subject",
@@ -92,10 +92,7 @@ LEFT JOIN analytics.schools AS n ON n.district = c.district AND n.school = c.sch
 GROUP BY c.district, c.school, n.school_name, c.student_id, c.grade
 """,
     columns=(
-        SHARED.district,
-        SHARED.school,
-        SHARED.school_name,
-        SHARED.student_id,
+        *STUDENT_AT_SCHOOL,
         SHARED.grade,
         Column("credits_required", "DOUBLE", "Credits required in all subject areas"),
         Column("credits_completed", "DOUBLE", "Credits earned so far"),

@@ -7,7 +7,7 @@ the other modules.
 from __future__ import annotations
 
 from aeries_pipeline.analytics.students import WHERE_GRANTED, named
-from aeries_pipeline.analytics.view import SHARED, Column, Grain, View
+from aeries_pipeline.analytics.view import SHARED, STUDENT_AT_SCHOOL, Column, Grain, View
 
 STUDENT_RECORDS = View(
     name="student_records",
@@ -28,10 +28,7 @@ LEFT JOIN analytics.schools AS n ON n.district = r.district AND n.school = r."Sc
 {named("STU.TG", 'trim(r."InactiveStatusCode")', "ct", "r.district")}
 """,
     columns=(
-        SHARED.district,
-        SHARED.school,
-        SHARED.school_name,
-        SHARED.student_id,
+        *STUDENT_AT_SCHOOL,
         SHARED.grade,
         Column("status", "VARCHAR", "Aeries code; empty for a student who is there"),
         Column("status_name", "VARCHAR", f"Its name{WHERE_GRANTED}"),
@@ -61,10 +58,7 @@ LEFT JOIN analytics.schools AS n ON n.district = p.district AND n.school = p.sch
 {named("PGM.CD", 'p."ProgramCode"', "cp", "p.district")}
 """,
     columns=(
-        SHARED.district,
-        SHARED.school,
-        SHARED.school_name,
-        SHARED.student_id,
+        *STUDENT_AT_SCHOOL,
         Column("program", "VARCHAR", "Aeries code of the program"),
         Column("program_name", "VARCHAR", "Its name from the list of codes, else from the record"),
         Column("eligible_from", "DATE", "First day on which the student may take part"),
@@ -94,10 +88,7 @@ LEFT JOIN raw.absence_codes AS a ON a.district = t.district AND a."SchoolCode" =
     AND a."AbsenceCode" = t."AllDayAttendanceCode"
 """,
     columns=(
-        SHARED.district,
-        SHARED.school,
-        SHARED.school_name,
-        SHARED.student_id,
+        *STUDENT_AT_SCHOOL,
         Column("day", "DATE", "The day"),
         Column("absence_code", "VARCHAR", "Code of the whole day; empty where classes differ"),
         Column("absence_name", "VARCHAR", "Its name; empty without `absence_codes`"),

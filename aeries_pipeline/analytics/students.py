@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.analytics.view import SHARED, Column, Grain, Measure, View
+from aeries_pipeline.analytics.view import SHARED, STUDENT_AT_SCHOOL, Column, Grain, Measure, View
 from aeries_pipeline.catalog.blank import is_blank
 
 WHERE_GRANTED = "; empty where the district does not grant codes"
@@ -123,10 +123,7 @@ LEFT JOIN (
 {named("STU.SP", 's."AttendanceProgramCodePrimary"', "cp", "e.district")}
 """,
     columns=(
-        SHARED.district,
-        SHARED.school,
-        SHARED.school_name,
-        SHARED.student_id,
+        *STUDENT_AT_SCHOOL,
         SHARED.grade,
         Column("grade_name", "VARCHAR", f"The grade in words{WHERE_GRANTED}"),
         Column("next_grade", "INTEGER", "Grade of next year; 13 marks a graduating senior"),

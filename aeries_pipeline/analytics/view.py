@@ -111,3 +111,6 @@ class Shared:
 
 
 SHARED = Shared()
+
+STUDENT_AT_SCHOOL = (SHARED.district, SHARED.school, SHARED.school_name, SHARED.student_id)
+"""Whom and where a row is about: the first columns of most views of students."""

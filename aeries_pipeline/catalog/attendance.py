@@ -5,17 +5,12 @@ A school that reports absences alone has no entry for a day on which all is well
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.fields import integer, nested, text, timestamp
+from aeries_pipeline.catalog.common import STUDENT
+from aeries_pipeline.catalog.fields import nested, text, timestamp
 from aeries_pipeline.catalog.resource import Area, Grain, KeySource, Reference, Resource
 
 FIELDS = (
-    integer(
-        "StudentID",
-        "STU.ID",
-        "Identifies the person in the whole district; one person may own several rows",
-        required=True,
-        minimum=1,
-    ),
+    STUDENT,
     nested("AttendanceDays"),
 )
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import CLASS_SCHEDULES, student_feed
+from aeries_pipeline.catalog.common import CLASS_SCHEDULES, STUDENT, student_feed
 from aeries_pipeline.catalog.fields import integer, text, timestamp
 from aeries_pipeline.catalog.resource import Covers, Grain, KeySource, Reference, Resource
 
 FIELDS = (
-    integer(
-        "StudentID",
-        "STU.ID",
-        "Identifies the person in the whole district; one person may own several rows",
-        required=True,
-        minimum=1,
-    ),
+    STUDENT,
     integer("SchoolCode", "CAR.SC", "Aeries code of the school", required=True),
     integer(
         "SequenceNumber", "CAR.SQ", "Part of the key, without a meaning of its own", required=True

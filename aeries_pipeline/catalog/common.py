@@ -5,14 +5,17 @@ from __future__ import annotations
 from aeries_pipeline.catalog.fields import integer
 from aeries_pipeline.catalog.resource import Area, Covers, Feed, Paging
 
+STUDENT = integer(
+    "StudentID",
+    "STU.ID",
+    "Identifies the person in the whole district; one person may own several rows",
+    required=True,
+    minimum=1,
+)
+"""Which student."""
+
 STUDENT_AT_SCHOOL = (
-    integer(
-        "StudentID",
-        "STU.ID",
-        "Identifies the person in the whole district; one person may own several rows",
-        required=True,
-        minimum=1,
-    ),
+    STUDENT,
     integer("SchoolCode", "STU.SC", "Aeries code of the school", required=True),
 )
 """Which student, and at which school."""

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import CONTACTS_AREA, student_feed
+from aeries_pipeline.catalog.common import CONTACTS_AREA, STUDENT, student_feed
 from aeries_pipeline.catalog.fields import boolean, integer, text, timestamp
 from aeries_pipeline.catalog.resource import Covers, Grain, Reference, Resource
 
 FIELDS = (
-    integer(
-        "StudentID",
-        "STU.ID",
-        "Identifies the person in the whole district; one person may own several rows",
-        required=True,
-        minimum=1,
-    ),
+    STUDENT,
     integer("SchoolCode", "STU.SC", "Aeries code of the school"),
     integer(
         "SequenceNumber", "CON.SQ", "Part of the key, without a meaning of its own", required=True

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import COURSE_REQUESTS_AREA
+from aeries_pipeline.catalog.common import COURSE_REQUESTS_AREA, STUDENT
 from aeries_pipeline.catalog.fields import decimal, integer, nested, text
 from aeries_pipeline.catalog.resource import Grain, KeySource, Reference, Resource, Table
 
 FIELDS = (
-    integer(
-        "StudentID",
-        "STU.ID",
-        "Identifies the person in the whole district; one person may own several rows",
-        required=True,
-        minimum=1,
-    ),
+    STUDENT,
     integer("SchoolCode", "SSS.SC", "Aeries code of the school", required=True),
     integer(
         "SequenceNumber", "SSS.SQ", "Part of the key, without a meaning of its own", required=True

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from aeries_pipeline.catalog.common import STUDENT_PROGRAMS, student_feed
-from aeries_pipeline.catalog.fields import integer, nested, text, timestamp
+from aeries_pipeline.catalog.common import STUDENT, STUDENT_PROGRAMS, student_feed
+from aeries_pipeline.catalog.fields import nested, text, timestamp
 from aeries_pipeline.catalog.resource import Covers, Grain, KeySource, Reference, Resource
 
 FIELDS = (
-    integer(
-        "StudentID",
-        "STU.ID",
-        "Identifies the person in the whole district; one person may own several rows",
-        required=True,
-        minimum=1,
-    ),
+    STUDENT,
     text("ProgramCode", required=True),
     text("ProgramDescription"),
     timestamp("EligibilityStartDate", "GTE.ESD / FOF.SD / CSE.ED / FRE.ESD / PGM.ESD"),

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from aeries_pipeline.catalog.common import STUDENT
 from aeries_pipeline.catalog.fields import integer, nested, text
 from aeries_pipeline.catalog.resource import Area, Grain, KeySource, Reference, Resource
 
 FIELDS = (
-    integer(
-        "StudentID",
-        "STU.ID",
-        "Identifies the person in the whole district; one person may own several rows",
-        required=True,
-        minimum=1,
-    ),
+    STUDENT,
     nested("StudentReportCardCourses"),
 )
 
