@@ -49,7 +49,6 @@ from aeries_pipeline.districts.configuration import (
 )
 from aeries_pipeline.districts.delivery import DeliverySettings
 from aeries_pipeline.districts.errors import ConfigurationError
-from aeries_pipeline.districts.mistakes import mistake_of, problem_of
 from aeries_pipeline.districts.readings import Reading, reading_of
 from aeries_pipeline.districts.school_codes import code_ranges, is_in
 from aeries_pipeline.districts.secret import Certificate
@@ -59,6 +58,7 @@ from aeries_pipeline.districts.urls import checked_url
 from aeries_pipeline.districts.windows import TOLD, Windows, parse_windows
 from aeries_pipeline.districts.yaml_reader import read_yaml
 from aeries_pipeline.stores.judge import Safeguards
+from aeries_pipeline.words import mistakes_of, problem_of
 
 _CHANNELS = TypeAdapter(list[Channel])
 _TOGETHER = ("backups", "publish", "retention")
@@ -406,7 +406,7 @@ def _checked(data: dict[str, Any], path: Path) -> Roster:
         try:
             district = District.model_validate(entry)
         except ValidationError as error:
-            mistakes += [f"{label}: {mistake_of(one)}" for one in error.errors()]
+            mistakes += [f"{label}: {one}" for one in mistakes_of(error)]
         else:
             district._folder = path.parent  # noqa: SLF001 - its own module
             districts.append(district)
@@ -414,7 +414,7 @@ def _checked(data: dict[str, Any], path: Path) -> Roster:
     try:
         notifications = _CHANNELS.validate_python(data.get("notifications") or [])
     except ValidationError as error:
-        mistakes += [f"notifications: {mistake_of(one)}" for one in error.errors()]
+        mistakes += [f"notifications: {one}" for one in mistakes_of(error)]
     mistakes += [
         f"notifications.{place}: districts: '{name}' is not in the roster"
         for place, channel in enumerate(notifications)
@@ -427,7 +427,7 @@ def _checked(data: dict[str, Any], path: Path) -> Roster:
             of = TypeAdapter[Any](Roster.model_fields[name].annotation or dict)
             together[name] = of.validate_python(data[name] or {})
         except ValidationError as error:
-            mistakes += [f"{name}: {mistake_of(one)}" for one in error.errors()]
+            mistakes += [f"{name}: {one}" for one in mistakes_of(error)]
     if mistakes:
         raise RosterError(mistakes, path)
     return Roster(districts=districts, notifications=notifications, **together)

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from aeries_pipeline.words import mistakes_of
+
 
 class FaultKind(StrEnum):
     """What happens to a request."""
@@ -126,10 +128,25 @@ def load_faults(path: Path) -> list[Fault]:
     """
     try:
         data = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-        return [Fault.model_validate(entry) for entry in (data or {}).get("faults", [])]
-    except (OSError, YAMLError, AttributeError) as error:
+        return faults_of((data or {}).get("faults") or [])
+    except (OSError, UnicodeDecodeError, YAMLError, AttributeError) as error:
         raise ValueError(f"the fault file {path} cannot be read: {type(error).__name__}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"the fault file {path}: {place}: {first['msg']}") from None
+    except ValueError as error:
+        raise ValueError(f"the fault file {path}: {error}") from None
+
+
+def faults_of(entries: object) -> list[Fault]:
+    """Return the faults of a list of settings.
+
+    Raises:
+        ValueError: With one sentence that names the fault and the setting.
+    """
+    if not isinstance(entries, list):
+        raise ValueError("faults stand in a list, each with its kind")  # noqa: TRY004
+    found = []
+    for place, entry in enumerate(entries, start=1):
+        try:
+            found.append(Fault.model_validate(entry))
+        except ValidationError as error:
+            raise ValueError(f"fault {place}: {'; '.join(mistakes_of(error))}") from None
+    return found

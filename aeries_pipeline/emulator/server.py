@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -27,7 +26,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aeries_pipeline.emulator.faults import Fault, FaultKind, FaultPlan
+from aeries_pipeline.emulator.faults import Fault, FaultKind, FaultPlan, faults_of
 from aeries_pipeline.emulator.site import Reply, Site
 from aeries_pipeline.emulator.writing import write
 
@@ -115,8 +114,10 @@ class Emulator:
 
     async def _set_faults(self, request: Request) -> Response:
         try:
-            faults = [Fault.model_validate(entry) for entry in json.loads(await request.body())]
-        except (ValidationError, ValueError) as error:
+            faults = faults_of(json.loads(await request.body()))
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            return JSONResponse({"Message": "The request is not valid JSON."}, status_code=400)
+        except ValueError as error:
             return JSONResponse({"Message": str(error)}, status_code=400)
         self.faults.replace(faults)
         return JSONResponse({"faults": len(faults)})

@@ -227,6 +227,11 @@ def test_days_and_faults_can_be_set_while_it_runs(world: World) -> None:
     assert done["eagle-usd"]["arrivals"] == 2
     bad = requests.put(f"{world.url}/_emulator/faults", json=[{"kind": "meteor"}], timeout=5)
     assert bad.status_code == 400
+    assert bad.json()["Message"].startswith("fault 1: kind: choose from latency, status, reset")
+    for body in (b"nothing", b'{"kind": "reset"}', b"[3]"):
+        bad = requests.put(f"{world.url}/_emulator/faults", data=body, timeout=5)
+        assert bad.status_code == 400
+        assert "Input should" not in bad.text
     good = [{"kind": "status", "status": 503, "times": 1}]
     requests.put(f"{world.url}/_emulator/faults", json=good, timeout=5)
     url = f"{world.url}/eagle-usd/api/v5/systeminfo"
@@ -238,7 +243,7 @@ def test_days_and_faults_can_be_set_while_it_runs(world: World) -> None:
 def test_a_fault_file_with_a_mistake_is_one_sentence(tmp_path) -> None:
     path = tmp_path / "faults.yaml"
     path.write_text("faults:\n  - {kind: status, status: 200}\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="status: Input should be greater"):
+    with pytest.raises(ValueError, match=r"faults.yaml: fault 1: status: has to be at least 400"):
         load_faults(path)
     with pytest.raises(ValueError, match="cannot be read"):
         load_faults(tmp_path / "none.yaml")
