@@ -38,6 +38,9 @@ SHARED = ("AERIES_DATABASE_URL", "AERIES_OBJECTS", "AERIES_OBJECTS_ENDPOINT", "A
 STORE = os.environ.get("AERIES_TEST_STORE", "")
 """``shared``: the tests of one machine run on the store of many, see ``make test-cluster``."""
 
+KEEPS_LANDING = STORE != "shared"
+"""On many machines the disk of a worker keeps no answer once it is loaded."""
+
 if STORE == "shared":
     from aeries_pipeline_tests.cluster.conftest import cluster, servers  # noqa: F401 - fixtures
 

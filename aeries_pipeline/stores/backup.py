@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,12 +26,10 @@ from aeries_pipeline.stores.connection import (
     tables_of,
 )
 from aeries_pipeline.stores.files import write_atomically
-from aeries_pipeline.stores.memory import is_running, open_beside
+from aeries_pipeline.stores.memory import open_beside
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.scratch import scratch_folder
 from aeries_pipeline.stores.versions import SCHEMA_VERSION, version_of
-
-PARTIAL = ".partial"
-"""Ends the name of a copy that is not proved yet; the number of its process stands before it."""
 
 PREFIX = "warehouse-"
 """Of every backup of a warehouse, that of all districts before 0.2 included."""
@@ -88,25 +85,14 @@ def take_backup(
         raise BackupError(f"there is no warehouse at {warehouse.path}; nothing to back up")
     moment = moment or now()
     path = private_directory(folder) / f"{prefix}{moment:%Y%m%dT%H%M%SZ}.duckdb"
-    clean_partial(folder)
-    partial = path.with_suffix(f".{os.getpid()}{PARTIAL}")
-    mark = warehouse.copy_to(partial)
-    try:
-        version, tables = inspect(partial)
-        backup = Backup(path, moment, partial.stat().st_size, version, tables, mark)
-        _write_manifest(backup, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with scratch_folder(folder) as scratch:
+        copy = scratch / path.name
+        mark = warehouse.copy_to(copy)
+        version, tables = inspect(copy)
+        backup = Backup(path, moment, copy.stat().st_size, version, tables, mark)
+        _write_manifest(backup, copy)
+        copy.replace(path)
     return backup
-
-
-def clean_partial(folder: Path) -> None:
-    """Delete copies that processes which were killed have not finished."""
-    for left in folder.glob(f"*{PARTIAL}"):
-        pid = left.suffixes[-2].removeprefix(".") if len(left.suffixes) > 1 else ""
-        if pid.isdecimal() and not is_running(int(pid)):
-            left.unlink(missing_ok=True)
 
 
 def inspect(path: Path) -> tuple[int, dict[str, int]]:

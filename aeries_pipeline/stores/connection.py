@@ -23,6 +23,7 @@ from aeries_pipeline.stores.home import Held, Home, LocalHome, NotFreeError
 from aeries_pipeline.stores.kept import KeptDuckDB
 from aeries_pipeline.stores.ledger_columns import PULLS_COLUMNS
 from aeries_pipeline.stores.memory import open_duckdb
+from aeries_pipeline.stores.scratch import scratch_folder
 from aeries_pipeline.stores.stay_open import StayOpen
 from aeries_pipeline.stores.versions import (
     SCHEMA_VERSION,
@@ -328,10 +329,10 @@ class Warehouse:
     def _keep_older(self, connection: duckdb.DuckDBPyConnection, name: str, found: int) -> None:
         """Put a copy of the file among the backups before it is upgraded."""
         connection.execute(f"CHECKPOINT {name}")
-        folder = private_directory(self.backups)
-        target = folder / f"warehouse-schema-{found}.duckdb"
-        copy_file(self.path, target.with_suffix(".partial"))
-        target.with_suffix(".partial").replace(target)
+        target = private_directory(self.backups) / f"warehouse-schema-{found}.duckdb"
+        with scratch_folder(target.parent) as scratch:
+            copy_file(self.path, scratch / target.name)
+            (scratch / target.name).replace(target)
 
     def connect(self, *, threads: int | None = None) -> duckdb.DuckDBPyConnection:
         """Open a DuckDB in memory that spills beside this warehouse."""

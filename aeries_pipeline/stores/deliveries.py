@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,23 +17,6 @@ from typing import Any
 from aeries_pipeline.stores.files import sync, write_atomically
 
 MANIFEST = "manifest.json"
-_MAKING = ".making-"
-
-
-def clear(place: Path) -> None:
-    """Remove what a killed process left half-made; it holds students' data."""
-    for left in place.glob(f"{_MAKING}*"):
-        shutil.rmtree(left)
-
-
-@contextmanager
-def scratch_folder(place: Path) -> Iterator[Path]:
-    """Yield a hidden folder in which a delivery is made; what is left of it is removed."""
-    made = Path(tempfile.mkdtemp(dir=place, prefix=_MAKING))
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def deliveries(place: Path) -> list[Path]:

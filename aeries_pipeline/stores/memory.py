@@ -20,6 +20,8 @@ from pathlib import Path
 
 import duckdb
 
+from aeries_pipeline.stores.scratch import clear_scratch
+
 
 class MemorySettingError(ValueError):
     """The environment names no size of memory, or no number of threads."""
@@ -63,6 +65,7 @@ def open_duckdb(folder: Path, *, threads: int | None = None) -> duckdb.DuckDBPyC
         MemorySettingError: If the environment names no size, or no number of threads.
     """
     clean_spill(folder)
+    clear_scratch(folder)
     # DuckDB makes the folder when it needs it, and removes it.
     own = folder / f"{SPILL}{os.getpid()}-{next(_numbers)}"
     config: dict[str, str | bool | int | float | list[str]] = {"temp_directory": str(own)}

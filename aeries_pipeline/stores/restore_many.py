@@ -5,7 +5,6 @@ How one file is copied, proved and put back is in ``backup``.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from aeries_pipeline.stores.connection import Warehouse, private_directory, tabl
 from aeries_pipeline.stores.diagnose import diagnose
 from aeries_pipeline.stores.memory import open_beside
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.scratch import scratch_folder
 from aeries_pipeline.stores.split import districts_in, write_part
 from aeries_pipeline.stores.store import Store
 
@@ -200,8 +200,8 @@ def rehearse(store: Store, path: Path, district: str = "") -> list[Rehearsal]:
     with _parts(store, path, district) as (taken_at, parts):
         for name, part in parts.items():
             stated = inspect(part)[1]
-            with tempfile.TemporaryDirectory(dir=part.parent) as scratch:
-                own = Warehouse(Path(scratch) / part.name, backups=Path(scratch) / "backups")
+            with scratch_folder(part.parent) as scratch:
+                own = Warehouse(scratch / part.name, backups=scratch / "backups")
                 put_in_place(own, part, now())
                 # An older one is brought up to date, as the first run would.
                 own.rows("SELECT count(*) FROM meta.pulls")
@@ -241,9 +241,9 @@ def _parts(store: Store, path: Path, district: str) -> Iterator[tuple[datetime, 
         yield taken_at, {held[0]: path}
         return
     folder = private_directory(store.folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".restoring-") as scratch:
+    with scratch_folder(folder) as scratch:
         names = [district] if district else held
-        parts = {name: Path(scratch) / f"{name}.duckdb" for name in names}
+        parts = {name: scratch / f"{name}.duckdb" for name in names}
         try:
             with open_beside(folder / path.name) as connection:
                 connection.execute(f"ATTACH {literal(str(path))} AS whole (READ_ONLY)")

@@ -27,6 +27,7 @@ from aeries_pipeline.stores.connection import (
 from aeries_pipeline.stores.diagnose import diagnose
 from aeries_pipeline.stores.files import sync
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.scratch import scratch_folder
 
 SINGLE = "warehouse.duckdb"
 """The one file of earlier releases, in the data directory."""
@@ -87,9 +88,7 @@ def _split(old: Warehouse, folder: Path, ledger: Path) -> None:
         if not ledger.exists():
             own = {*OF_THE_INSTALLATION, ("meta", "schema_version")}
             held = {place: columns for place, columns in tables.items() if place in own}
-            partial = _write(connection, source, held, None, ledger)
-            sync(partial)
-            partial.replace(ledger)
+            _write(connection, source, held, None, ledger)
     for one in (folder, ledger.parent):
         sync(one)
 
@@ -152,9 +151,7 @@ def write_part(
                 "data directory, then try again"
             )
         return
-    partial = _write(connection, source, tables, district, target)
-    sync(partial)
-    partial.replace(target)
+    _write(connection, source, tables, district, target)
 
 
 def _write(
@@ -163,8 +160,8 @@ def _write(
     tables: Columns,
     district: str | None,
     target: Path,
-) -> Path:
-    """Copy tables of an attached database to a file beside its place, and compare.
+) -> None:
+    """Copy tables of an attached database to a file of their own, which appears once compared.
 
     Args:
         connection: Has the database attached.
@@ -173,37 +170,33 @@ def _write(
         district: Whose rows, of tables that have a district; all where None.
         target: The file's place.
 
-    Returns:
-        The file, which is not in its place yet.
-
     Raises:
         WarehouseUnusableError: If what was written reads otherwise.
     """
-    partial = target.with_name(f".{target.name}.partial")
-    for left in (partial, partial.with_name(f"{partial.name}.wal")):
-        left.unlink(missing_ok=True)
-    connection.execute(f"ATTACH {literal(str(partial))} AS {_PART}")
-    try:
-        partial.chmod(0o600)
-        for schema in SCHEMAS:
-            connection.execute(f"CREATE SCHEMA {_PART}.{schema}")
-        for (schema, table), columns in tables.items():
-            place = f"{schema}.{quoted(table)}"
-            is_part = district is not None and "district" in columns
-            where = f" WHERE district = {literal(district or '')}" if is_part else ""
-            connection.execute(f"CREATE TABLE {_PART}.{place} AS FROM {source}.{place}{where}")
-        connection.execute(f"CHECKPOINT {_PART}")
-    finally:
-        connection.execute(f"DETACH {_PART}")
-    wanted = sums(connection, source, tables, district)
-    if _sums_of_file(connection, partial, tables) != wanted:
-        partial.unlink(missing_ok=True)
-        raise WarehouseUnusableError(
-            f"{target.stem}: its rows read otherwise from its own file than from where they were "
-            "copied, so it was not put in place and the old file is as it was; look after the "
-            "disk, then try again"
-        )
-    return partial
+    with scratch_folder(target.parent) as scratch:
+        partial = scratch / target.name
+        connection.execute(f"ATTACH {literal(str(partial))} AS {_PART}")
+        try:
+            partial.chmod(0o600)
+            for schema in SCHEMAS:
+                connection.execute(f"CREATE SCHEMA {_PART}.{schema}")
+            for (schema, table), columns in tables.items():
+                place = f"{schema}.{quoted(table)}"
+                is_part = district is not None and "district" in columns
+                where = f" WHERE district = {literal(district or '')}" if is_part else ""
+                connection.execute(f"CREATE TABLE {_PART}.{place} AS FROM {source}.{place}{where}")
+            connection.execute(f"CHECKPOINT {_PART}")
+        finally:
+            connection.execute(f"DETACH {_PART}")
+        wanted = sums(connection, source, tables, district)
+        if _sums_of_file(connection, partial, tables) != wanted:
+            raise WarehouseUnusableError(
+                f"{target.stem}: its rows read otherwise from its own file than from where they "
+                "were copied, so it was not put in place and the old file is as it was; look "
+                "after the disk, then try again"
+            )
+        sync(partial)
+        partial.replace(target)
 
 
 def _sums_of_file(

@@ -8,7 +8,6 @@ home is there or on many machines.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from aeries_pipeline.stores.files import mark_of
 from aeries_pipeline.stores.home import Home, LocalHome, LocalRight, Right
 from aeries_pipeline.stores.notes import Notes, NotesInLedger
 from aeries_pipeline.stores.place import data_directory, shared_place
+from aeries_pipeline.stores.scratch import scratch_folder
 from aeries_pipeline.stores.split import SINGLE, split_if_needed
 
 WAREHOUSES = "warehouses"
@@ -185,8 +185,8 @@ class Store:
             yield Seen(warehouse, lambda: self.marks([district])[district])
             return
         folder = private_directory(self._folder)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".reading-") as scratch:
-            copy = Path(scratch) / f"{district}.duckdb"
+        with scratch_folder(folder) as scratch:
+            copy = scratch / f"{district}.duckdb"
             mark = warehouse.copy_to(copy)
             yield Seen(Warehouse(copy), lambda: mark)
 

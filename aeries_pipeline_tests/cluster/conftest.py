@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from aeries_pipeline_tests.cluster.servers import BUCKET, STORE, Servers, missing
+from aeries_pipeline_tests.cluster.hosts import may_isolate
+from aeries_pipeline_tests.cluster.servers import ALL, BUCKET, STORE, Servers, missing
 
 REQUIRED = "AERIES_TEST_CLUSTER"
 """Set by ``make test-cluster``: what is missing is a failure there and no reason to skip."""
@@ -42,6 +43,17 @@ def servers() -> Iterator[Servers]:
             yield found
         finally:
             found.end()
+
+
+@pytest.fixture
+def redis(servers: Servers) -> Servers:
+    """The same with Redis, for runs that are handed out to machines."""
+    need(ALL)
+    if not may_isolate():
+        pytest.fail("needs network namespaces (run as root)")
+    if "redis" not in servers.running:
+        servers.start_redis()
+    return servers
 
 
 @dataclass

@@ -171,6 +171,32 @@ class Host:
                 server.process.wait()
         return at
 
+    def stop(self, log: str, seconds: float) -> None:
+        """End a program as a service manager does: it is told to, and given its time."""
+        server = self._running.pop(log)
+        assert server.process is not None
+        os.kill(int((self.folder / f"{log}.pid").read_text()), signal.SIGTERM)
+        server.process.wait(seconds)
+
+    def run(self, command: list[str], log: str, seconds: float) -> str:
+        """Run a command on this machine to its end, and return what it said."""
+        server = self.start(command, log)
+        assert server.process is not None
+        server.process.wait(seconds)
+        self._running.pop(log)
+        return (self.folder / f"{log}.log").read_text(errors="replace")
+
+    def seconds(self) -> float:
+        """Processor time of what runs on it and of what it has waited for."""
+        ticks = 0
+        for server in self._running.values():
+            if server.process is not None:
+                for pid in [server.process.pid, *below(server.process.pid)]:
+                    with suppress(OSError):
+                        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                        ticks += sum(map(int, told[11:15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def end(self) -> None:
         self.kill()
         for wire in self.wires.values():

@@ -34,7 +34,7 @@ SERVERS = {"daemon": "dagster._daemon", "web server": "dagster_webserver", "work
 """A word on the command line of each, below ``ui``."""
 
 KINDS = tuple(os.environ.get("RANDOM_KINDS", ",".join((*COMMANDS, *SERVERS))).split(","))
-HALF_MADE = ("*.partial", "*.without", "*.making*", "spill-*", "source.duckdb")
+HALF_MADE = ("*.partial", "*.making*", "spill-*", "source.duckdb")
 
 
 def start(world: World, arguments: list[str]) -> subprocess.Popen[bytes]:

@@ -46,14 +46,13 @@ from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse, private_directory
 from aeries_pipeline.stores.deliveries import (
     checksums,
-    clear,
     free_name,
     keep,
     newest,
     publish,
-    scratch_folder,
 )
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.scratch import clear_scratch, scratch_folder
 
 CHANGES = "account_changes.csv"
 PROBLEMS = "problems.csv"
@@ -107,7 +106,7 @@ def deliver(
     place = private_directory(out / district.id / "xello")
     # One at a time: two would both report the changes since the last delivery.
     with FileLock(place.with_name("xello.lock"), timeout=300), warehouse.connect() as connection:
-        clear(place)
+        clear_scratch(place)
         last = newest(place)
         left_out = look(warehouse, district, moment)
         missing = copy_district(connection, warehouse, district, left_out.causes)

@@ -28,6 +28,7 @@ from aeries_pipeline.districts.roster import District
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.scratch import scratch_folder
 
 WITH_SECTIONS = ("classes", "enrollments")
 """Files that need the optional resources sections and staff."""
@@ -147,10 +148,10 @@ def _text(connection: duckdb.DuckDBPyConnection, name: str, query: str) -> tuple
 
 def _write(path: Path, texts: Mapping[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.making")
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="\r\n").writerows(manifest(set(texts)))
-    try:
+    with scratch_folder(path.parent) as scratch:
+        unfinished = scratch / path.name
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with (
             os.fdopen(descriptor, "wb") as file,
@@ -160,5 +161,3 @@ def _write(path: Path, texts: Mapping[str, str]) -> None:
             for name, text in sorted(texts.items()):
                 archive.writestr(f"{name}.csv", text)
         unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -57,10 +57,10 @@ from aeries_pipeline.stores.connection import (
     WarehouseUnusableError,
     private_directory,
 )
-from aeries_pipeline.stores.deliveries import clear, scratch_folder
 from aeries_pipeline.stores.diagnose import diagnose
 from aeries_pipeline.stores.files import mark_of, sync
 from aeries_pipeline.stores.outcomes import new_id, now
+from aeries_pipeline.stores.scratch import clear_scratch, scratch_folder
 from aeries_pipeline.stores.store import Store
 from aeries_pipeline.stores.transaction import insert_rows, writing
 
@@ -138,7 +138,7 @@ def publish(
     force = _Force(whole or again, again)
     with ExitStack() as stack:
         stack.enter_context(FileLock(private_directory(settings.locks) / "publish.lock"))
-        clear(place)
+        clear_scratch(place)
         lake = lake_of(settings, roster.publish)
         if lake:
             with _saying_what_failed():

@@ -52,16 +52,15 @@ from aeries_pipeline.stores.connection import (
 )
 from aeries_pipeline.stores.deliveries import (
     checksums,
-    clear,
     deliveries,
     free_name,
     keep,
     newest,
     publish,
-    scratch_folder,
 )
 from aeries_pipeline.stores.files import write_atomically
 from aeries_pipeline.stores.outcomes import now
+from aeries_pipeline.stores.scratch import clear_scratch, scratch_folder
 from aeries_pipeline.stores.transaction import insert_rows, writing
 
 WHOLE = "whole"
@@ -158,7 +157,7 @@ def export(
     what = f"{district.id}, school {school}, course requests"
     found: Export | None = None
     with FileLock(place.with_name(f".{school}.lock"), timeout=300):
-        clear(place)
+        clear_scratch(place)
         try:
             with writing(warehouse, what, "materialize out/sss_files again") as connection:
                 prepare(connection)

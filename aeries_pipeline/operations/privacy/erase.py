@@ -19,6 +19,7 @@ from aeries_pipeline.operations.privacy.person import Person
 from aeries_pipeline.stores.connection import tables_of
 from aeries_pipeline.stores.diagnose import Trouble, diagnose
 from aeries_pipeline.stores.memory import open_beside
+from aeries_pipeline.stores.scratch import scratch_folder
 
 _TEXTS = ("stated_student", "record")
 """Columns of texts that may hold the student's id: as a file stated it, or in quarantine."""
@@ -97,11 +98,10 @@ def _replaced(schema: str, table: str, columns: Sequence[str], person: Person | 
 
 
 def _rewrite(path: Path, condition: Condition, district: str, person: Person | None) -> int:
-    fresh = path.with_name(f".{path.name}.without")
-    fresh.unlink(missing_ok=True)
     removed = 0
     try:
-        with open_beside(path) as connection:
+        with scratch_folder(path.parent) as scratch, open_beside(path) as connection:
+            fresh = scratch / path.name
             connection.execute(f"ATTACH {literal(str(path))} AS old")
             connection.execute(f"ATTACH {literal(str(fresh))} AS fresh")
             fresh.chmod(0o600)
@@ -116,8 +116,8 @@ def _rewrite(path: Path, condition: Condition, district: str, person: Person | N
             connection.execute("DETACH fresh")
             connection.execute("CHECKPOINT old")
             connection.execute("DETACH old")
-        path.with_name(path.name + ".wal").unlink(missing_ok=True)
-        fresh.replace(path)
+            path.with_name(path.name + ".wal").unlink(missing_ok=True)
+            fresh.replace(path)
     except (duckdb.Error, OSError) as error:
         found = diagnose(error)
         if found.trouble is Trouble.DAMAGED:
@@ -130,9 +130,6 @@ def _rewrite(path: Path, condition: Condition, district: str, person: Person | N
             f"{path.name} could not be written anew ({found.cause}) and is as it was; "
             f"{found.remedy}, then run the same command again"
         ) from None
-    finally:
-        fresh.unlink(missing_ok=True)
-        fresh.with_name(fresh.name + ".wal").unlink(missing_ok=True)
     return removed
 
 
