@@ -33,7 +33,7 @@ from aeries_pipeline.catalog.blank import trimmed
 from aeries_pipeline.catalog.tables import quoted
 from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.districts.roster import District
-from aeries_pipeline.districts.share import ShareSettings
+from aeries_pipeline.districts.share import NOBODY_LEFT_OUT, ShareSettings
 from aeries_pipeline.stores.connection import Warehouse, table_exists
 from aeries_pipeline.stores.outcomes import new_id, now
 from aeries_pipeline.stores.transaction import insert_rows
@@ -66,7 +66,7 @@ def find_left_out(
     share = district.share
     if share is None and not before:
         return LeftOut()
-    settled = share or ShareSettings()
+    settled = share or NOBODY_LEFT_OUT
     known = _known(connection, district.id, catalog)
     listed, trouble = _listed(district, settled, before, known)
     rows = []

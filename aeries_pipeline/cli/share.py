@@ -7,6 +7,7 @@ from rich.console import Console
 from aeries_pipeline.accounts.left_out import accept, look, told
 from aeries_pipeline.cli.common import warn
 from aeries_pipeline.districts.roster import load_roster
+from aeries_pipeline.districts.share import unknown_schools
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.store import Store
 
@@ -39,6 +40,9 @@ def show_share(
         )
     found = look(warehouse, entry)
     console.print(f"{district}: {told(found)}", soft_wrap=True)
+    unknown = unknown_schools(entry.share, entry.schools, "in the roster")
+    if unknown:
+        warn(console, f"{district}: {unknown}")
     if found.trouble:
         warn(console, f"{district}: nothing is delivered to Xello, because {found.trouble}")
     if found.doubted:

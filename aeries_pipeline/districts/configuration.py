@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from aeries_pipeline.districts.delivery import DeliverySettings, SftpDelivery
-from aeries_pipeline.districts.settled import Settled
+from aeries_pipeline.districts.settled import Range, Settled
 from aeries_pipeline.districts.xello_files import XelloFiles
 
 REQUEST_COLUMNS = (
@@ -109,7 +109,7 @@ class AccountSettings(Settled):
     confirm_alone: bool = True
     pre_enrolled_accounts: bool = False
     additions_only: list[Span] = Field(default_factory=list)
-    delivered_grades: tuple[int, int] = (0, 12)
+    delivered_grades: Range = (0, 12)
     deliveries_keep: int = Field(default=30, ge=1)
     xello: XelloFiles = Field(default_factory=XelloFiles)
 
@@ -195,7 +195,7 @@ class CourseRequestSettings(Settled):
     max_vanishing: float = Field(default=0.10, ge=0, le=1)
     min_vanishing: int = Field(default=20, ge=1)
     restore_zeros: bool = False
-    requests_a_student: tuple[int, int] = (5, 9)
+    requests_a_student: Range = (5, 9)
     withdrawals_in_script: bool = False
     write: Literal["files", "api"] = "files"
     delivery: DeliverySettings | None = None

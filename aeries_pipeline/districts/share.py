@@ -5,11 +5,13 @@ Shapes and bounds only. Who is left out, and what follows, is in ``accounts``.
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator, model_validator
+from collections.abc import Iterable
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from aeries_pipeline.catalog.fields import Kind
 from aeries_pipeline.catalog.students import STUDENTS
-from aeries_pipeline.districts.settled import Settled
+from aeries_pipeline.districts.settled import Range, Settled
 
 _CODES = {one.name for one in STUDENTS.fields if one.stored and one.kind is Kind.TEXT}
 
@@ -38,19 +40,32 @@ class ShareSettings(Settled):
     """Whom a district shares, see ``docs/accounts.md``. What is not given leaves nobody out."""
 
     schools: list[int] = Field(default_factory=list)
-    grades: tuple[int, int] | None = None
+    grades: Range | None = None
     opted_out: str = ""
     fields: dict[str, FieldCondition] = Field(default_factory=dict)
     published: bool = True
     max_shared_again: float = Field(default=0.2, ge=0, le=1)
     min_shared_again: int = Field(default=5, ge=0)
 
-    @field_validator("grades")
+    @field_validator("schools", "grades", "opted_out", "fields", mode="before")
     @classmethod
-    def _ordered(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
-        if value is not None and value[1] < value[0]:
-            raise ValueError("give the lowest grade first")
+    def _says_something(cls, value: object, told: ValidationInfo) -> object:
+        """Refuse a rule that is written and empty: it might mean everybody, or nobody."""
+        if value is None or (isinstance(value, (list, tuple, dict, str)) and not value):
+            raise ValueError(
+                "is empty, so it could mean everybody or nobody; say whom it shares, or take "
+                f"{told.field_name} out of share"
+            )
         return value
+
+    @model_validator(mode="after")
+    def _leaves_somebody_out(self) -> ShareSettings:
+        if not (self.schools or self.grades or self.opted_out or self.fields):
+            raise ValueError(
+                "leaves nobody out; give schools, grades, opted_out or fields, or take share out "
+                "to share everybody"
+            )
+        return self
 
     @field_validator("fields")
     @classmethod
@@ -62,3 +77,29 @@ class ShareSettings(Settled):
                 "RecordsReleaseCode"
             )
         return value
+
+
+NOBODY_LEFT_OUT = ShareSettings.model_construct()
+"""What counts where the roster has no ``share``, such as after it was taken out."""
+
+
+def unknown_schools(share: ShareSettings | None, schools: Iterable[int], where: str) -> str:
+    """Return which schools of ``share`` are none of the district's; empty where all are.
+
+    A number that was mistyped would end the accounts of the school that was meant.
+
+    Args:
+        share: What the roster settles.
+        schools: The district's schools; nothing is said where there are none yet.
+        where: Where these are listed.
+    """
+    known = set(schools)
+    wrong = sorted(set(share.schools) - known) if share and known else []
+    if not wrong:
+        return ""
+    listed = ", ".join(map(str, wrong))
+    return (
+        f"share names {'school' if len(wrong) == 1 else 'schools'} {listed}, which "
+        f"{'is' if len(wrong) == 1 else 'are'} not {where}, so nobody there is shared; correct "
+        "share.schools in the roster"
+    )

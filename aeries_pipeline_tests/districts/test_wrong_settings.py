@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from aeries_pipeline.districts.roster import District, Roster, RosterError, read_roster
 from aeries_pipeline.districts.settled import Settled
+from aeries_pipeline.districts.share import ShareSettings, unknown_schools
 
 GOOD = {
     "id": "eagle-usd",
@@ -130,6 +131,14 @@ def test_no_value_brings_foreign_words_or_another_error(steps: Steps, found: lis
             "share.fields.RecordsReleaseCode.never: write a list, in brackets or with a hyphen "
             "before each entry",
         ),
+        ("share", {"schools": []}, "share.schools: is empty, so it could mean everybody or nobody"),
+        ("share", {"grades": []}, "share.grades: is empty, so it could mean everybody or nobody"),
+        ("share", {"grades": None}, "share.grades: is empty, so it could mean everybody or nobody"),
+        ("share", {"opted_out": ""}, "share.opted_out: is empty, so it could mean everybody"),
+        ("share", {"fields": {}}, "share.fields: is empty, so it could mean everybody or nobody"),
+        ("share", {"published": False}, "share: leaves nobody out; give schools, grades,"),
+        ("share", {"grades": [9]}, "share.grades: give the lowest and the highest, such as"),
+        ("accounts", {"delivered_grades": [12, 6]}, "accounts.delivered_grades: give the lowest"),
         ("paused", "perhaps", "paused: write true or false"),
         ("schools", [990, "x"], "schools.1: write a whole number"),
         ("stale_after_days", 0, "stale_after_days: has to be more than 0"),
@@ -144,3 +153,20 @@ def test_a_mistake_says_what_to_write(setting: str, value: Any, sentence: str) -
         read_roster(json.dumps({"districts": [GOOD | {setting: value}]}), Path("districts.yaml"))
     (mistake,) = caught.value.mistakes
     assert mistake.startswith(f"eagle-usd: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("schools", "known", "says"),
+    [
+        ([990, 991], [990, 991, 994], ""),
+        ([99], [990], "share names school 99, which is not in the roster, so nobody there is"),
+        ([1, 99, 990], [990], "share names schools 1, 99, which are not in the roster"),
+        ([99], [], ""),
+    ],
+)
+def test_a_shared_school_that_is_none_of_the_districts_is_named(
+    schools: list[int], known: list[int], says: str
+) -> None:
+    found = unknown_schools(ShareSettings(schools=schools), known, "in the roster")
+    assert found.startswith(says)
+    assert bool(found) == bool(says)

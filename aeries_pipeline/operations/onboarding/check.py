@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from aeries_pipeline.accounts.policy import policy_of
 from aeries_pipeline.districts.errors import ConfigurationError, StoppedError
 from aeries_pipeline.districts.roster import District
+from aeries_pipeline.districts.share import unknown_schools
 from aeries_pipeline.districts.urls import api_base
 from aeries_pipeline.ingest.api.client import AeriesClient
 from aeries_pipeline.ingest.api.retry import RetryPolicy
@@ -143,6 +144,9 @@ def _ask_site(
         drift = roster_drift(district.schools, teaching, district.id)
         verdict = Verdict.PASSED if drift.passed else Verdict.WARNED
         yield Finding("schools", verdict, drift.text)
+        unknown = unknown_schools(district.share, teaching, "among those that teach in Aeries")
+        if unknown:
+            yield warned("schools that are shared", unknown)
         if not teaching:
             yield failed(
                 "schools",

@@ -16,6 +16,7 @@ from aeries_pipeline.accounts.xello.people import files_of
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.roster import District, Roster
+from aeries_pipeline.districts.share import unknown_schools
 from aeries_pipeline.districts.window_pictures import coming_month, exceptions, times_in_words
 from aeries_pipeline.operations.status.nights import count_nights, picture
 from aeries_pipeline.stores.across import Question, ask_each
@@ -212,6 +213,8 @@ def _undecided(district: District, answer: Mapping[str, Any]) -> tuple[str, ...]
             f"nothing is delivered: {answer['unshared']}: aeries-pipeline accounts share "
             f"{district.id}"
         )
+    unknown = unknown_schools(district.share, district.schools, "in the roster")
+    lines += [unknown] if unknown else []
     on = {file.name for file in files_of(district)}
     lines += [
         f"{number} in the file {file} wait: aeries-pipeline accounts files {district.id}"

@@ -140,10 +140,11 @@ def test_the_steps_after_a_blocking_one_are_named_and_not_taken(world: World) ->
 
 def test_a_wrong_clock_year_and_roster_are_warnings(world: World) -> None:
     world.site.clock_offset = 3600
-    world.write_roster(database_year=2025, schools=[994])
+    world.write_roster(database_year=2025, schools=[994], share={"schools": [77, 993]})
     findings = run(world.district)
     warned = {one.step: one.text for one in findings if one.verdict is Verdict.WARNED}
-    assert set(warned) == {"clock", "school year", "schools"}
+    assert set(warned) == {"clock", "school year", "schools", "schools that are shared"}
+    assert "school 77, which is not among those" in warned["schools that are shared"]
     assert "60 minutes ahead of ours" in warned["clock"]
     assert "answers for 2026-2027, the roster says 2025-2026" in warned["school year"]
     assert "not in the roster: 992, 993" in warned["schools"]

@@ -90,6 +90,9 @@ def test_what_waits_beside_account_changes_is_told_to_everybody_who_asks(world: 
     assert "1 of 1" not in digest_title([found])
     world.write_roster(share={"opted_out": "nowhere.csv"})
     assert status(world).undecided == (shared,), "a file that is switched off asks nobody"
+    world.write_roster(share={"schools": [77, *world.schools]})
+    assert status(world).undecided[-1].startswith("share names school 77, which is not in the")
+    assert "share names school 77" in call(world, "accounts", "share", "eagle-usd").output
 
 
 def test_the_oldest_partition_dates_the_district(world: World) -> None:
