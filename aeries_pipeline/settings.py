@@ -21,11 +21,14 @@ DEMO_FOLDER = "emulator"
 """Below the data directory: roster and day of the demo that was run there."""
 
 NO_ROSTER = (
-    "there is no roster here ({place} does not exist); add a first district with "
+    "there is no roster here ({place} does not exist in {folder}); add a first district with "
     "aeries-pipeline add DISTRICT --name NAME --email FILE, or try the emulated districts with "
     "aeries-pipeline demo (AERIES_DISTRICTS names a roster elsewhere)"
 )
-
+_UNREAD_ROSTER = (
+    "; the roster {place} in the data directory is not read, because AERIES_DATA_DIR moves only "
+    "what the pipeline writes: set AERIES_DISTRICTS={place} to use it"
+)
 
 _UNUSABLE = "?%"
 """Dagster writes the path unquoted into an address of SQLite, where these mean something else."""
@@ -124,4 +127,6 @@ def load_settings(*, or_demo: bool = False) -> Settings:
         return Settings(demo, data, is_demo=True)
     if or_demo:
         return Settings(DEMO_ROSTER, data, is_demo=True)
-    raise NoRosterError(NO_ROSTER.format(place=DEFAULT_ROSTER))
+    unread = data / DEFAULT_ROSTER.name
+    more = _UNREAD_ROSTER.format(place=unread) if unread.exists() else ""
+    raise NoRosterError(NO_ROSTER.format(place=DEFAULT_ROSTER, folder=Path.cwd()) + more)

@@ -6,7 +6,7 @@ the subject is. No sentence repeats a value that somebody wrote.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -57,6 +57,12 @@ def counted(number: int, one: str, many: str = "") -> str:
         many: What several are called, where that is not the same with an s.
     """
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def named(one: str, names: Iterable[object]) -> str:
+    """Return things with their names, such as ``school 990`` and ``schools 990, 991``."""
+    listed = [str(name) for name in names]
+    return f"{one if len(listed) == 1 else f'{one}s'} {', '.join(listed)}"
 
 
 def problem_of(error: YAMLError) -> str:

@@ -197,7 +197,8 @@ def commands_page() -> str:
         "| variable | names |",
         "|---|---|",
         "| `AERIES_DISTRICTS` | another roster than `data/districts.yaml` |",
-        "| `AERIES_DATA_DIR` | another place than `data` for everything that is written |",
+        "| `AERIES_DATA_DIR` | another place than `data` for everything that is written, "
+        "the roster apart |",
         "| `AERIES_DUCKDB_MEMORY` | the memory that DuckDB may take |",
         "| `AERIES_DUCKDB_THREADS` | the threads that DuckDB may use in each process |",
         "| `AERIES_DATABASE_URL`, `AERIES_OBJECTS`, `AERIES_OBJECTS_ENDPOINT`, `AERIES_HOST` | "

@@ -11,7 +11,7 @@ from rich.table import Table
 from aeries_pipeline.accounts.checks import WAITING
 from aeries_pipeline.accounts.model import DONE
 from aeries_pipeline.cli.common import warn
-from aeries_pipeline.cli.sync import Request, checked, pulls_table
+from aeries_pipeline.cli.sync import Request, checked, pulls_table, reasons_of
 from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.ingest.progress import tell
 from aeries_pipeline.ingest.session import PullOptions
@@ -40,8 +40,9 @@ def rehearse_sync(settings: Settings, request: Request, console: Console) -> boo
     district = checked(settings, request)
     options = PullOptions(full=request.full)
     found = rehearse(settings, district, getuser(), options=options, tell=tell)
-    console.print(pulls_table(district, [asdict(one) for one in found.pulls]))
-    for reason in dict.fromkeys(one.reason for one in found.pulls if one.reason):
+    rows = [asdict(one) for one in found.pulls]
+    console.print(pulls_table(district, rows))
+    for reason in reasons_of(district.id, rows):
         warn(console, reason)
     for line in lines_of(found):
         console.print(line, soft_wrap=True, markup=False)

@@ -52,7 +52,7 @@ def _lines(one: DistrictStatus, *, ascii_only: bool) -> list[str]:
     if one.waits_for:
         lines.append(f"{one.waits_for} partitions were never completely pulled")
     lines += [f"left out: {text}" for text in one.left_out]
-    lines += [trouble.reason for trouble in one.troubles]
+    lines += one.reasons
     if one.not_granted:
         lines.append(f"not granted: {', '.join(one.not_granted)}")
     if one.holds:

@@ -47,6 +47,7 @@ from aeries_pipeline.orchestration.partitions import (
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.ledger import last_good
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.stores.told_once import told_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
         .dicts("SELECT * FROM meta.pulls WHERE list_contains(?, run_id)", [ids])
     )
     console.print(pulls_table(district, rows))
-    for reason in _reasons(rows, runs):
+    for reason in _reasons(district.id, rows, runs):
         warn(console, reason)
     if follow is not None:
         _tell_accounts(district, follow, console)
@@ -278,21 +279,26 @@ def pulls_table(district: District, rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _reasons(
-    rows: Sequence[dict[str, Any]], runs: Sequence[dg.ExecuteInProcessResult]
-) -> list[str]:
+def reasons_of(district: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return each reason once; a permission that no school has is one reason."""
-    found: dict[str, None] = {}
+    found: list[tuple[str, int | None, str]] = []
     told: set[str] = set()
     answered = {row["resource"] for row in rows if row["status"] != "not_granted"}
     for row in rows:
         if row["status"] == "not_granted" and row["resource"] not in answered:
-            if row["resource"] not in told:
-                told.add(row["resource"])
-                found[row["reason"]] = None
-        elif row["reason"]:
-            found[row["reason"]] = None
+            if row["resource"] in told:
+                continue
+            told.add(row["resource"])
+        if row["reason"]:
+            found.append((row["resource"], row["school"], row["reason"]))
+    return told_once(district, found)
+
+
+def _reasons(
+    district: str, rows: Sequence[dict[str, Any]], runs: Sequence[dg.ExecuteInProcessResult]
+) -> list[str]:
+    found = reasons_of(district, rows)
     for run in runs:
         if not run.success and not found:
-            found |= dict.fromkeys(failures(run))
-    return list(found)
+            found = list(dict.fromkeys(failures(run)))
+    return found

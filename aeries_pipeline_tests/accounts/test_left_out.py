@@ -14,7 +14,7 @@ from aeries_pipeline.accounts.review import Wish, say, waiting
 from aeries_pipeline.accounts.sharing import Cause
 from aeries_pipeline.accounts.xello.contents import NothingToDeliverError
 from aeries_pipeline.accounts.xello.deliver import deliver
-from aeries_pipeline.analytics.publishing.publish import publish
+from aeries_pipeline.analytics.publishing.publish import Published, publish
 from aeries_pipeline.deliveries.deliver import NotDeliveredError, send
 from aeries_pipeline.deliveries.sharing import students_in
 from aeries_pipeline.districts.errors import ConfigurationError
@@ -240,7 +240,7 @@ def test_the_copy_for_analysts_lacks_them_where_the_roster_says_so(tmp_path: Pat
     settings = Settings(data=ward.out.parent, roster=tmp_path / "districts.yaml")
     ward.names([1])
     assert _in_copy(settings, ward, "rows") == MANY
-    for access in ("rows", "counts"):
+    for access in ("counts", "rows"):
         shutil.rmtree(settings.published)
         ward.roster["analysts"] = {"access": access, "smallest_count": 2}
         ward.roster["share"] = {"opted_out": str(ward.path), "published": False}
@@ -248,9 +248,31 @@ def test_the_copy_for_analysts_lacks_them_where_the_roster_says_so(tmp_path: Pat
         assert _in_copy(settings, ward, access) == MANY - 1, "before accounts are computed anew"
     ward.names([1, 2])
     assert _in_copy(settings, ward, access) == MANY - 2
+    ward.night(1, everyone())
     ward.path.write_text("StudentID\nnobody\n", encoding="utf-8")
-    done = publish(settings, Roster(districts=[ward.district]), again=True)
-    assert "no StudentID that can be read in line 2" in done.left["eagle-usd"]
+    for _twice in range(2):
+        done = publish(settings, Roster(districts=[ward.district]), again=True)
+        assert "no StudentID that can be read in line 2" in done.left["eagle-usd"]
+        assert done.left["eagle-usd"].endswith("its rows of the last copy stay")
+        assert _everywhere(done) == [MANY - 2] * 3
+    # Somebody more is left out: what the last copy shows of them must go.
+    ward.roster["share"] |= {"grades": [9, 9]}
+    done = publish(settings, Roster(districts=[ward.district]))
+    assert "the copy has no rows of it until then" in done.left["eagle-usd"]
+    assert _everywhere(done) == [0, 0, 0]
+
+
+def _everywhere(done: Published) -> list[int]:
+    """Return the students in the database, in the district's own and in the Parquet files."""
+    own = done.database.with_name("districts") / "eagle-usd.duckdb"
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{done.database}' AS a (READ_ONLY)")
+        tables = ["a.raw.students", f"'{done.parquet / 'raw.students.parquet' / '*.parquet'}'"]
+        if own.exists():
+            connection.execute(f"ATTACH '{own}' AS b (READ_ONLY)")
+            tables.append("b.raw.students")
+        found = [connection.execute(f"SELECT count(*) FROM {one}").fetchone() for one in tables]
+    return [*(number for (number,) in found), *([] if own.exists() else [0])]
 
 
 def _in_copy(settings: Settings, ward: Sharing, access: str) -> int:

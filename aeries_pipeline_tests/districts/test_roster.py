@@ -146,8 +146,16 @@ def test_without_any_roster_the_demo_loads_for_who_wants_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert load_settings(or_demo=True).is_demo
-    with pytest.raises(NoRosterError, match=r"no roster here .* add DISTRICT .* demo"):
+    with pytest.raises(NoRosterError, match=r"no roster here .* add DISTRICT .* demo") as caught:
         load_settings()
+    assert "is not read" not in str(caught.value)
+    unread = tmp_path / "elsewhere" / "districts.yaml"
+    unread.parent.mkdir()
+    unread.write_text(GOOD, encoding="utf-8")
+    monkeypatch.setenv("AERIES_DATA_DIR", str(unread.parent))
+    with pytest.raises(NoRosterError, match=f"set AERIES_DISTRICTS={unread} to use it"):
+        load_settings()
+    monkeypatch.delenv("AERIES_DATA_DIR")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "districts.yaml").write_text(GOOD, encoding="utf-8")
     assert load_settings().roster == tmp_path / "data" / "districts.yaml"

@@ -74,12 +74,21 @@ def test_a_district_that_was_never_pulled_still_has_no_warehouse(world: World) -
     result = call(world, "sync", "eagle-usd", "--dry-run")
     assert result.exit_code == 1
     assert "school 993, students: a login page came" in result.output
-    assert "nothing was delivered, because the students of school 993 were never pulled" in (
+    assert "no files for Xello, because the students of school 993 were never pulled" in (
         result.output
     )
     assert not world.store.has("eagle-usd")
     assert not (world.settings.data / "landing").exists()
     assert [one[2] for one in noted(world)] == ["incomplete"]
+
+
+def test_a_wrong_certificate_is_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_AERIES_CERT", "0" * 32)
+    for command in (["sync", "eagle-usd", "--dry-run"], ["sync", "eagle-usd"], ["status"]):
+        said = " ".join(call(world, *command).output.split())
+        assert said.count("does not accept the certificate") == 1
+        assert "eagle-usd, 10 resources of schools 992, 993, 994: 127.0.0.1" in said
+        assert "delivered" not in said
 
 
 def test_a_dry_run_asks_in_the_window_alone(world: World) -> None:

@@ -35,7 +35,8 @@ NEEDS_A_ROSTER = (
 def test_a_folder_without_a_roster_is_not_the_demo(arguments: list[str], tmp_path: Path) -> None:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
-    assert "there is no roster here (data/districts.yaml does not exist)" in result.stderr
+    said = f"there is no roster here (data/districts.yaml does not exist in {tmp_path})"
+    assert said in result.stderr
     assert "aeries-pipeline add" in result.stderr
     assert "aeries-pipeline demo" in result.stderr
     assert list(tmp_path.iterdir()) == [], "nothing is written"

@@ -15,6 +15,7 @@ from aeries_pipeline.catalog.blank import is_blank
 from aeries_pipeline.catalog.tables import literal, quoted
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse, table_exists
+from aeries_pipeline.words import named
 
 
 class NothingToDeliverError(RuntimeError):
@@ -144,8 +145,8 @@ def _check_pulled(connection: duckdb.DuckDBPyConnection, catalog: str, district:
     never = sorted(set(district.schools) - {school for (school,) in rows})
     if never:
         raise NothingToDeliverError(
-            f"{district.id}: nothing was delivered, because the students of school "
-            f"{', '.join(map(str, never))} were never pulled; whoever is missing from the Student "
+            f"{district.id}: no files for Xello, because the students of "
+            f"{named('school', never)} were never pulled; whoever is missing from the Student "
             "file is deactivated in Xello, so pull the district first"
         )
 

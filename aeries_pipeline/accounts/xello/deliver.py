@@ -53,6 +53,7 @@ from aeries_pipeline.stores.deliveries import (
 )
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.scratch import clear_scratch, scratch_folder
+from aeries_pipeline.words import counted
 
 CHANGES = "account_changes.csv"
 PROBLEMS = "problems.csv"
@@ -144,7 +145,7 @@ def _check_sharing(
     found = not_to_be_shared(left_out, counts)
     if found:
         raise NothingToDeliverError(
-            f"{district.id}: nothing was delivered, because {found}; then run aeries-pipeline sync "
+            f"{district.id}: no files for Xello, because {found}; then run aeries-pipeline sync "
             f"{district.id}, and see aeries-pipeline accounts share {district.id}"
         )
 
@@ -155,15 +156,17 @@ def _check_schools(connection: duckdb.DuckDBPyConnection, district: District) ->
         "AND school NOT IN (SELECT code FROM schools) GROUP BY school ORDER BY school"
     ).fetchall()
     if lost:
-        listed = ", ".join(f"school {school} ({number} accounts)" for school, number in lost)
+        listed = ", ".join(
+            f"school {school} ({counted(number, 'account')})" for school, number in lost
+        )
         raise NothingToDeliverError(
-            f"{district.id}: nothing was delivered, because Aeries' list of schools lacks "
+            f"{district.id}: no files for Xello, because Aeries' list of schools lacks "
             f"{listed}; pull raw/schools and look at the check roster_matches_aeries"
         )
     total = connection.execute("SELECT count(*) FROM accounts WHERE is_delivered").fetchone()
     if not total or not total[0]:
         raise NothingToDeliverError(
-            f"{district.id}: nothing was delivered, because there is no active account in the "
+            f"{district.id}: no files for Xello, because there is no active account in the "
             "delivered grades; an empty Student file would deactivate everybody in Xello"
         )
 

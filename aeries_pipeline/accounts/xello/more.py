@@ -36,6 +36,7 @@ from aeries_pipeline.accounts.xello.people import FAMILY as CONTACTS
 from aeries_pipeline.catalog.tables import quoted
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.words import named
 
 _CELLS = {
     EDUCATORS.name: [column.name for column in EDUCATOR.columns],
@@ -108,7 +109,7 @@ def _why_not(file: File, readings: Mapping[int | None, Reading], schools: Iterab
     never = [code for code in schools if readings.get(code, Reading()).whole_at is None]
     if not never:
         return ""
-    return f"the {file.called} of school {', '.join(map(str, never))} have never come"
+    return f"the {file.called} of {named('school', never)} have never come"
 
 
 def _make_table(connection: duckdb.DuckDBPyConnection, file: File, outcome: Outcome) -> None:

@@ -152,8 +152,8 @@ def _leave_out(connection: duckdb.DuckDBPyConnection, source: str, district: Dis
     found = find_left_out(connection, district, now(), source)
     if found.trouble:
         raise NotSharedError(
-            f"{district.id} is not published anew, because {found.trouble}; see: aeries-pipeline "
-            f"accounts share {district.id}"
+            f"not published anew, because {found.trouble}; see: aeries-pipeline accounts share "
+            f"{district.id}"
         )
     ids = pa.table({"student_id": pa.array(list(found.causes), pa.int64())})
     connection.register("not_shared", ids)

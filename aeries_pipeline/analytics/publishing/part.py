@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,11 @@ def make_part(
     """
     source, target = folder / "source.duckdb", folder / "districts" / f"{district.id}.duckdb"
     store.warehouse(district.id).copy_to(source)
-    try:
+    with ExitStack() as undo:
+        undo.callback(source.unlink, missing_ok=True)
+        # What is half made must not take the place of what the last copy has.
+        unmake = undo.enter_context(ExitStack())
+        unmake.callback(_remove_part, folder, target, district.id)
         copy_file(template, target)
         with open_beside(source) as connection:
             connection.execute(f"ATTACH {literal(str(source))} AS source")
@@ -125,11 +130,17 @@ def make_part(
             connection.execute("DETACH source")
             connection.execute(f"CHECKPOINT {NAME}")
             connection.execute(f"DETACH {NAME}")
-    finally:
-        source.unlink(missing_ok=True)
+        unmake.pop_all()
     if not rows:
         target.unlink()
     return Held(until, settings, rows, "", charts)
+
+
+def _remove_part(folder: Path, target: Path, district: str) -> None:
+    target.unlink(missing_ok=True)
+    target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
+    for path in (folder / "parquet").glob(f"*/{district}.parquet"):
+        path.unlink()
 
 
 def parquet_of(folder: Path, name: str) -> Path:

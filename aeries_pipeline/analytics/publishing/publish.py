@@ -68,6 +68,11 @@ DATABASE = f"{NAME}.duckdb"
 PARQUET = "parquet"
 DISTRICTS = "districts"
 _VERSION = ".parquet-"
+_STAYS = "its rows of the last copy stay"
+_GONE = (
+    "the copy has no rows of it until then, because it is not known whether everybody in the last "
+    "one may still be seen"
+)
 
 
 class NothingToPublishError(RuntimeError):
@@ -115,7 +120,8 @@ def publish(
 
     A warehouse is locked for the time of a plain copy of its file; the rest is
     made from that copy. One that cannot be read keeps nobody else's rows back:
-    what the last copy told of that district stays.
+    what the last copy told of that district stays, where the same people may be
+    seen as then, and goes otherwise.
 
     Args:
         settings: Says where warehouses and copies are.
@@ -266,9 +272,10 @@ def _make(
         except NoRoomError:
             raise
         except (WarehouseBusyError, WarehouseUnusableError, NotSharedError) as error:
-            left[name] = f"{name}: {error}"
-            if name in sound and before.districts[name].settings == settled[name]:
-                # Old rows are better than none; what may no longer be seen is not.
+            # Old rows are better than none; what may no longer be seen is not.
+            stays = name in sound and before.districts[name].settings == settled[name]
+            left[name] = f"{name}: {error}; {_STAYS if stays else _GONE}"
+            if stays:
                 held[name] = before.districts[name]
                 parts[name] = place / DISTRICTS / f"{name}.duckdb"
     rows = dict(constant)

@@ -43,7 +43,7 @@ def _since(one: DistrictStatus) -> str:
 
 def asks_of(one: DistrictStatus) -> list[str]:
     """Return what a person should see to, and with which command."""
-    reasons = [*one.left_out, *(trouble.reason for trouble in one.troubles)]
+    reasons = [*one.left_out, *one.reasons]
     lines = reasons[:_SHOWN]
     if len(reasons) > _SHOWN:
         lines.append(f"and {len(reasons) - _SHOWN} more that are missing: aeries-pipeline status")

@@ -23,6 +23,7 @@ from aeries_pipeline.stores.across import Question, ask_each
 from aeries_pipeline.stores.across import moment as as_moment
 from aeries_pipeline.stores.ledger import Partition, ask_partitions, partitions_of
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.stores.told_once import told_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,11 @@ class DistrictStatus:
     last_tried: datetime | None = None
     closed_early: int = 0
     changed: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> list[str]:
+        """What failed or was refused, each reason once."""
+        return told_once(self.id, ((one.resource, one.school, one.reason) for one in self.troubles))
 
     @property
     def needs_a_person(self) -> bool:

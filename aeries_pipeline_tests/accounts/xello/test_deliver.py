@@ -360,7 +360,7 @@ def test_nothing_is_delivered_that_would_deactivate_everybody(tmp_path: Path) ->
 
 def test_an_account_at_a_school_that_aeries_does_not_list_stops_the_delivery(ward: Ward) -> None:
     fill(ward, "schools", SCHOOLS[1:])
-    with pytest.raises(NothingToDeliverError, match=r"lacks school 991 \(1 accounts\)"):
+    with pytest.raises(NothingToDeliverError, match=r"lacks school 991 \(1 account\)"):
         made(ward)
 
 
