@@ -37,6 +37,7 @@ from aeries_pipeline.districts.share import NOBODY_LEFT_OUT, ShareSettings
 from aeries_pipeline.stores.connection import Warehouse, table_exists
 from aeries_pipeline.stores.outcomes import new_id, now
 from aeries_pipeline.stores.transaction import insert_rows
+from aeries_pipeline.words import counted
 
 _HERE = (Standing.ACTIVE, Standing.PRE_ENROLLED)
 
@@ -202,10 +203,11 @@ def look(warehouse: Warehouse, district: District, moment: datetime | None = Non
 
 def told(found: LeftOut) -> str:
     """Return who is left out, in counts and a sentence."""
-    counts = found.counted(found.causes)
+    counts = found.students_by_cause()
     listed = ", ".join(f"{number} {SAID[Cause(cause)]}" for cause, number in counts.items())
     unknown = (
-        f"; {found.unknown} StudentIDs on the list are of nobody who is known here"
+        f"; besides, {found.unknown:,} of the {counted(found.listed, 'StudentID')} on the list "
+        f"{'is that' if found.unknown == 1 else 'are those'} of no student here"
         if found.unknown
         else ""
     )

@@ -86,6 +86,13 @@ class LeftOut:
         """Whether students wait for a person to say that they are shared again."""
         return Cause.IN_DOUBT in self.causes.values()
 
+    def students_by_cause(self) -> dict[str, int]:
+        """Return how many students are left out, by cause: without ids that nobody here has."""
+        found = self.counted(self.causes)
+        listed = str(Cause.OPTED_OUT)
+        found[listed] = found.get(listed, 0) - self.unknown
+        return {cause: number for cause, number in found.items() if number > 0}
+
     def counted(self, students: Collection[int]) -> dict[str, int]:
         """Return how many of some students are left out, by cause."""
         found: dict[str, int] = {}

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from aeries_pipeline.accounts.checks import WAITING
 from aeries_pipeline.accounts.duplicates import Pair, Verdict
+from aeries_pipeline.accounts.model import DONE
 from aeries_pipeline.accounts.preview import drawn, preview
 from aeries_pipeline.accounts.review import (
     Wish,
@@ -23,6 +24,7 @@ from aeries_pipeline.accounts.review import (
 )
 from aeries_pipeline.accounts.waits import Wait, left_out_now, long_waits
 from aeries_pipeline.cli.common import item, warn
+from aeries_pipeline.cli.requests import failures
 from aeries_pipeline.cli.runs import run_job
 from aeries_pipeline.districts.nights import NIGHTS
 from aeries_pipeline.districts.roster import District, load_roster
@@ -35,7 +37,9 @@ from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import ACCOUNTS_AND_FILES
 from aeries_pipeline.orchestration.partitions import DISTRICT_TAG
 from aeries_pipeline.settings import Settings
+from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import counted
 
 _UNASKED = "who are asked for alone first"
 """Of a rehearsal, which asks nobody."""
@@ -56,6 +60,26 @@ def compute_accounts(
     selection = [CONFIRMATIONS, ACCOUNTS, CHANGES, *([XELLO_FILES] if with_files else [])]
     job = defs.resolve_job_def(ACCOUNTS_AND_FILES)
     return run_job(job, instance, keys=[district], tags=tags, asset_selection=selection)
+
+
+def tell_accounts(district: str, result: dg.ExecuteInProcessResult, console: Console) -> None:
+    """Print what became of the accounts, from the metadata of the run."""
+    for event in result.get_asset_materialization_events():
+        one = event.step_materialization_data.materialization
+        shown = {name: value.value for name, value in one.metadata.items()}
+        if one.asset_key == CHANGES:
+            counts = [f"{shown[kind]} {word}" for kind, word in DONE.items() if shown[kind]]
+            console.print(f"accounts: {', '.join(counts) or 'no change'}")
+        elif one.asset_key == XELLO_FILES:
+            state = "written to" if shown["is_new"] else "unchanged since"
+            console.print(f"files for Xello: {state} {shown['folder']}", soft_wrap=True)
+    for verdict in result.get_asset_check_evaluations():
+        if not verdict.passed:
+            text = verdict.description or verdict.check_name
+            warn(console, f"{district}: {text}")
+    if not result.success:
+        for sentence in dict.fromkeys(failures(result)):
+            warn(console, sentence)
 
 
 def show_waiting(
@@ -173,6 +197,7 @@ def speak_of_pair(settings: Settings, district: str, word: Word, console: Consol
     load_roster(settings.roster).get(district)
     warehouse = Store(settings.data).warehouse(district)
     say_of_pair(warehouse, district, word)
+    result = None
     with open_instance(settings) as instance:
         defs = build_defs(settings)
         # The id that goes on gets its account first; only then is the other one closed.
@@ -180,7 +205,9 @@ def speak_of_pair(settings: Settings, district: str, word: Word, console: Consol
             word.verdict is Verdict.DIFFERENT
             or compute_accounts(defs, instance, district, with_files=False).success
         )
-        done = done and compute_accounts(defs, instance, district).success
+        if done:
+            result = compute_accounts(defs, instance, district)
+            done = result.success
     rows = warehouse.rows(
         "SELECT student_id, state, school FROM core.accounts WHERE district = ? "
         "AND list_contains(?, student_id) ORDER BY student_id",
@@ -193,6 +220,8 @@ def speak_of_pair(settings: Settings, district: str, word: Word, console: Consol
         markup=False,
         soft_wrap=True,
     )
+    if result is not None:
+        tell_accounts(district, result, console)
     if not done:
         warn(console, "the run failed; see it in the Dagster UI")
     return done
@@ -206,22 +235,29 @@ def decide_held(settings: Settings, district: str, wish: Wish, console: Console)
     """
     load_roster(settings.roster).get(district)
     warehouse = Store(settings.data).warehouse(district)
+    began = now()
     covered = say(warehouse, district, wish)
     with open_instance(settings) as instance:
         result = compute_accounts(build_defs(settings), instance, district)
     outcome = warehouse.rows(
         "SELECT status, count(*) FROM core.account_changes_now WHERE district = ? "
         "AND batch_id = ? AND (? IS NULL OR kind = ?) "
-        "AND (? IS NULL OR coalesce(from_school, to_school) = ?) GROUP BY ALL ORDER BY ALL",
-        [district, wish.batch_id, wish.kind, wish.kind, wish.school, wish.school],
+        "AND (? IS NULL OR coalesce(from_school, to_school) = ?) "
+        # Of the batch's other changes most had passed before.
+        "AND (status = 'held' OR recorded_at >= ?) "
+        "AND change_id IN (SELECT change_id FROM core.account_changes WHERE status = 'held') "
+        "GROUP BY ALL ORDER BY ALL",
+        [district, wish.batch_id, wish.kind, wish.kind, wish.school, wish.school, began],
     )
+    now_they_are = ", ".join(f"{number:,} {status}" for status, number in outcome)
     console.print(
-        f"{district}: {covered} held changes of batch {wish.batch_id} "
+        f"{district}: {counted(covered, 'held change')} of batch {wish.batch_id} "
         f"{'approved' if wish.action == 'approve' else 'rejected'} by {wish.who}; they are now "
-        + ", ".join(f"{number} {status}" for status, number in outcome),
+        f"{now_they_are or 'as they were'}",
         markup=False,
         soft_wrap=True,
     )
+    tell_accounts(district, result, console)
     if not result.success:
         warn(console, "the run failed; see it in the Dagster UI")
     return result.success

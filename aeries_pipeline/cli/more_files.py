@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from aeries_pipeline.accounts.xello.kept import approve, standing
-from aeries_pipeline.accounts.xello.people import TEACHERS
+from aeries_pipeline.accounts.xello.kept import approve, not_made, standing
+from aeries_pipeline.accounts.xello.people import EDUCATORS, FAMILY, TEACHERS
 from aeries_pipeline.cli.common import warn
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.store import Store
 
+_COUNTED = {
+    FAMILY.name: "contacts, one for each of their students,",
+    EDUCATORS.name: "educators, one for each of their schools,",
+    TEACHERS.name: "pairs of a section and its teacher",
+}
+"""What a line of each counts: a person may be on several."""
 _CALLED = {TEACHERS.name: "teachers of sections (EducatorStudent, StudentGroup)"}
 
 
@@ -27,12 +33,12 @@ def show_files(
     """Print who is in each file and what waits; carry a person's word about one of them.
 
     Returns:
-        Whether nothing waits.
+        Whether nothing waits, and every file that is on was made.
 
     Raises:
         ConfigurationError: If nothing of the file waits, or no reason is given.
     """
-    load_roster(settings.roster).get(district)
+    on = load_roster(settings.roster).get(district).accounts.xello.files
     warehouse = Store(settings.data).warehouse(district)
     file = accepts or keeps
     if file:
@@ -40,15 +46,19 @@ def show_files(
         done = "stay" if keeps else "are approved; the next delivery carries it out"
         console.print(f"{district}: {number} people of {file} {done}", soft_wrap=True)
     found = standing(warehouse, district)
-    if not found:
+    lacking = {name: why for name, why in not_made(warehouse, district).items() if name in on}
+    for name, why in lacking.items():
+        warn(console, f"{name} is not made: {why}")
+    if not found and not lacking:
         console.print(
             f"{district}: no file of people has been made yet; see accounts.xello in the roster",
             soft_wrap=True,
         )
     for name, inside, missing, waits, reasons in found:
         console.print(
-            f"{_CALLED.get(name, name)}: {inside} in it, {missing} of them not shown by the newest "
-            f"list, {waits} wait for a person",
+            f"{_CALLED.get(name, name)}: {inside:,} {_COUNTED[name]} in it, {missing:,} of them "
+            f"not shown by the newest list, {waits:,} {'waits' if waits == 1 else 'wait'} for a "
+            "person",
             soft_wrap=True,
         )
         for why, number in reasons.items():
@@ -62,4 +72,4 @@ def show_files(
                 markup=False,
                 soft_wrap=True,
             )
-    return not any(waits for _name, _inside, _missing, waits, _reasons in found)
+    return not lacking and not any(waits for _name, _inside, _missing, waits, _reasons in found)

@@ -14,10 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from aeries_pipeline.accounts.model import DONE
 from aeries_pipeline.catalog.registry import RESOURCES, of_grain
 from aeries_pipeline.catalog.resource import Grain
-from aeries_pipeline.cli.accounts import compute_accounts
+from aeries_pipeline.cli.accounts import compute_accounts, tell_accounts
 from aeries_pipeline.cli.common import schools_of, warn
 from aeries_pipeline.cli.deliver import run_delivery, tell_delivery
 from aeries_pipeline.cli.publish import publish_if_due
@@ -29,14 +28,12 @@ from aeries_pipeline.ingest.progress import watching
 from aeries_pipeline.ingest.pull import Progress as Step
 from aeries_pipeline.ingest.session import whole_sync, window_is_closed
 from aeries_pipeline.orchestration.assembly import build_defs
-from aeries_pipeline.orchestration.assets.accounts import CHANGES
 from aeries_pipeline.orchestration.assets.operator_page import report_page
 from aeries_pipeline.orchestration.assets.resources import (
     ACCEPT_SHRUNKEN_TAG,
     FULL_TAG,
     OUTSIDE_WINDOW_TAG,
 )
-from aeries_pipeline.orchestration.assets.xello import XELLO_FILES
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import pull_job, pull_job_of
 from aeries_pipeline.orchestration.partitions import (
@@ -104,33 +101,13 @@ def sync_district(settings: Settings, request: Request, console: Console) -> boo
     for reason in _reasons(district.id, rows, runs):
         warn(console, reason)
     if follow is not None:
-        _tell_accounts(district, follow, console)
+        tell_accounts(district.id, follow, console)
     if requests_done:
         tell_requests(settings, district, requests_done, console)
     for delivery in sent:
         tell_delivery(settings, district, delivery, console)
     follow_ups = [*([follow] if follow else []), *requests_done, *sent]
     return published and all(run.success for run in [*runs, *follow_ups])
-
-
-def _tell_accounts(district: District, result: dg.ExecuteInProcessResult, console: Console) -> None:
-    """Print what became of the accounts, from the metadata of the run."""
-    for event in result.get_asset_materialization_events():
-        one = event.step_materialization_data.materialization
-        shown = {name: value.value for name, value in one.metadata.items()}
-        if one.asset_key == CHANGES:
-            counts = [f"{shown[kind]} {word}" for kind, word in DONE.items() if shown[kind]]
-            console.print(f"accounts: {', '.join(counts) or 'no change'}")
-        elif one.asset_key == XELLO_FILES:
-            state = "written to" if shown["is_new"] else "unchanged since"
-            console.print(f"files for Xello: {state} {shown['folder']}", soft_wrap=True)
-    for verdict in result.get_asset_check_evaluations():
-        if not verdict.passed:
-            text = verdict.description or verdict.check_name
-            warn(console, f"{district.id}: {text}")
-    if not result.success:
-        for sentence in dict.fromkeys(failures(result)):
-            warn(console, sentence)
 
 
 def checked(settings: Settings, request: Request) -> District:

@@ -65,6 +65,17 @@ class XelloFiles(Settled):
         return self
 
     @property
+    def files(self) -> list[str]:
+        """The files that are switched on, as Xello calls them."""
+        wanted = {
+            "Family": self.family is not None,
+            "Educator": self.educators is not None,
+            "EducatorStudent": self.educator_students,
+            "StudentGroup": self.student_groups,
+        }
+        return [name for name, is_on in wanted.items() if is_on]
+
+    @property
     def needs(self) -> dict[str, str]:
         """The optional resource that each file is made from, by the name of its setting."""
         wanted = {

@@ -91,7 +91,7 @@ class Partitions:
         return dg.StaticPartitionMapping({key: name for key, name in keys if name in known})
 
     def schools_of_district(self, name: str) -> dg.StaticPartitionMapping:
-        """Return the mapping from a resource's schools upstream to their district downstream."""
+        """Return the mapping from a resource's partitions upstream to their district downstream."""
         keys = self.of(RESOURCES[name]).get_partition_keys()
         return dg.StaticPartitionMapping({key: split(key)[0] for key in keys})
 

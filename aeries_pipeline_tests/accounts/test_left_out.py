@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from aeries_pipeline.accounts.left_out import accept, look
+from aeries_pipeline.accounts.left_out import accept, look, told
 from aeries_pipeline.accounts.review import Wish, say, waiting
-from aeries_pipeline.accounts.sharing import Cause
+from aeries_pipeline.accounts.sharing import Cause, LeftOut
 from aeries_pipeline.accounts.xello.contents import NothingToDeliverError
 from aeries_pipeline.accounts.xello.deliver import deliver
 from aeries_pipeline.analytics.publishing.publish import Published, publish
@@ -273,6 +273,18 @@ def _everywhere(done: Published) -> list[int]:
             tables.append("b.raw.students")
         found = [connection.execute(f"SELECT count(*) FROM {one}").fetchone() for one in tables]
     return [*(number for (number,) in found), *([] if own.exists() else [0])]
+
+
+def test_ids_of_nobody_on_the_list_are_counted_apart() -> None:
+    causes = {1: Cause.OPTED_OUT, 2: Cause.OPTED_OUT, 3: Cause.FIELD, 9: Cause.OPTED_OUT}
+    found = LeftOut(causes, unknown=2, listed=3)
+    assert found.students_by_cause() == {"opted_out": 1, "field": 1}
+    assert told(found) == (
+        "left out of what is shared: 1 on the list of those who opted out, 1 by a field of their "
+        "row; besides, 2 of the 3 StudentIDs on the list are those of no student here"
+    )
+    nobody = LeftOut({1: Cause.OPTED_OUT}, unknown=1, listed=1)
+    assert told(nobody).startswith("left out of what is shared: nobody; besides, 1 of the 1 Stu")
 
 
 def _in_copy(settings: Settings, ward: Sharing, access: str) -> int:

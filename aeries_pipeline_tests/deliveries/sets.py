@@ -9,7 +9,8 @@ from typing import Any
 from aeries_pipeline.deliveries.deliver import Job
 from aeries_pipeline.deliveries.parcels import xello_parcel
 from aeries_pipeline.districts.roster import District, load_roster
-from aeries_pipeline.stores.deliveries import checksums, publish, scratch_folder
+from aeries_pipeline.stores.deliveries import checksums, publish
+from aeries_pipeline.stores.scratch import scratch_folder
 from aeries_pipeline.stores.store import Store
 from aeries_pipeline_tests.conftest import roster_entry, write_roster
 

@@ -8,6 +8,7 @@ import pytest
 from aeries_pipeline.catalog.registry import OPTIONAL, RESOURCES
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.orchestration.assembly import build_defs
+from aeries_pipeline.orchestration.assets.xello import XELLO_FILES
 from aeries_pipeline.orchestration.automation.instance import open_instance
 from aeries_pipeline.orchestration.automation.jobs import (
     PULL_DISTRICT,
@@ -47,6 +48,22 @@ def keys_of(defs: dg.Definitions, name: str) -> list[str]:
     found = defs.resolve_asset_graph().get(dg.AssetKey(["raw", name])).partitions_def
     assert found is not None
     return list(found.get_partition_keys())
+
+
+def test_the_files_for_xello_follow_the_lists_of_people_that_a_district_has(world: World) -> None:
+    graph = build_defs(world.settings).resolve_asset_graph()
+    lists = {key.path[1] for key in graph.get(XELLO_FILES).parent_keys if key.path[0] == "raw"}
+    assert lists >= {"classes", "contacts", "staff"}
+    assert "sections" not in lists
+    for name, keys in (("staff", ["eagle-usd"]), ("contacts", list(SCHOOLS))):
+        upstream = dg.AssetKey(["raw", name])
+        mapping = graph.get_partition_mapping(XELLO_FILES, upstream)
+        found = mapping.get_upstream_mapped_partitions_result_for_partitions(
+            graph.get(XELLO_FILES).partitions_def.subset_with_partition_keys(["eagle-usd"]),
+            graph.get(XELLO_FILES).partitions_def,
+            graph.get(upstream).partitions_def,
+        )
+        assert sorted(found.partitions_subset.get_partition_keys()) == keys
 
 
 def pull(

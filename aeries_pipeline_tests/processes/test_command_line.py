@@ -241,6 +241,8 @@ def test_held_changes_are_reviewed_approved_and_rejected(world: World) -> None:
     assert approved.exit_code == 0
     assert "12 held changes" in approved.output
     assert "approved by Kim; they are now 12 applied" in approved.output
+    assert "accounts: 12 deactivated" in approved.output
+    assert "files for Xello: written to" in approved.output
     rejected = call(
         world, "accounts", "reject", "eagle-usd", batch, "--reason", "wrong", "--by", "Lee"
     )

@@ -128,7 +128,7 @@ def deliver(
         made = _write(connection, district, place, last, moment, (missing, left_out, more))
         if more.outcomes:
             # After the files: what is kept must never be ahead of what Xello gets.
-            kept.write(warehouse, district.id, more.outcomes, moment)
+            kept.write(warehouse, district.id, more.outcomes, moment, more.not_made)
         return made
 
 
@@ -280,7 +280,7 @@ def _write(
         found = Delivery(
             folder=place, is_new=True, rows=rows, problems=_problems(connection),
             undelivered=_undelivered(connection), missing=missing,
-            left_out=left_out.counted(left_out.causes), more=more,
+            left_out=left_out.students_by_cause(), more=more,
         )  # fmt: skip
         if last and not rows["account_changes"] and _same(last, sums):
             folder = place / str(last["name"])

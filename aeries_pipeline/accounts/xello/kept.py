@@ -53,7 +53,14 @@ LEAVINGS_COLUMNS = (
 )
 """Columns of ``meta.xello_leavings``: who left a file by itself, counted by night and school."""
 
-_TABLES = {"core.xello_members": MEMBERS_COLUMNS, "meta.xello_leavings": LEAVINGS_COLUMNS}
+NOT_MADE_COLUMNS = (("district", "VARCHAR"), ("file", "VARCHAR"), ("why", "VARCHAR"))
+"""Columns of ``meta.xello_not_made``: files that the last delivery lacks although they are on."""
+
+_TABLES = {
+    "core.xello_members": MEMBERS_COLUMNS,
+    "meta.xello_leavings": LEAVINGS_COLUMNS,
+    "meta.xello_not_made": NOT_MADE_COLUMNS,
+}
 _FIELDS = (
     "person, school, cells, since, is_in, missing_since, rounds, counted_at, code, asks, "
     "held, approved, student_id"
@@ -107,11 +114,18 @@ def read(warehouse: Warehouse, district: str, since: datetime) -> dict[str, Kept
 
 
 def write(
-    warehouse: Warehouse, district: str, outcomes: Mapping[str, Outcome], moment: datetime
+    warehouse: Warehouse,
+    district: str,
+    outcomes: Mapping[str, Outcome],
+    moment: datetime,
+    not_made: Mapping[str, str] | None = None,
 ) -> None:
-    """Keep who is in each file, and count who has left it, in one transaction."""
+    """Keep who is in each file and which one is not made, and count who has left, at once."""
     with writing(warehouse, f"{district}, people of the files for Xello") as connection:
         prepare(connection)
+        connection.execute("DELETE FROM meta.xello_not_made WHERE district = ?", [district])
+        lacking = [(district, file, why) for file, why in (not_made or {}).items()]
+        insert_rows(connection, "meta.xello_not_made", NOT_MADE_COLUMNS, lacking)
         for file, outcome in outcomes.items():
             connection.execute(
                 "DELETE FROM core.xello_members WHERE district = ? AND file = ?", [district, file]
@@ -155,6 +169,18 @@ def standing(
             inside + (number if is_in else 0), gone + (number if missing else 0), waits, reasons
         )  # fmt: skip
     return [(file, *counts) for file, counts in found.items()]
+
+
+def not_made(warehouse: Warehouse, district: str) -> dict[str, str]:
+    """Return which files the last delivery lacks although they are on, and why."""
+    with warehouse.open() as connection:
+        prepare(connection)
+        return dict(
+            connection.execute(
+                "SELECT file, why FROM meta.xello_not_made WHERE district = ? ORDER BY file",
+                [district],
+            ).fetchall()
+        )
 
 
 def approve(

@@ -24,6 +24,7 @@ from aeries_pipeline.accounts.xello.layout import (
     Layout,
 )
 from aeries_pipeline.accounts.xello.members import File, Outcome, Reading, decide
+from aeries_pipeline.accounts.xello.nobody import why_nobody
 from aeries_pipeline.accounts.xello.people import (
     EDUCATORS,
     TEACHERS,
@@ -172,7 +173,9 @@ def _with_queries(
         if has_line:
             queries[layout] = f"{query} ORDER BY ALL"
         else:
-            not_made[layout.name] = "; ".join(reasons) or "nobody would be in it"
+            not_made[layout.name] = "; ".join(reasons) or why_nobody(
+                connection, district, layout.name, today
+            )
     return More(outcomes, queries, not_made)
 
 

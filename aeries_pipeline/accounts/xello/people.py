@@ -87,7 +87,7 @@ def found_in(
         before: Who was kept; of them it is said whether they have left.
         today: The district's day.
     """
-    if not _is_there(connection, _TABLES[file.name][1][0]):
+    if not is_there(connection, _TABLES[file.name][1][0]):
         return {}
     if file is FAMILY:
         return dict(_family(connection, district))
@@ -96,7 +96,8 @@ def found_in(
     return _teachers(connection, before, today)
 
 
-def _is_there(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+def is_there(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Tell whether the copy has a table."""
     return bool(
         connection.execute(
             "SELECT 1 FROM duckdb_tables() WHERE database_name = 'memory' AND table_name = ?",
@@ -105,7 +106,7 @@ def _is_there(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
     )
 
 
-def _address(text: str | None) -> str:
+def address(text: str | None) -> str:
     """Return an address that Xello can take; empty where it is none."""
     found = (text or "").strip()
     return found if len(found) <= 100 and _ADDRESS.fullmatch(found) else ""
@@ -145,7 +146,7 @@ def _family(
                                    ORDER BY c.school = a.school DESC, c._pulled_at DESC) = 1
     """
     for row, is_right, says in _rows(connection, query, family.fields):
-        email = _address(row["email"])
+        email = address(row["email"])
         key = (f"{row['student_id']}/{row['number']}", row["school"])
         if row["is_flagged"] or says:
             # A word about this one person: the right to know of the child was taken back.
@@ -168,7 +169,7 @@ def _educators(
     educators = district.accounts.xello.educators
     assert educators is not None  # noqa: S101
     access: dict[int, list[int]] = {}
-    if _is_there(connection, "staff_school_access"):
+    if is_there(connection, "staff_school_access"):
         for person, school in connection.execute(
             'SELECT "ID", "SchoolCode" FROM staff_school_access'
         ).fetchall():
@@ -187,7 +188,7 @@ def _educators(
         known.setdefault(key[0], []).append(key)
     found: dict[Key, Found] = {}
     for row, is_right, says in _rows(connection, query, educators.fields):
-        person, email = str(row["person"]), _address(row["email"])
+        person, email = str(row["person"]), address(row["email"])
         is_active = not row["code"] and (row["left_on"] is None or row["left_on"] >= today)
         mine = sorted({*access.get(row["person"], [row["school"]])} & schools)
         is_here = is_active and is_right and bool(email)
@@ -214,7 +215,7 @@ def _teachers(
     ).fetchall()
     running = {(school, number) for school, number, is_active in sections if is_active}
     found: dict[Key, Found] = {}
-    if _is_there(connection, "section_staff"):
+    if is_there(connection, "section_staff"):
         for school, number, person, is_active in connection.execute(
             'SELECT school, "SectionNumber", "StaffID", '
             "trim(coalesce(\"InactiveStatusCode\", '')) = '' "

@@ -66,7 +66,7 @@ class DistrictStatus:
         left_out: Sentences about schools whose list came and is not believed,
             with the day since when.
         undecided: Sentences about what waits for a person beside account changes: who is
-            not shared, and people of Xello's other files.
+            not shared, people of Xello's other files, and files that are not made.
         partitions: How many partitions are wanted and granted.
         missing: How many of these did not come at their newest attempt, or never.
         last_tried: When any pull last ended, well or not, UTC without a zone.
@@ -142,6 +142,9 @@ def _question(roster: Roster) -> Question:
             "SELECT file, count(*) FROM core.xello_members "
             "WHERE asks <> '' AND approved IS NOT true GROUP BY ALL ORDER BY ALL"
         ).fetchall()
+        not_made = connection.execute(
+            "SELECT file, why FROM meta.xello_not_made ORDER BY file"
+        ).fetchall()
         changed = connection.execute(
             "SELECT recorded_at, kind, count(DISTINCT student_id) FROM core.account_changes_now "
             "WHERE status = 'applied' AND recorded_at > (SELECT max(recorded_at) FROM "
@@ -155,11 +158,12 @@ def _question(roster: Roster) -> Question:
             "left_out": left_out or [],
             "unshared": (shared[0] if shared else None) or "",
             "people": [list(row) for row in people],
+            "not_made": [list(row) for row in not_made],
             "changed": [list(row) for row in changed],
             "nights": [list(row) for row in count_nights(connection, zones[district])],
         }
 
-    return Question("status of 0.2, with what is undecided", ask, zones)
+    return Question("status of 0.2, with files that are not made", ask, zones)
 
 
 def read_status(store: Store, roster: Roster, moment: datetime) -> list[DistrictStatus]:
@@ -226,6 +230,11 @@ def _undecided(district: District, answer: Mapping[str, Any]) -> tuple[str, ...]
         f"{number} in the file {file} wait: aeries-pipeline accounts files {district.id}"
         for file, number in answer.get("people", ())
         if file in on
+    ]
+    lines += [
+        f"the file {file} for Xello is not made: {why}"
+        for file, why in answer.get("not_made", ())
+        if file in district.accounts.xello.files
     ]
     return tuple(lines)
 

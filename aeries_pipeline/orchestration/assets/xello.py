@@ -8,6 +8,7 @@ import dagster as dg
 from aeries_pipeline.accounts.xello import layout
 from aeries_pipeline.accounts.xello.contents import NothingToDeliverError
 from aeries_pipeline.accounts.xello.deliver import Delivery, deliver
+from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.orchestration.assets.accounts import ACCOUNTS, AFTER_PULLS, CHANGES
 from aeries_pipeline.orchestration.assets.checks import check_specs
 from aeries_pipeline.orchestration.assets.describe import OWNER
@@ -58,7 +59,7 @@ def build_xello_asset(partitions: Partitions) -> dg.AssetsDefinition:
                     dg.AssetKey(["raw", name]),
                     partition_mapping=partitions.schools_of_district(name),
                 )
-                for name in ("classes", "terms", "transcripts")
+                for name in ("classes", "terms", "transcripts", *_of_people(partitions))
             ),
         ],
         automation_condition=AFTER_PULLS,
@@ -88,6 +89,15 @@ def build_xello_asset(partitions: Partitions) -> dg.AssetsDefinition:
         )
 
     return xello_files
+
+
+def _of_people(partitions: Partitions) -> list[str]:
+    """Return the optional lists that files of people are made from, where any district has one."""
+    return [
+        name
+        for name in ("staff", "contacts", "sections")
+        if partitions.of(RESOURCES[name]).get_partition_keys()
+    ]
 
 
 def _metadata(delivery: Delivery) -> dict[str, dg.MetadataValue]:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from aeries_pipeline.accounts.compute import compute
 from aeries_pipeline.accounts.xello.deliver import Delivery, deliver
-from aeries_pipeline.accounts.xello.kept import approve, standing
+from aeries_pipeline.accounts.xello.kept import approve, not_made, standing
 from aeries_pipeline.accounts.xello.layout import ALL_LAYOUTS, MORE
 from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.resource import Grain
@@ -232,9 +232,11 @@ def test_a_list_of_staff_that_lacks_three_rows_takes_nobody(ward: Ward) -> None:
     assert approve(ward.warehouse, "eagle-usd", "Educator", "Ana", "they moved away") == 4
     assert len(rows(ward, "Educator")) == 27
     # A file without a line is not made, lest it end everything in Xello.
-    assert made(ward).more.not_made == dict.fromkeys(
-        ("EducatorStudent", "StudentGroup"), "nobody would be in it"
+    why = (
+        "nobody would be in it, because there are 2 teachers of sections and 27 educators, and no "
+        "student of the files has a class today with one who is both"
     )
+    assert made(ward).more.not_made == dict.fromkeys(("EducatorStudent", "StudentGroup"), why)
 
 
 @pytest.mark.long
@@ -301,7 +303,8 @@ def test_a_school_without_permission_keeps_its_families(ward: Ward) -> None:
 def test_no_file_is_made_before_every_list_has_come_once(tmp_path: Path) -> None:
     ward = stocked(tmp_path)
     ward.roster |= {"accounts": {"xello": ON}, "resources": ["contacts", "staff", "sections"]}
-    put(ward, 0, "contacts", {"contacts": CONTACTS}, failed=[993])
+    blank = [{**one, "EducationalRightsHolder": ""} for one in CONTACTS]
+    put(ward, 0, "contacts", {"contacts": blank}, failed=[993])
     put(ward, 0, "staff", {})
     delivery = made(ward)
     assert {path.stem for path in delivery.folder.glob("*.txt")} == {
@@ -309,8 +312,16 @@ def test_no_file_is_made_before_every_list_has_come_once(tmp_path: Path) -> None
     }  # fmt: skip
     said = delivery.more.not_made
     assert said["Family"] == "the contacts of students of school 993 have never come"
-    assert said["Educator"] == "nobody would be in it"
+    assert said["Educator"] == ("nobody would be in it, because there is no active member of staff")
     assert delivery.manifest["files_not_made"] == dict(said)
+    # A field that the district does not fill keeps everybody out, and the file says so.
+    put(ward, 1, "contacts", {"contacts": blank})
+    why = "of 5 contacts of the students, EducationalRightsHolder has no code that counts in 5"
+    assert f"because {why} (blank in 5 of these)" in made(ward).more.not_made["Family"]
+    assert why in not_made(ward.warehouse, "eagle-usd")["Family"]
+    put(ward, 2, "contacts", {"contacts": [{**one, "EmailAddress": ""} for one in CONTACTS]})
+    why = "; 4 of 4 with the right codes have no e-mail address"
+    assert made(ward).more.not_made["Family"].endswith(why)
 
 
 def test_who_opted_out_is_in_none_of_the_files(ward: Ward, tmp_path: Path) -> None:
@@ -404,7 +415,7 @@ def test_the_command_shows_counts_and_takes_a_persons_word(
     rows(ward, "Educator")
     code, text = call()
     assert code == 0
-    assert "Educator: 31 in it, 0 of them not shown by the newest list" in text
+    assert "Educator: 31 educators, one for each of their schools, in it, 0 of them not" in text
     for number in (1, 2):
         lists(ward, number, staff=STAFF[3:], access=ACCESS[3:-1])
         rows(ward, "Educator")

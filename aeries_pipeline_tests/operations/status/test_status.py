@@ -75,9 +75,14 @@ def test_what_waits_beside_account_changes_is_told_to_everybody_who_asks(world: 
             "VALUES ('eagle-usd', 'Educator', 'p', 'x', false), "
             "('eagle-usd', 'Educator', 'q', 'x', true)"
         )
+        connection.execute(
+            "INSERT INTO meta.xello_not_made VALUES ('eagle-usd', 'Educator', 'nobody is in it'),"
+            "('eagle-usd', 'Family', 'it is switched off')"
+        )
     found = status(world)
     assert found.needs_a_person
-    shared, people = found.undecided
+    shared, people, lacking = found.undecided
+    assert lacking == "the file Educator for Xello is not made: nobody is in it"
     assert shared.startswith("nothing is delivered: the list of students who opted out")
     assert shared.endswith("accounts share eagle-usd")
     assert people == "1 in the file Educator wait: aeries-pipeline accounts files eagle-usd"
