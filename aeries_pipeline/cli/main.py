@@ -42,7 +42,12 @@ def main() -> None:
 @click.option("--full", is_flag=True, help="Read every list whole, whatever was read before.")
 @click.option("--outside-window", metavar="REASON", help="Pull now although the window is closed.")
 @click.option("--accept-shrunken", metavar="REASON", help="Believe an answer with far fewer rows.")
-@click.option("--dry-run", is_flag=True, help="Show what would change, in counts; change nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show what would change, in counts; change nothing. "
+    "Of the whole district, in its window: not with --school or --outside-window.",
+)
 @sentences
 def sync(
     district: str,

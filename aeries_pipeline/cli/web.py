@@ -35,9 +35,15 @@ def serve_web(
         ConfigurationError: If the pages would stand open, or there is no roster.
     """
     load_roster(settings.roster)
+    if not host.strip():
+        raise ConfigurationError(
+            "web_host",
+            "no address to listen on is given, which would be every address of this machine; name "
+            "one with --host, or leave it out for 127.0.0.1",
+        )
     given = os.environ.get(TOKEN_VARIABLE, "")
     try:
-        if user_header:
+        if user_header is not None:
             access = Access(user_header=user_header)
         else:
             access = Access(token=given or secrets.token_urlsafe(_LETTERS))

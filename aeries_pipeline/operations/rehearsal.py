@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -123,12 +123,13 @@ def remove_left(settings: Settings, district: str | None = None, *, old: bool = 
     found = place.glob("*" if district is None else district) if place.is_dir() else ()
     limit = now() - _LEFT_BEHIND
     removed = 0
-    for one in found:
+    for one in list(found):
         made = datetime.fromtimestamp(one.stat().st_mtime, UTC).replace(tzinfo=None)
         if old and made > limit:
             continue
         removed += sum(1 for path in one.rglob("*") if path.is_file())
         shutil.rmtree(one)
+    _remove_where_empty(place)
     return removed
 
 
@@ -136,11 +137,22 @@ def remove_left(settings: Settings, district: str | None = None, *, old: bool = 
 def _scratch(settings: Settings, district: str) -> Iterator[Settings]:
     """Yield the settings of an installation that lives as long as the body."""
     remove_left(settings, district)
-    place = private_directory(rehearsals(settings) / district)
+    place = rehearsals(settings) / district
+    try:
+        private_directory(place)
+    except FileNotFoundError:
+        # Another district's rehearsal has just ended and taken the empty folder away.
+        private_directory(place)
     try:
         yield replace(settings, data=place)
     finally:
         shutil.rmtree(place)
+        _remove_where_empty(place.parent)
+
+
+def _remove_where_empty(place: Path) -> None:
+    with suppress(OSError):
+        place.rmdir()
 
 
 def rehearse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,6 +31,16 @@ _HEADERS = {
 _LONGEST_FORM = 2_000
 
 
+_OF_EVERYBODY = re.compile(
+    r"accept|accept-.*|access-control-.*|age|authorization|cache-control|connection|content-.*"
+    r"|cookie|date|dnt|expect|forwarded|from|host|if-.*|keep-alive|origin|pragma|priority|proxy-.*"
+    r"|range|referer|sec-.*|te|trailer|transfer-encoding|upgrade|upgrade-.*|user-agent|via|warning"
+    r"|x-forwarded-(for|host|port|proto|protocol|scheme|server|ssl|prefix)|x-real-ip|x-request-id"
+    r"|x-requested-with"
+)
+"""Headers that browsers send, or that a proxy adds for whoever comes."""
+
+
 class ExposedError(ValueError):
     """The pages would stand open to people whom nobody has let in."""
 
@@ -51,6 +62,8 @@ class Access:
         """Refuse pages that anybody could read."""
         if bool(self.token) == bool(self.user_header):
             raise ExposedError("give either a token or the header in which a proxy names the user")
+        if self.user_header:
+            _check_header(self.user_header)
         if self.token and len(self.token) < 16:
             raise ExposedError("the token is shorter than 16 characters; it could be guessed")
 
@@ -77,6 +90,21 @@ class Access:
     def is_token(self, said: str) -> bool:
         """Compare without telling by the time taken how much was right."""
         return secrets.compare_digest(said.strip().encode(), self.token.encode())
+
+
+def _check_header(name: str) -> None:
+    """Refuse a header that comes with requests of people whom nobody has named.
+
+    Raises:
+        ExposedError: If it is one, or is no name of a header.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+        raise ExposedError("the name of the header is none; give one such as X-Remote-User")
+    if _OF_EVERYBODY.fullmatch(name.lower()):
+        raise ExposedError(
+            f"{name} comes with requests of people whom no proxy has named, so anybody could read "
+            "the pages; give the header in which the proxy names the user, such as X-Remote-User"
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -72,6 +72,11 @@ def _not_found(_request: Request, _error: Exception) -> Response:
     return _show("message.html", 404, title="No such page", text="There is no such page.")
 
 
+def _no_district() -> Response:
+    text = "There is no such district. The page of all districts lists those of the roster."
+    return _show("message.html", 404, title="No such district", text=text)
+
+
 def _failed(_request: Request, error: Exception) -> Response:
     # The text of an exception may quote a value.
     text = f"The page could not be made ({type(error).__name__}). Try again in a minute."
@@ -121,7 +126,7 @@ class _Pages:
         roster = load_roster(self._settings.roster)
         district = _named(roster, request)
         if district is None:
-            return _not_found(request, KeyError())
+            return _no_district()
         only = roster.model_copy(update={"districts": (district,)})
         (one,) = read_status(self._store, only, datetime.now(UTC))
         return _show(
@@ -133,9 +138,9 @@ class _Pages:
     def requests(self, request: Request) -> Response:
         """The preview of a school's newest course-request files, as the registrar has it."""
         district = _named(load_roster(self._settings.roster), request)
-        found = district and preview_of(
-            self._settings.out, district.id, request.path_params["school"]
-        )
+        if district is None:
+            return _no_district()
+        found = preview_of(self._settings.out, district.id, request.path_params["school"])
         if not found:
             return _not_found(request, KeyError())
         return HTMLResponse(found.read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ _NAMES_A_STUDENT = re.compile(
     re.IGNORECASE,
 )
 _MEMORY = "256MB"
+_PERCENT = "percent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def _answered(one: Asked, copy: Path) -> Asked:
                     one,
                     note="Its result names students; ask it on the copy where you may see them.",
                 )
-            rows = result.fetchall()
+            rows = _told(result.fetchall())
     except duckdb.Error as error:
         return replace(one, note=f"It could not be asked just now ({type(error).__name__}).")
     return replace(
@@ -99,8 +101,21 @@ def _answered(one: Asked, copy: Path) -> Asked:
     )  # fmt: skip
 
 
+def _told(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Return rows in which a column of days has no time of day."""
+    told = [list(row) for row in rows]
+    for place in range(len(told[0]) if told else 0):
+        moments = [row[place] for row in told if row[place] is not None]
+        if all(isinstance(one, datetime) and one.time() == time() for one in moments):
+            for row in told:
+                row[place] = row[place].date() if row[place] is not None else None
+    return told
+
+
 def bars_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[tuple[str, float, str]]:
-    """Return a bar for each row: what stands before its last number, its length, and the number.
+    """Return a bar for each row: what stands before its first number, its length, and the number.
+
+    A percentage is what was asked for where there is one, and is drawn as a part of 100.
 
     Args:
         columns: Names of the result's columns.
@@ -113,14 +128,15 @@ def bars_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[tuple
     ]
     if not rows or not numeric:
         return []
-    place = numeric[0]
+    is_share = _PERCENT in columns
+    place = list(columns).index(_PERCENT) if is_share else numeric[0]
     values = [float(row[place] or 0) for row in rows]
-    longest = max(values)
+    longest = max([100.0, *values]) if is_share else max(values)
     if longest <= 0 or min(values) < 0:
         return []
     return [
         (
-            ", ".join(str(cell) for cell in row[:place] if cell is not None),
+            ", ".join(str(cell) for cell in row[: numeric[0]] if cell is not None),
             round(value / longest * 100, 1),
             f"{value:,.10g} {columns[place].replace('_', ' ')}",
         )

@@ -43,7 +43,7 @@ def test_a_dry_run_says_what_a_sync_brings_and_leaves_everything_as_it_was(world
     after = files(world)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert changed == {"ledger.duckdb"}, "the record of requests alone"
-    assert not rehearsals(world.settings).joinpath("eagle-usd").exists()
+    assert not rehearsals(world.settings).exists()
     assert noted(world) == [("eagle-usd", len(world.emulator.log), "complete")]
     assert f"the {len(world.emulator.log)} requests" in rehearsed.output
     assert "meta.rehearsals" in rehearsed.output

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aeries_pipeline.cli.main import main
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.web.access import COOKIE, Access, ExposedError, is_loopback
 from aeries_pipeline.web.app import application
@@ -39,6 +41,39 @@ def test_a_header_is_trusted_on_this_machine_alone() -> None:
             access.check_host(host)
     with pytest.raises(ExposedError):
         Access(token=TOKEN, user_header="X-Remote-User")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Host", "user-agent", "Cookie", "X-Forwarded-For", "Sec-Fetch-Site", "Accept-Language",
+        "Authorization", "", " ", "X Remote", "A:",
+    ],
+)  # fmt: skip
+def test_a_header_that_everybody_sends_names_nobody(name: str) -> None:
+    with pytest.raises(ExposedError):
+        Access(user_header=name)
+
+
+def test_every_header_that_a_client_sends_by_itself_is_refused() -> None:
+    for name in requests.Request("POST", "http://a/", data="x").prepare().headers:
+        with pytest.raises(ExposedError):
+            Access(user_header=name)
+    for name in requests.Session().headers:
+        with pytest.raises(ExposedError):
+            Access(user_header=name)
+    for name in ("X-Remote-User", "Remote-User", "X-Forwarded-User", "X-Auth-Request-Email"):
+        Access(user_header=name)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--host", ""), ("--user-header", "Host")])
+def test_the_command_refuses_what_would_let_everybody_in(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, option: str, value: str
+) -> None:
+    monkeypatch.setenv("AERIES_DISTRICTS", str(settings.roster))
+    refused = CliRunner().invoke(main, ["web", option, value])
+    assert refused.exit_code == 2
+    assert "127.0.0.1" in refused.stderr or "X-Remote-User" in refused.stderr
 
 
 def test_nobody_reads_a_page_without_the_token(settings: Settings) -> None:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 import requests
 
@@ -80,6 +81,7 @@ def test_what_is_not_there_says_so(pulled: World, address: str) -> None:
     ):  # fmt: skip
         answer = requests.get(address + page, headers=READER, timeout=9)
         assert answer.status_code == 404, page
+        assert ("no such district" in answer.text) == page.startswith("/districts/none"), page
     shutil.rmtree(pulled.settings.published)
     assert "There is no analysts&#39; copy yet." in read(address, "/questions")
 
@@ -91,7 +93,22 @@ def test_a_question_whose_result_names_students_has_no_result(pulled: World) -> 
     assert "names students" in asked[1].note
     assert "names students" in asked[7].note
     assert asked[2].columns[-1] == "students"
+    assert asked[4].bars[0][2].endswith(" percent")
+    cells = [cell for one in asked.values() for row in one.rows for cell in row]
+    assert not [cell for cell in cells if str(cell).endswith("00:00:00")]
     assert len(asked[2].bars) == len(asked[2].rows) > 0
+
+
+def test_a_column_of_days_has_no_time_of_day(tmp_path: Path) -> None:
+    (tmp_path / "analysts.md").write_text(
+        "### 1. When?\n```sql\nSELECT unnest([TIMESTAMP '2026-11-24', NULL]) AS week, 3 AS pulls, "
+        "TIMESTAMP '2026-11-24 08:30' AS seen\n```\n"
+    )
+    with duckdb.connect(str(tmp_path / "copy.duckdb")):
+        pass
+    (one,) = questions(tmp_path / "copy.duckdb", tmp_path)
+    assert [str(cell) for cell in one.rows[0]] == ["2026-11-24", "3", "2026-11-24 08:30:00"]
+    assert one.bars[0][0] == "2026-11-24"
 
 
 def test_bars_are_as_long_as_their_numbers() -> None:
@@ -99,6 +116,10 @@ def test_bars_are_as_long_as_their_numbers() -> None:
     rows = [("a", 1, 50, 0.5), ("a", 2, 100, 0.1), ("b", 3, None, None)]
     assert bars_of(columns, rows) == [
         ("a, 1", 50.0, "50 students"), ("a, 2", 100.0, "100 students"), ("b, 3", 0.0, "0 students"),
+    ]  # fmt: skip
+    columns = ("district", "students", "percent")
+    assert bars_of(columns, [("a", 50, 25.5), ("b", 9, None)]) == [
+        ("a", 25.5, "25.5 percent"), ("b", 0.0, "0 percent"),
     ]  # fmt: skip
     assert bars_of(("name",), [("x",)]) == []
     assert bars_of(columns, []) == []
