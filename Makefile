@@ -121,9 +121,16 @@ docs: $(VENV)/.installed
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/pictures.py
 
-# Many machines: real Postgres, Redis and an S3 server, machines killed and cut off.
+# Many machines: real Postgres, Redis and an S3 server, machines killed and cut off; then the
+# tests of kills and faults on one machine once more, on the store of many.
+BOTH_STORES := ingest/test_faults.py ingest/test_pull.py orchestration/test_raw_assets.py \
+	processes/test_kill.py processes/test_random_kills.py
+
 test-cluster: $(VENV)-cluster/.installed
 	AERIES_TEST_CLUSTER=1 $(VENV)-cluster/bin/python -m pytest -m cluster -n 3 --dist worksteal
+	AERIES_TEST_CLUSTER=1 AERIES_TEST_STORE=shared RANDOM_KINDS=publish,forget,pull,backup \
+		AERIES_DUCKDB_THREADS=1 $(VENV)-cluster/bin/python -m pytest -n 2 --dist worksteal \
+		-m "long or not long" -k "not demo" $(addprefix aeries_pipeline_tests/,$(BOTH_STORES))
 
 $(VENV)-cluster/.installed: aeries_pipeline_tests/cluster.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)-cluster

@@ -190,8 +190,17 @@ def runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs that go on, or that a worker may still begin."""
     statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
-    return list(instance.get_runs(dg.RunsFilter(statuses=statuses)))
+    records = instance.get_run_records(dg.RunsFilter(statuses=statuses))
+    return [
+        one.dagster_run
+        for one in records
+        # A daemon that is killed in mid-launch leaves one that nobody was given; monitoring
+        # fails it after its start timeout, and it is run again.
+        if one.dagster_run.status is dg.DagsterRunStatus.STARTED
+        or time.time() - one.update_timestamp.timestamp() < 30
+    ]
 
 
 def done(instance: dg.DagsterInstance) -> set[tuple[str, str]]:

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from aeries_pipeline.cli.main import main
 from aeries_pipeline.cli.troubles import sentence_of
+from aeries_pipeline.orchestration.automation import storage
 from aeries_pipeline_tests.conftest import World
 from aeries_pipeline_tests.processes.test_command_line import call
 from aeries_pipeline_tests.processes.test_recovery import command
@@ -212,6 +213,25 @@ def test_runs_that_are_locked_for_a_while_are_waited_for(world: World) -> None:
     done = command(world, "sync", "eagle-usd", "--school", "994")
     thread.join()
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.long
+def test_runs_that_stay_locked_end_no_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call(world, "sync", "eagle-usd", "--school", "994").exit_code == 0
+    assert call(world, "publish").exit_code == 0
+    # A minute for each of so many commands would teach nothing more.
+    monkeypatch.setattr(storage, "_BUSY_SECONDS", 0.5)
+    with closing(sqlite3.connect(next(world.settings.dagster_home.rglob("runs.db")))) as runs:
+        runs.execute("BEGIN EXCLUSIVE")
+        said = every_command(world)
+    for words in ("sync eagle-usd", "publish --again"):
+        code, text = said[words]
+        assert code == 1, (words, text)
+        assert "locked by another program" in text, (words, text)
+    assert said["sql SELECT count(*) FROM raw.students"][0] == 0
+    assert call(world, "sync", "eagle-usd").exit_code == 0, "all is well once they are free"
 
 
 def test_of_two_syncs_at_once_one_is_refused_whole(world: World) -> None:
