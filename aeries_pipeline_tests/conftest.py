@@ -38,10 +38,11 @@ SHARED = ("AERIES_DATABASE_URL", "AERIES_OBJECTS", "AERIES_OBJECTS_ENDPOINT", "A
 STORE = os.environ.get("AERIES_TEST_STORE", "")
 """``shared``: the tests of one machine run on the store of many, see ``make test-cluster``."""
 
-KEEPS_LANDING = STORE != "shared"
+IS_SHARED = STORE == "shared"
+KEEPS_LANDING = not IS_SHARED
 """On many machines the disk of a worker keeps no answer once it is loaded."""
 
-if STORE == "shared":
+if IS_SHARED:
     from aeries_pipeline_tests.cluster.conftest import cluster, servers  # noqa: F401 - fixtures
 
 CERTIFICATE = "Marker0Certificate0Marker0000001"
@@ -82,7 +83,7 @@ def own_environment(
     """The environment of the machine must not decide a test."""
     for name in ("AERIES_DISTRICTS", "AERIES_DATA_DIR", "DAGSTER_HOME", *SHARED):
         monkeypatch.delenv(name, raising=False)
-    if STORE == "shared":
+    if IS_SHARED:
         found = request.getfixturevalue("cluster")
         for name, value in found.variables("here").items():
             monkeypatch.setenv(name, value)

@@ -157,9 +157,10 @@ def test_a_district_is_added_a_release_comes_and_a_student_is_forgotten_in_mid_n
             for one in finds(night, Person(name, marked[name].id), marked[name].last.encode())
         ]
         assert left == []
-        assert analyst.wrong == []
+        # The ledger says how many rows a pull had; who is forgotten is one of them no more.
+        assert [one for one in analyst.wrong if not any(name in one for name in forgotten)] == []
         assert analyst.looks > 1
-        found = report(night, ask)
+        found = report(night, ask, forgotten)
         assert found.trespassers == []
         assert set(found.wrong) == set(forgotten), "they alone have a student less"
         _logger.info(

@@ -127,7 +127,6 @@ class Transport:
             ConfigurationError: If no try will ever get through.
             TransientError: If a later one may.
         """
-        host = self._host
         deadline = time.monotonic() + self._timeouts.total
         request = self._request(path, params, with_certificate=with_certificate)
         _put_in(request, method, data)
@@ -142,54 +141,44 @@ class Transport:
             with response:
                 self._cookies.update(response.cookies)
                 pieces = list(self._pieces(response, deadline, what))
-        except requests.exceptions.SSLError:
-            raise ConfigurationError(
-                "tls",
-                f"{what}: the TLS certificate of {host} is not valid for it; ask the district's "
-                "Aeries host to renew it, correct the host name in the roster, or name the file of "
-                "the district's own certificate authority there as ca_file",
-            ) from None
-        except requests.exceptions.ProxyError:
-            raise TransientError(
-                "proxy",
-                f"{what}: the proxy {self._proxy()} of this machine's environment gives no way to "
-                f"{host}; start it, correct HTTPS_PROXY, or name the host in NO_PROXY",
-            ) from None
-        except requests.exceptions.ConnectTimeout:
-            raise TransientError(
-                "connect_timeout",
-                f"{what}: no connection to {host} within {self._timeouts.connect:.0f} s; a "
-                "firewall may drop this machine's address",
-            ) from None
-        except requests.exceptions.Timeout:
-            raise TransientError(
-                "read_timeout",
-                f"{what}: {host} sent nothing for {self._timeouts.read:.0f} s; pull again later",
-            ) from None
-        except (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError):
-            raise TransientError(
-                "truncated_body",
-                f"{what}: {host} broke off in the middle of the answer; the last good data stays, "
-                "pull again later",
-            ) from None
-        except requests.exceptions.ContentDecodingError:
-            raise TransientError(
-                "bad_encoding", f"{what}: the compressed answer of {host} is damaged"
-            ) from None
-        except requests.exceptions.ConnectionError as error:
-            raise _connection_error(error, host, what) from None
-        except OSError as error:
-            if not isinstance(error, requests.exceptions.RequestException):
-                raise ConfigurationError(
-                    "ca_file",
-                    f"{what}: the file of certificate authorities cannot be used; correct ca_file "
-                    "in the roster, or REQUESTS_CA_BUNDLE in the environment",
-                ) from None
-            raise ConfigurationError(
-                "bad_request", f"{what}: no request can be made to {host}; check the url"
-            ) from None
+        except (OSError, urllib3.exceptions.ProtocolError) as error:
+            # Among the errors of the system are all that requests raises.
+            raise self._failure(error, what) from None
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         return response.status_code, response.headers, body
+
+    def _failure(self, error: Exception, what: str) -> AeriesError:
+        """Say what has gone wrong on the way, without the words of any library."""
+        host, asked = self._host, requests.exceptions
+        match error:
+            case asked.SSLError():
+                return ConfigurationError(
+                    "tls",
+                    f"{what}: the TLS certificate of {host} is not valid for it; ask the "
+                    "district's Aeries host to renew it, correct the host name in the roster, or "
+                    "name the file of the district's own certificate authority there as ca_file",
+                )
+            case asked.ProxyError():
+                return TransientError(
+                    "proxy",
+                    f"{what}: the proxy {self._proxy()} of this machine's environment gives no way "
+                    f"to {host}; start it, correct HTTPS_PROXY, or name the host in NO_PROXY",
+                )
+            case asked.ConnectTimeout():
+                return TransientError(
+                    "connect_timeout",
+                    f"{what}: no connection to {host} within {self._timeouts.connect:.0f} s; a "
+                    "firewall may drop this machine's address",
+                )
+            case asked.Timeout():
+                return TransientError(
+                    "read_timeout",
+                    f"{what}: {host} sent nothing for {self._timeouts.read:.0f} s; pull again "
+                    "later",
+                )
+            case asked.ConnectionError():
+                return _connection_error(error, host, what)
+        return _broken_answer(error, host, what)
 
     def _proxy(self) -> str:
         """Return host and port of the proxy, without its password."""
@@ -232,6 +221,29 @@ def _put_in(request: requests.PreparedRequest, method: str, data: bytes | None) 
     if data is not None:
         request.headers["Content-Type"] = "application/json"
         request.prepare_body(data, None)
+
+
+def _broken_answer(error: Exception, host: str, what: str) -> AeriesError:
+    match error:
+        case requests.exceptions.ChunkedEncodingError() | urllib3.exceptions.ProtocolError():
+            return TransientError(
+                "truncated_body",
+                f"{what}: {host} broke off in the middle of the answer; the last good data stays, "
+                "pull again later",
+            )
+        case requests.exceptions.ContentDecodingError():
+            return TransientError(
+                "bad_encoding", f"{what}: the compressed answer of {host} is damaged"
+            )
+        case requests.exceptions.RequestException():
+            return ConfigurationError(
+                "bad_request", f"{what}: no request can be made to {host}; check the url"
+            )
+    return ConfigurationError(
+        "ca_file",
+        f"{what}: the file of certificate authorities cannot be used; correct ca_file in the "
+        "roster, or REQUESTS_CA_BUNDLE in the environment",
+    )
 
 
 def _connection_error(
