@@ -30,8 +30,8 @@ from aeries_pipeline.catalog.tables import create_quarantine, create_raw
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.judge import Status
-from aeries_pipeline.stores.load import record
 from aeries_pipeline.stores.outcomes import PullRow
+from aeries_pipeline.stores.report import record
 
 FIRST = datetime(2026, 10, 1, 20, 0)  # noqa: DTZ001 - as the warehouse keeps it
 SCHOOLS = list(range(1, 501))

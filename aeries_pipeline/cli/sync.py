@@ -24,8 +24,8 @@ from aeries_pipeline.cli.requests import failures, follow_requests, tell_request
 from aeries_pipeline.cli.runs import run_job
 from aeries_pipeline.districts.errors import ConfigurationError, StoppedError
 from aeries_pipeline.districts.roster import District, load_roster
+from aeries_pipeline.ingest.progress import Progress as Step
 from aeries_pipeline.ingest.progress import watching
-from aeries_pipeline.ingest.pull import Progress as Step
 from aeries_pipeline.ingest.session import whole_sync, window_is_closed
 from aeries_pipeline.orchestration.assembly import build_defs
 from aeries_pipeline.orchestration.assets.operator_page import report_page

@@ -28,49 +28,17 @@ from aeries_pipeline.ingest.api.client import Tally
 from aeries_pipeline.ingest.api.elements import Wanted
 from aeries_pipeline.ingest.api.paging import pages
 from aeries_pipeline.ingest.extraction_mode import LastRead, is_believed, is_worth_it
-from aeries_pipeline.ingest.extraction_plan import Feeds, Plan, reader_of
+from aeries_pipeline.ingest.extraction_plan import reader_of
 from aeries_pipeline.ingest.landing import RECEIVED, LandingError, partition_folder, write_page
 from aeries_pipeline.ingest.page_schema import joined, shape_of, wanted_of
-from aeries_pipeline.ingest.session import Session, SystemInfo
+from aeries_pipeline.ingest.session import Session
+from aeries_pipeline.ingest.targets import Target
 from aeries_pipeline.stores.infer_schema import Shape
 from aeries_pipeline.stores.judge import Status
 from aeries_pipeline.stores.outcomes import Fetched, Loaded, Mode, PullRow, now, place, place_of
 from aeries_pipeline.stores.tables import Landed, Unreadable
 
 Outcome = Fetched | Loaded
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One partition of a pull, and how it is to be read.
-
-    Attributes:
-        session: The open pull.
-        resource: What to pull.
-        school: School code; None for a resource of the whole district.
-        system: What the server said of itself.
-        plan: How each partition of the resource is read.
-        feeds: Ask each feed once.
-        numbers: Student rows that the school had when its students were last read.
-    """
-
-    session: Session
-    resource: Resource
-    school: int | None
-    system: SystemInfo
-    plan: Plan
-    feeds: Feeds
-    numbers: int = 0
-
-    @property
-    def last(self) -> LastRead | None:
-        """The last complete pull of the partition."""
-        return self.plan.last.get(self.school)
-
-    @property
-    def mode(self) -> Mode:
-        """How the plan reads it."""
-        return self.plan.modes.get(self.school, Mode.FULL)
 
 
 def draft_of(session: Session, resource: Resource, school: int | None) -> PullRow:
@@ -178,7 +146,8 @@ class _Landing:
         folder = partition_folder(
             session.settings.landing, session.district.id, resource.name, self.target.school
         )
-        # First of all, since it tells which elements of a known page cannot be read.
+        # First of all, since nobody has looked at a page that is known.
+        answer.take_apart()
         self.shapes.append(shape_of(resource, answer))
         number = len(self.landed) + 1
         self.landed.append(write_page(folder / session.pull_id, number, answer.body))

@@ -2,21 +2,22 @@
 
 For most resources, all elements are presumed to have the first one's
 properties, and the page's content is counted, so that the rows made from it can
-be checked against the counts (``stores.read_typed``). Everything else is examined
-element by element, which takes ten times as long.
+be checked against the counts (``stores.read``). What cannot be counted has no shape
+here, and is examined element by element from the landed file.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import reduce
 
 from aeries_pipeline.catalog.fields import Kind
 from aeries_pipeline.catalog.resource import Resource, Table
 from aeries_pipeline.ingest.api.answer import Answer
 from aeries_pipeline.ingest.api.elements import ABSENT, Elements, Wanted
 from aeries_pipeline.stores.count_members import members_of
-from aeries_pipeline.stores.infer_schema import Shape, survey
+from aeries_pipeline.stores.infer_schema import Shape
 
 _ENOUGH = 1 << 16
 """Bytes in which the first element of a list is looked for."""
@@ -39,27 +40,19 @@ def wanted_of(resource: Resource) -> Wanted:
 
 
 def shape_of(resource: Resource, answer: Answer) -> Shape | None:
-    """Return the shape of one page; None where an array is not one of objects."""
+    """Return the shape of one page; None where its members cannot be counted."""
+    if answer.elements is None or not is_counted(resource):
+        return None
     table = resource.main
-    if answer.elements is not None and is_counted(resource):
-        if table.nested:
-            found = _nested(table, answer.elements, answer.body)
-        else:
-            found = _flat(table, len(answer.elements), answer.body)
-        if found is not None:
-            return found
-    return survey(resource, answer.rows)
+    if table.nested:
+        return _nested(table, answer.elements, answer.body)
+    return _flat(table, len(answer.elements), answer.body)
 
 
 def joined(shapes: Sequence[Shape | None]) -> Shape | None:
-    """Return the shape of pages together; None where they were not all looked at alike."""
+    """Return the shape of pages together; None where they were not all counted."""
     found = [shape for shape in shapes if shape is not None]
-    if len(found) < len(shapes) or len({shape.members is None for shape in found}) > 1:
-        return None
-    whole = found[0] if found else Shape()
-    for shape in found[1:]:
-        whole = whole.joined(shape)
-    return whole
+    return reduce(Shape.joined, found) if found and len(found) == len(shapes) else None
 
 
 def _flat(table: Table, records: int, body: bytes) -> Shape | None:

@@ -5,10 +5,29 @@ The command line watches; Dagster's own processes do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from aeries_pipeline.ingest.pull import OnProgress, Progress
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step forward, for a progress bar.
+
+    Attributes:
+        district: District id.
+        resource: Resource name.
+        school: School code, None for a district.
+        fetched: Whether the fetch has ended, as against the load.
+    """
+
+    district: str
+    resource: str
+    school: int | None
+    fetched: bool
+
+
+OnProgress = Callable[[Progress], None]
 
 _watchers: list[OnProgress] = []
 

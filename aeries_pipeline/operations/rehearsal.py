@@ -26,7 +26,8 @@ from aeries_pipeline.catalog.registry import of_grain
 from aeries_pipeline.catalog.resource import Grain
 from aeries_pipeline.districts.errors import AeriesError, StoppedError
 from aeries_pipeline.districts.roster import District
-from aeries_pipeline.ingest.pull import OnProgress, pull_resource
+from aeries_pipeline.ingest.progress import OnProgress
+from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.ingest.session import PullOptions, Session, take_district, whole_sync
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.connection import CATALOG, private_directory

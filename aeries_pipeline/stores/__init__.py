@@ -1,5 +1,5 @@
 """What is kept on disk: the DuckDB warehouse with its ledger, backups, delivery folders.
 
-Turns files of Aeries responses into tables: staging, validation, replacing a
+Turns files of Aeries responses into tables: reading, validation, replacing a
 partition. Knows nothing of HTTP and nothing of Dagster.
 """

@@ -1,7 +1,7 @@
 """Counting what a response holds, without reading its values.
 
 Counts the members of all objects in a JSON text by the kind of their values.
-Rows read from the text are checked against these counts (``read_typed``): a value
+Rows read from the text are checked against these counts (``read``): a value
 that no column took makes a difference, and so does a boolean that a numeric
 column took for a one.
 """

@@ -1,7 +1,7 @@
 """Which properties the elements of a response have, and how that differs from the catalog.
 
-A shape is counted once: by the client, if it has parsed the response anyway, or
-otherwise from the landed files. Rows and values are not looked at.
+A shape is taken once: by the client, which counts what a page holds, or otherwise from the
+landed files, element by element. Rows and values are not looked at.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import duckdb
 
@@ -62,10 +61,10 @@ class Shape:
     Attributes:
         records: Elements of the answer.
         names: Properties that any element carries.
-        rows: Rows that each table gets, by its name.
+        rows: Rows that each table gets, by its name, where the client counted them.
         inner: Properties of the elements of each flattened array, by table.
-        members: What was counted where the properties are those of the first
-            element and presumed of all others; None where all were looked at.
+        members: What the client counted; the properties are then those of the first
+            element, presumed of all others. None where each element was looked at.
     """
 
     records: int = 0
@@ -75,7 +74,7 @@ class Shape:
     members: Members | None = None
 
     def joined(self, other: Shape) -> Shape:
-        """Return the shape of this page and another one together; both presumed, or neither."""
+        """Return the shape of this page and another one together; both were counted."""
         return Shape(
             self.records + other.records,
             self.names | other.names,
@@ -86,41 +85,6 @@ class Shape:
             },
             self.members + other.members if self.members and other.members else None,
         )
-
-
-def survey(resource: Resource, rows: Sequence[Mapping[str, Any]]) -> Shape | None:
-    """Return the shape of parsed elements; None where an array is not one of objects.
-
-    Args:
-        resource: What the elements are.
-        rows: Elements of one page.
-    """
-    # Nearly all elements have the same properties, so few of these are different.
-    names = {tuple(row) for row in rows}
-    counts: dict[str, int] = {}
-    inner: dict[str, frozenset[str]] = {}
-    for table in resource.tables:
-        if not table.nested:
-            counts[table.name] = len(rows)
-            continue
-        found: set[tuple[str, ...]] = set()
-        total = 0
-        for row in rows:
-            elements = row.get(table.nested) or ()
-            if not isinstance(elements, list | tuple):
-                return None
-            total += len(elements)
-            try:
-                found.update(map(tuple, elements))
-            except TypeError:
-                return None
-            if any(type(element) is not dict for element in elements):
-                return None
-        counts[table.name] = total
-        inner[table.name] = frozenset(name for one in found for name in one)
-    return Shape(
-        len(rows), frozenset(name for one in names for name in one), counts, inner
-    )  # fmt: skip
 
 
 def objects_of(files: Iterable[str]) -> str:

@@ -93,6 +93,7 @@ class Facts:
         previous_rows: Rows of the last complete pull; None where there is none.
         may_be_empty: Whether the resource may have no rows at all.
         compared: Beside the last good list, where absence from it says something.
+        counted: Elements that the client counted; None where nobody did.
     """
 
     rows: int
@@ -102,6 +103,7 @@ class Facts:
     previous_rows: int | None = None
     may_be_empty: bool = True
     compared: Compared | None = None
+    counted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,14 @@ def judge(facts: Facts, safeguards: Safeguards, *, accept_shrunken: bool = False
         safeguards: The bounds of the district.
         accept_shrunken: A person has looked and says that fewer rows are right.
     """
+    if facts.counted is not None and facts.counted != facts.records:
+        # Two parsers read the answer; where they differ, neither is believed.
+        return Verdict(
+            Status.FAILED,
+            "miscounted",
+            f"{facts.records} of {facts.counted} elements could be read; the last good table "
+            "stays, and the landing files show what came",
+        )
     if facts.missing:
         return _refused(
             "missing_field",

@@ -1,24 +1,32 @@
-"""Loading a batch of partitions: stage, judge, swap.
+"""Loading a batch: read, validate, judge, replace, report.
 
-``load`` is the only writer of ``raw`` and ``quarantine``. A batch that cannot be
-parsed is taken apart here; what is written, and when, is in ``replace_partition``.
+``load`` is the only writer of ``raw`` and ``quarantine``. The steps stand in ``_load``, each in
+a module of its own; around them, a batch that cannot be parsed or does not fit into memory
+is divided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import duckdb
 
 from aeries_pipeline.catalog.resource import Resource
+from aeries_pipeline.stores.compare import compare
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.diagnose import Trouble, diagnose, lacks_memory
-from aeries_pipeline.stores.judge import Safeguards, Status
-from aeries_pipeline.stores.memory import MEMORY_VARIABLE, allowed_memory
-from aeries_pipeline.stores.outcomes import Fetched, Loaded, PullRow, now, place_of
-from aeries_pipeline.stores.replace_partition import insert_pulls, swap
-from aeries_pipeline.stores.staging import stage
+from aeries_pipeline.stores.judge import Safeguards, judge
+from aeries_pipeline.stores.outcomes import Fetched, Loaded
+from aeries_pipeline.stores.read import read
+from aeries_pipeline.stores.replace_partition import make_raw_tables, replace_partitions
+from aeries_pipeline.stores.report import insert_pulls, report, too_large, unparsable
+from aeries_pipeline.stores.transaction import at_once
+from aeries_pipeline.stores.validate import validate
+
+
+class _UnparsableError(Exception):
+    """A file of the batch cannot be parsed at all."""
 
 
 def load(
@@ -27,7 +35,7 @@ def load(
     fetched: Sequence[Fetched],
     safeguards: Safeguards,
 ) -> list[Loaded]:
-    """Parse a batch and swap in every partition that may be believed.
+    """Parse a batch and replace every partition that may be believed.
 
     A batch that cannot be parsed is taken apart, so that one damaged file
     costs its own partition and no other. One that does not fit into memory is
@@ -41,25 +49,28 @@ def load(
     """
     if not fetched:
         return []
+    half = len(fetched) // 2
+    pieces = [fetched[:half], fetched[half:]]
     try:
         return _load(warehouse, resource, fetched, safeguards)
+    except _UnparsableError:
+        if not half:
+            return [unparsable(warehouse, fetched[0])]
+        pieces = [[one] for one in fetched]
     except duckdb.Error as error:
         if not lacks_memory(error):
             raise
-        if len(fetched) > 1:
-            half = len(fetched) // 2
-            return [
-                result
-                for part in (fetched[:half], fetched[half:])
-                for result in load(warehouse, resource, part, safeguards)
-            ]
+    if half:
+        return [one for part in pieces for one in load(warehouse, resource, part, safeguards)]
     try:
         # Each thread has buffers of its own, and each file of a query has some as well.
         return _load(warehouse, resource, fetched, safeguards, threads=1)
+    except _UnparsableError:
+        return [unparsable(warehouse, fetched[0])]
     except duckdb.Error as error:
         if not lacks_memory(error):
             raise
-        return [_too_large(warehouse, fetched[0])]
+        return [too_large(warehouse, fetched[0])]
 
 
 def _load(
@@ -70,67 +81,45 @@ def _load(
     *,
     threads: int | None = None,
 ) -> list[Loaded]:
-    """Load a batch, or take it apart where a file cannot be parsed.
+    """Take a batch from its landed files to the ledger.
 
     Raises:
-        duckdb.Error: If it does not fit; the warehouse is as it was.
+        _UnparsableError: If a file cannot be parsed; the warehouse is as it was.
+        duckdb.Error: If the batch does not fit into memory; the warehouse is as it was.
+        WarehouseUnusableError: If the warehouse cannot be written; it is as it was.
     """
+    landed = [one.landed for one in fetched]
     with warehouse.staging(threads=threads) as connection:
-        try:
-            staged = stage(
-                connection,
-                resource,
-                [one.landed for one in fetched],
-                page_by_page=threads is not None,
+        with _blaming_the_files():
+            rows = read(connection, resource, landed, page_by_page=threads is not None)
+            staged = validate(connection, rows)
+        with warehouse.attached(connection) as catalog:
+            make_raw_tables(connection, resource, catalog)
+            beside = compare(
+                connection, resource, fetched, staged, catalog, safeguards.inactive_school
             )
-        except duckdb.Error as error:
-            # A disk that is full, or a want of memory, is no fault of the file.
-            if diagnose(error).trouble is not Trouble.OTHER:
-                raise
-            if len(fetched) == 1:
-                return [_unparsable(warehouse, fetched[0])]
-            staged = None
-        if staged is not None:
-            return swap(warehouse, connection, resource, fetched, staged, safeguards)
-    return [result for one in fetched for result in load(warehouse, resource, [one], safeguards)]
+            verdicts = [
+                judge(
+                    one.facts,
+                    safeguards,
+                    accept_shrunken=given.draft.accept_shrunken_reason is not None,
+                )
+                for one, given in zip(beside, fetched, strict=True)
+            ]
+            what = f"{landed[0].district}, {resource.name}"
+            with at_once(connection, what, "pull again", Trouble.MEMORY):
+                replace_partitions(connection, resource, fetched, verdicts, catalog)
+                results = report(resource, fetched, staged, beside, verdicts)
+                insert_pulls(connection, [one.pull for one in results], f"{catalog}.meta.pulls")
+    return results
 
 
-def record(warehouse: Warehouse, pulls: Sequence[PullRow]) -> None:
-    """Write ledger rows of pulls that brought nothing to load."""
-    if not pulls:
-        return
-    with warehouse.open() as connection:
-        connection.execute("BEGIN")
-        insert_pulls(connection, pulls, "meta.pulls")
-        connection.execute("COMMIT")
-
-
-def _unparsable(warehouse: Warehouse, one: Fetched) -> Loaded:
-    pull = replace(
-        one.draft,
-        status=Status.FAILED,
-        code="unparsable",
-        reason=f"{place_of(one.draft)}: the answer has a shape that cannot be read as rows; "
-        "the last good table stays, and the landing files show what came",
-        finished_at=now(),
-    )
-    record(warehouse, [pull])
-    return Loaded(pull)
-
-
-def _too_large(warehouse: Warehouse, one: Fetched) -> Loaded:
-    allowed = allowed_memory()
-    had = "its share of this machine" if allowed is None else f"{allowed / 1024**2:.0f} MiB"
-    size = sum(page.stat().st_size for page in one.landed.pages) / 1024**2
-    pull = replace(
-        one.draft,
-        status=Status.FAILED,
-        code="out_of_memory",
-        transient=True,
-        reason=f"{place_of(one.draft)}: DuckDB had {had} of memory and needs more to load "
-        f"{size:.0f} MiB of answers; the last good table stays; free memory, or raise the "
-        f"container's limit or {MEMORY_VARIABLE}",
-        finished_at=now(),
-    )
-    record(warehouse, [pull])
-    return Loaded(pull)
+@contextmanager
+def _blaming_the_files() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        # A full disk or a lack of memory is not the file's fault.
+        if diagnose(error).trouble is not Trouble.OTHER:
+            raise
+        raise _UnparsableError from None

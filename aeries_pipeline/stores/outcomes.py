@@ -1,6 +1,6 @@
 """What becomes of a pull: its row in the ledger, and what is to be loaded.
 
-Values only; ``load`` and ``replace_partition`` make them true.
+Values only; ``load`` makes them true.
 """
 
 from __future__ import annotations

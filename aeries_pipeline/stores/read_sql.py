@@ -1,7 +1,6 @@
 """The SQL that reads the elements of landed files, one row a row of a table.
 
-Builds text only. What is done with it, quickly or with care, is in ``staging``
-and ``read_checked``.
+Builds text only; ``read`` runs it.
 """
 
 from __future__ import annotations
@@ -12,8 +11,11 @@ from dataclasses import dataclass
 
 from aeries_pipeline.catalog.fields import Field, Kind
 from aeries_pipeline.catalog.resource import Resource, Table
-from aeries_pipeline.catalog.tables import literal, quoted
+from aeries_pipeline.catalog.tables import literal, quoted, suspect_sql, value_sql
 from aeries_pipeline.stores.infer_schema import NO_NAMES, Shape, unknown_names
+
+_LARGEST = 2**53 - 1
+"""Whole numbers up to it stand exactly in the numbers of JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,45 @@ def present(resource: Resource, table: Table, shapes: Sequence[Shape]) -> Presen
     )
 
 
-def text_select(files: Sequence[str], table: Table, names: Present, *, typed: bool = False) -> str:
-    """Return the query for every field, with ``_part``, ``_page`` and ``_extra``.
+def typed_select(files: Sequence[str], table: Table, names: Present) -> str:
+    """Return the query for the rows of ``good_*``, read with the columns' types.
+
+    Beside the fields it has ``_suspect``, whether a value is not fit for its field, and how
+    many values were read of a row, and how many of them are booleans.
 
     Args:
         files: Paths, listed in the table ``files`` as well.
         table: What the rows are meant for.
         names: What the files carry; other fields are NULL.
-        typed: Whether numbers are read as numbers and truth values as JSON, not as
-            text; then ``_values`` tells how many of what was read of a row is not NULL.
+    """
+    values = ", ".join(
+        f"{_value(one, quoted(one.name))} AS {quoted(one.name)}" for one in table.stored
+    )
+    suspects = [sql for one in table.stored if (sql := _suspect(one, quoted(one.name)))]
+    booleans = [quoted(one.name) for one in table.stored if one.kind is Kind.BOOLEAN]
+    truths = " + ".join(f"({name} IS NOT NULL)::INTEGER" for name in booleans)
+    return (
+        f"SELECT _part, _extra, {' OR '.join(suspects) or 'false'}, {values}, _values, "
+        f"{truths or 0} FROM ({_select(files, table, names, typed=True)})"
+    )
+
+
+def text_select(files: Sequence[str], table: Table, names: Present) -> str:
+    """Return the query for every field as text, with ``_part``, ``_page`` and ``_extra``.
+
+    Args:
+        files: Paths, listed in the table ``files`` as well.
+        table: What the rows are meant for.
+        names: What the files carry; other fields are NULL.
+    """
+    return _select(files, table, names, typed=False)
+
+
+def _select(files: Sequence[str], table: Table, names: Present, *, typed: bool) -> str:
+    """Return the query for every field.
+
+    If typed, numbers are read as numbers and booleans as JSON, and ``_values`` is how many of
+    a row's values are not NULL.
     """
     outer = _columns(table.outer, names.outer, names.unknown, typed=typed)
     inner = _columns(table.inner, names.inner, names.unknown, typed=typed)
@@ -100,6 +132,35 @@ def _type_of(one: Field, *, typed: bool) -> str:
     if typed and one.kind in {Kind.INTEGER, Kind.DECIMAL}:
         return "DOUBLE"
     return "JSON" if typed and one.kind is Kind.BOOLEAN else "VARCHAR"
+
+
+def _value(field: Field, read: str) -> str:
+    """Return the expression that turns what was read into the field's value."""
+    match field.kind:
+        case Kind.INTEGER:
+            return f"TRY_CAST({read} AS BIGINT)"
+        case Kind.DECIMAL:
+            # Close to a number with so few digits a plain cast rounds as that of the text does.
+            scaled = f"{read} * {10**field.scale}"
+            close = f"abs({read}) < 1e11 AND abs({scaled} - round({scaled})) < 1e-6"
+            cast = f"CAST({read} AS {field.sql_type})"
+            text = f"TRY_CAST(CAST({read} AS VARCHAR) AS {field.sql_type})"
+            return f"CASE WHEN {read} IS NULL THEN NULL WHEN {close} THEN {cast} ELSE {text} END"
+        case Kind.BOOLEAN:
+            return f"CASE {read}::VARCHAR WHEN 'true' THEN true WHEN 'false' THEN false END"
+        case _:
+            return value_sql(field, read)
+
+
+def _suspect(field: Field, read: str) -> str | None:
+    """Return the condition under which what was read is not fit for the field."""
+    match field.kind:
+        case Kind.INTEGER:
+            return f"NOT coalesce(abs({read}) <= {_LARGEST} AND {read} = trunc({read}), true)"
+        case Kind.DECIMAL | Kind.BOOLEAN:
+            return f"({read} IS NOT NULL AND {_value(field, read)} IS NULL)"
+        case _:
+            return suspect_sql(field, read)
 
 
 def _packed(extras: Sequence[str]) -> str:

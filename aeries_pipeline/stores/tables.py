@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +10,12 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from aeries_pipeline.catalog.resource import Table
+from aeries_pipeline.catalog.resource import Resource, Table
 from aeries_pipeline.catalog.tables import quoted
 from aeries_pipeline.stores.infer_schema import Drift, Shape
+
+PARTITION = "JOIN parts p ON t.district = p.district AND t.school IS NOT DISTINCT FROM p.school"
+"""Joins rows of the warehouse, ``t``, to the partitions of the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Landed:
         pulled_at: When the pull began, UTC without a zone.
         pages: Files in page order, each an answer as received, without unreadable elements.
         records: Elements that the client counted; None where nobody did.
-        shape: What the client saw of the elements; None where nobody looked.
+        shape: What the client has counted in the pages; None where it could not.
         unreadable: Elements that no file of ``pages`` holds.
     """
 
@@ -86,6 +89,22 @@ def good_table(table: Table) -> str:
 def bad_table(table: Table) -> str:
     """Return the name of the in-memory table of bad rows."""
     return quoted(f"bad_{table.name}")
+
+
+def text_table(table: Table) -> str:
+    """Return the name of the in-memory table of rows that were read as text."""
+    return quoted(f"text_{table.name}")
+
+
+def in_parts(parts: Collection[int]) -> str:
+    """Return the SQL condition that a row is of one of these partitions; there is at least one."""
+    return f"_part IN ({', '.join(map(str, sorted(parts)))})"
+
+
+def key_of(resource: Resource, alias: str) -> str:
+    """Return the SQL of the text under which the feed names a row."""
+    name = resource.feed.field if resource.feed else ""
+    return f"CAST({alias}.{quoted(name)} AS VARCHAR)"
 
 
 def make_table(

@@ -1,6 +1,6 @@
 """One transaction on the warehouse, and appending rows of Python values to a table.
 
-For computations that follow from pulls; loading a pull is in ``load``.
+What is written, and when, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -43,20 +43,38 @@ def writing(
     Raises:
         WarehouseUnusableError: If the database fails; it is as it was before.
     """
-    with warehouse.open() as connection:
-        connection.execute("BEGIN")
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except (duckdb.Error, pa.ArrowException) as error:
-            # The message of the database may quote a value of a row.
-            found = diagnose(error)
-            if found.trouble is Trouble.DAMAGED:
-                raise
-            raise WarehouseUnusableError(
-                f"{what}: the warehouse cannot be written ({found.cause}); nothing was "
-                f"changed; {found.remedy}, then {again}"
-            ) from None
+    with warehouse.open() as connection, at_once(connection, what, again):
+        yield connection
+
+
+@contextmanager
+def at_once(
+    connection: duckdb.DuckDBPyConnection, what: str, again: str, *passed_on: Trouble
+) -> Iterator[None]:
+    """Commit what the body writes, or undo it.
+
+    Args:
+        connection: On the warehouse, without a transaction.
+        what: District and table, for the message.
+        again: What to do once that is mended.
+        passed_on: Troubles that whoever called knows what to do about.
+
+    Raises:
+        WarehouseUnusableError: If the database fails; it is as it was before.
+    """
+    connection.execute("BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except (duckdb.Error, pa.ArrowException) as error:
+        # The message of the database may quote a value of a row.
+        found = diagnose(error)
+        if found.trouble in {Trouble.DAMAGED, *passed_on}:
+            raise
+        raise WarehouseUnusableError(
+            f"{what}: the warehouse cannot be written ({found.cause}); nothing was "
+            f"changed; {found.remedy}, then {again}"
+        ) from None
 
 
 def insert_rows(

@@ -19,8 +19,8 @@ from aeries_pipeline.catalog.registry import RESOURCES
 from aeries_pipeline.catalog.tables import create_quarantine, create_raw
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.judge import Status
-from aeries_pipeline.stores.load import record
 from aeries_pipeline.stores.outcomes import PullRow
+from aeries_pipeline.stores.report import record
 from aeries_pipeline.stores.store import Store
 
 FIRST = datetime(2026, 10, 1, 20, 0)

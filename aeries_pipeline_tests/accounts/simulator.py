@@ -27,8 +27,9 @@ from aeries_pipeline.districts.roster import District
 from aeries_pipeline.districts.share import ShareSettings
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.judge import Status
-from aeries_pipeline.stores.load import load, record
+from aeries_pipeline.stores.load import load
 from aeries_pipeline.stores.outcomes import Fetched, PullRow
+from aeries_pipeline.stores.report import record
 from aeries_pipeline.stores.tables import Landed
 
 Row = dict[str, Any]

@@ -14,8 +14,8 @@ from aeries_pipeline.accounts.model import Kind, Standing, State
 from aeries_pipeline.accounts.policy import Policy
 from aeries_pipeline.catalog.blank import WHITE, is_blank, trimmed
 from aeries_pipeline.stores.judge import Status
-from aeries_pipeline.stores.load import record
 from aeries_pipeline.stores.outcomes import PullRow
+from aeries_pipeline.stores.report import record
 from aeries_pipeline_tests.accounts.builders import (
     POLICY,
     YEAR,

@@ -14,7 +14,8 @@ from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.emulator.site import XELLO_GRANT
 from aeries_pipeline.emulator.switches import Switches
 from aeries_pipeline.ingest.landing import keep_newest
-from aeries_pipeline.ingest.pull import Progress, pull_resource
+from aeries_pipeline.ingest.progress import Progress
+from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.ingest.session import DistrictBusyError, PullOptions
 from aeries_pipeline_tests.conftest import CERTIFICATE, FAST, KEEPS_LANDING, World
 from aeries_pipeline_tests.emulator.test_emulator import PATHS

@@ -52,6 +52,9 @@ class Reading:
     apart: bool = False
 
 
+_BEFORE = "an answer that was read before"
+
+
 class Answer:
     """A usable answer. What is not known of its elements yet is read when first asked for.
 
@@ -98,7 +101,7 @@ class Answer:
     def rows(self) -> list[Row]:
         """The elements; a single object is a list of one. Parsed when first asked for."""
         if self._rows is None:
-            self.read("", "an answer that was read before")
+            self.read("", _BEFORE)
         return self._rows or []
 
     def read(self, content_type: str, what: str) -> None:
@@ -114,6 +117,15 @@ class Answer:
             if parts is None:
                 raise
             self.body, self._rows, self.unreadable = parts
+
+    def take_apart(self) -> None:
+        """Leave out of the body the elements that cannot be read, where nobody has looked yet.
+
+        Raises:
+            AeriesError: If it is no list of objects.
+        """
+        if self._rows is None and self.elements is None:
+            self.read("", _BEFORE)
 
     def keys(self, names: Sequence[str]) -> set[tuple[Any, ...]]:
         """Return what tells the elements apart.

@@ -12,7 +12,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import PrivateAttr
 
 from aeries_pipeline.districts.roster import Roster, load_roster
-from aeries_pipeline.ingest.pull import Progress
+from aeries_pipeline.ingest.progress import Progress
 from aeries_pipeline.ingest.session import PullOptions, Session
 from aeries_pipeline.orchestration.automation.pulse import Beating, begin_pulse
 from aeries_pipeline.settings import Settings

@@ -25,8 +25,8 @@ from aeries_pipeline.ingest.pull import pull_resource
 from aeries_pipeline.operations.privacy.erase import erase_student
 from aeries_pipeline.operations.privacy.person import Person
 from aeries_pipeline.stores.judge import Status
-from aeries_pipeline.stores.load import record
 from aeries_pipeline.stores.outcomes import PullRow
+from aeries_pipeline.stores.report import record
 from aeries_pipeline_tests.accounts.builders import SCHOOLS, Ward, night
 from aeries_pipeline_tests.accounts.xello.test_deliver import fill, lines, made, seat, stocked
 from aeries_pipeline_tests.conftest import QUICK_ROUNDS, write_roster

@@ -1,51 +1,83 @@
-"""The careful way from landing files to rows: text first, then values, then reasons.
+"""Validating: which of the rows that were read are good, and why the others are bad.
 
-Used for a partition in which the quick way found anything wrong. Bad rows are
-quarantined complete, with reasons; rows that repeat another are dropped. Slower,
-and authoritative: a property test checks the quick way against it.
+A partition that was read with types stays if pandera finds no fault in it and no key comes
+twice. Otherwise it is read again as text, and as text every row is looked at by itself: a
+value that cannot be cast or that pandera rejects sends its whole row to quarantine, with the
+reason, and a row that repeats another is dropped. The second way is the authority: a property
+test compares the first with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import duckdb
 import pandas as pd
 
 from aeries_pipeline.catalog.fields import Kind
-from aeries_pipeline.catalog.resource import KeySource, Table
+from aeries_pipeline.catalog.resource import KeySource, Resource, Table
 from aeries_pipeline.catalog.schemas import faults
 from aeries_pipeline.catalog.tables import fault_sql, literal, quoted, value_sql
-from aeries_pipeline.stores.read_sql import Present, text_select
-from aeries_pipeline.stores.tables import Counts, bad_table, good_table
+from aeries_pipeline.stores.infer_schema import Drift, drift_of
+from aeries_pipeline.stores.read import Rows, read_as_text
+from aeries_pipeline.stores.tables import Counts, Staged, bad_table, good_table, text_table
 
 _CHUNK_ROWS = 200_000
 
 
-def read_carefully(
-    connection: duckdb.DuckDBPyConnection,
-    pieces: Sequence[Sequence[str]],
-    table: Table,
-    names: Present,
-    counts: Mapping[int, Counts],
-) -> None:
-    """Add the good rows of files to ``good_*`` and their bad rows to ``bad_*``.
+def validate(connection: duckdb.DuckDBPyConnection, rows: Rows) -> Staged:
+    """Leave in ``good_*`` the good rows of a batch and in ``bad_*`` the bad ones.
 
     Args:
-        connection: An in-memory DuckDB with the tables ``files``, ``good_*`` and ``bad_*``.
-        pieces: Paths that are read at once; all their partitions are in ``counts``.
-        table: What the rows are meant for.
-        names: What the files carry.
-        counts: Filled in by partition.
+        connection: An in-memory DuckDB with the tables that ``read`` made.
+        rows: What was read.
+
+    Returns:
+        What is known of each partition.
+
+    Raises:
+        duckdb.Error: If a file cannot be parsed after all.
     """
-    # Of two rows with one key the first stays, so here the order of rows counts.
-    connection.execute("SET preserve_insertion_order = true")
-    numbered = "SELECT {} + row_number() OVER () AS _row, * FROM ({})"
-    first, *others = (text_select(files, table, names) for files in pieces)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE staged_text AS {numbered.format(0, first)}")
-    before = "(SELECT count(*) FROM staged_text)"
-    for query in others:
-        connection.execute(f"INSERT INTO staged_text {numbered.format(before, query)}")
+    if rows.typed:
+        rows = read_as_text(connection, rows, rows.typed & _faulty(connection, rows.resource.main))
+    resource, landed = rows.resource, rows.landed
+    counts = {
+        table.name: {part: Counts() for part in range(len(landed))} for table in resource.tables
+    }
+    for table in resource.tables:
+        if len(rows.typed) < len(landed):
+            _check_each_row(connection, table, counts[table.name])
+        if table is resource.main:
+            _put_aside(connection, rows, table)
+        _count(connection, table, counts[table.name])
+    records = {
+        part: shape.records + len(landed[part].unreadable) for part, shape in rows.shapes.items()
+    }
+    drift = {part: drift_of(resource, rows.shapes[part]) for part in range(len(landed))}
+    _note_other_schools(connection, resource, drift)
+    return Staged(records, drift, counts)
+
+
+def _faulty(connection: duckdb.DuckDBPyConnection, table: Table) -> set[int]:
+    """Return the partitions in which a key comes twice or pandera finds any fault."""
+    found: set[int] = set()
+    if table.key_source is not KeySource.NONE:
+        key = ", ".join(quoted(name) for name in table.key)
+        repeating = connection.execute(
+            f"SELECT DISTINCT _part FROM (SELECT _part FROM {good_table(table)} "
+            f"GROUP BY _part, {key} HAVING count(*) > 1)"
+        ).fetchall()
+        found |= {part for (part,) in repeating}
+    for frame in _frames(connection, table, "_part", good_table(table)):
+        parts = frame.pop("_part")
+        found |= {int(parts.iloc[row]) for row in faults(table, frame)}
+    return found
+
+
+def _check_each_row(
+    connection: duckdb.DuckDBPyConnection, table: Table, counts: Mapping[int, Counts]
+) -> None:
+    """Sort the rows of ``text_*`` into good, bad and repeated ones."""
     _cast(connection, table)
     _collect_faults(connection, table)
     _drop_duplicates(connection, table, counts)
@@ -58,11 +90,10 @@ def read_carefully(
     connection.execute(
         f"INSERT INTO {bad_table(table)} BY NAME SELECT t._part, b.reason, "
         f"json_merge_patch(json_object({whole}), coalesce(t._extra, '{{}}'::JSON)) AS record "
-        "FROM staged_text t JOIN bad b USING (_row)"
+        f"FROM {text_table(table)} t JOIN bad b USING (_row)"
     )
-    for name in ("staged", "staged_text"):
+    for name in ("staged", text_table(table)):
         connection.execute(f"DROP TABLE {name}")
-    connection.execute("SET preserve_insertion_order = false")
 
 
 def _cast(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -72,7 +103,7 @@ def _cast(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     listed = f"concat_ws('; ', {', '.join(wrong)})" if wrong else "''"
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE staged AS SELECT _row, _part, _page, _extra, "
-        f"{listed} AS _faults, {', '.join(values)} FROM staged_text"
+        f"{listed} AS _faults, {', '.join(values)} FROM {text_table(table)}"
     )
 
 
@@ -83,14 +114,14 @@ def _collect_faults(connection: duckdb.DuckDBPyConnection, table: Table) -> None
         "FROM staged WHERE _faults <> ''"
     )
     found: dict[int, str] = {}
-    for frame in frames(connection, table, "_row", "staged WHERE _faults = ''"):
+    for frame in _frames(connection, table, "_row", "staged WHERE _faults = ''"):
         reasons = faults(table, frame.set_index("_row"))
         found |= {row: "; ".join(given) for row, given in reasons.items()}
     if found:
         connection.executemany("INSERT INTO bad VALUES (?, ?)", [[r, w] for r, w in found.items()])
 
 
-def frames(
+def _frames(
     connection: duckdb.DuckDBPyConnection, table: Table, first: str, source: str
 ) -> Iterator[pd.DataFrame]:
     """Yield the typed rows of a table in pieces that fit into memory.
@@ -162,3 +193,35 @@ def _drop_duplicates(
     if conflicts and table.key_source is KeySource.DOCUMENTED:
         reason = f"{', '.join(table.key)}: another row has the same key"
         connection.executemany("INSERT INTO bad VALUES (?, ?)", [[r, reason] for r, _ in conflicts])
+
+
+def _put_aside(connection: duckdb.DuckDBPyConnection, rows: Rows, table: Table) -> None:
+    """Add to ``bad_*`` what the client could not read of the answers."""
+    found = [
+        [part, bad.reason, bad.record]
+        for part, one in enumerate(rows.landed)
+        for bad in one.unreadable
+    ]
+    if found:
+        connection.executemany(f"INSERT INTO {bad_table(table)} VALUES (?, ?, ?)", found)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: Table, counts: dict[int, Counts]) -> None:
+    for name, attribute in ((good_table(table), "rows"), (bad_table(table), "quarantined")):
+        for part, n in connection.execute(
+            f"SELECT _part, count(*) FROM {name} GROUP BY _part"
+        ).fetchall():
+            setattr(counts[part], attribute, n)
+
+
+def _note_other_schools(
+    connection: duckdb.DuckDBPyConnection, resource: Resource, drift: dict[int, Drift]
+) -> None:
+    if "SchoolCode" not in {one.name for one in resource.main.stored}:
+        return
+    rows = connection.execute(
+        f"SELECT g._part, count(*) FROM {good_table(resource.main)} g "
+        'JOIN parts p ON p.part = g._part WHERE g."SchoolCode" <> p.school GROUP BY g._part'
+    ).fetchall()
+    for part, n in rows:
+        drift[part].other_schools = n
