@@ -1,13 +1,13 @@
 """Views about credits and graduation.
 
-Aeries reckons what each student has and needs in the graduation status. Where
-a district does not grant it, the transcript is added up instead; a row says
-which of the two it comes from.
+Aeries calculates what each student has and needs in the graduation status. If a district
+does not grant it, the transcript is added up instead; a row says which of the two it
+comes from.
 """
 
 from __future__ import annotations
 
-from aeries_pipeline.analytics.transcript_credits import SUBJECT
+from aeries_pipeline.analytics.transcript_credits import STUDENT_IN_SUBJECT, SUBJECT
 from aeries_pipeline.analytics.view import SHARED, STUDENT_AT_SCHOOL, Column, Grain, Measure, View
 
 CREDITS_BY_SUBJECT = View(
@@ -52,11 +52,7 @@ SELECT district, school, student_id, grade, subject_area, subject,
 FROM both_ways
 """,
     columns=(
-        SHARED.district,
-        SHARED.school,
-        SHARED.student_id,
-        SHARED.grade,
-        *SUBJECT,
+        *STUDENT_IN_SUBJECT,
         Column("credits_required", "DOUBLE", "Credits required of the student's class"),
         Column("credits_completed", "DOUBLE", "Credits earned so far"),
         Column("credits_in_progress", "DOUBLE", "Credits of the classes of now; empty if unknown"),

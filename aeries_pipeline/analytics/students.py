@@ -8,6 +8,13 @@ from aeries_pipeline.catalog.blank import is_blank
 WHERE_GRANTED = "; empty where the district does not grant codes"
 """Ends the meaning of a name that the list of codes gives."""
 
+_COURSE = (
+    Column("course_id", "VARCHAR", "Course of the district catalogue, with leading zeros"),
+    Column("course_title", "VARCHAR", "Title in the catalogue"),
+    Column("subject_area", "VARCHAR", "First subject area that the course counts for"),
+    Column("subject_area_name", "VARCHAR", f"Its name{WHERE_GRANTED}"),
+)
+
 CODES = View(
     name="codes",
     title="What each district calls its codes, where it grants the resource codes",
@@ -198,10 +205,7 @@ LEFT JOIN raw.sections AS m ON m.district = c.district AND m."SchoolCode" = c."S
         SHARED.district,
         SHARED.school,
         SHARED.student_id,
-        Column("course_id", "VARCHAR", "Course of the district catalogue, with leading zeros"),
-        Column("course_title", "VARCHAR", "Title in the catalogue"),
-        Column("subject_area", "VARCHAR", "First subject area that the course counts for"),
-        Column("subject_area_name", "VARCHAR", f"Its name{WHERE_GRANTED}"),
+        *_COURSE,
         Column("section", "INTEGER", "Section of the master schedule; empty where none"),
         Column("period", "VARCHAR", "Period; empty where the district does not grant sections"),
         Column("term", "VARCHAR", "Term code of the section; empty as period is"),
@@ -259,10 +263,7 @@ GROUP BY s.district, s.school, n.school_name, s.course_id
         SHARED.district,
         SHARED.school,
         SHARED.school_name,
-        Column("course_id", "VARCHAR", "Course of the district catalogue, with leading zeros"),
-        Column("course_title", "VARCHAR", "Title in the catalogue"),
-        Column("subject_area", "VARCHAR", "First subject area that the course counts for"),
-        Column("subject_area_name", "VARCHAR", f"Its name{WHERE_GRANTED}"),
+        *_COURSE,
         Column("sections", "BIGINT", "Sections in which these students sit"),
         Column("students", "BIGINT", "Students now in the course"),
         SHARED.suppressed,

@@ -1,8 +1,8 @@
-"""Credits reckoned from the transcript, and how far they agree with Aeries' own status.
+"""Credits calculated from the transcript, and how far they agree with Aeries' own status.
 
-The rules are Aeries' as its pages tell them: a student's own track, three
-subject areas of a course in their order, electives last in the list of
-requirements, and the most that a course brings over all takes.
+The rules are Aeries' own, as its documentation gives them: a student's own track, three
+subject areas of a course in their order, electives last in the list of requirements, and
+a maximum that a course brings over all takes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,14 @@ from aeries_pipeline.analytics.view import SHARED, Column, Grain, Measure, View
 SUBJECT = (
     Column("subject_area", "VARCHAR", "Code of the subject area, see raw.graduation_requirements"),
     Column("subject", "VARCHAR", "The subject area in words"),
+)
+
+STUDENT_IN_SUBJECT = (
+    SHARED.district,
+    SHARED.school,
+    SHARED.student_id,
+    SHARED.grade,
+    *SUBJECT,
 )
 
 _WHO = "district, student_id"
@@ -135,11 +143,7 @@ LEFT JOIN sums AS s ON s.district = r.district AND s.student_id = r.student_id A
 LEFT JOIN electives AS x ON x.district = r.district AND x.student_id = r.student_id
 """,
     columns=(
-        SHARED.district,
-        SHARED.school,
-        SHARED.student_id,
-        SHARED.grade,
-        *SUBJECT,
+        *STUDENT_IN_SUBJECT,
         Column("credits_required", "DOUBLE", "Credits required of the student's class and track"),
         Column("credits_completed", "DOUBLE", "Credits of the transcript that count there"),
     ),

@@ -1,6 +1,6 @@
 """Views over school years: cohorts, credits then and now, courses over the years.
 
-A closed year is as its last pull found it; the running one is as it is now.
+A closed year is as its last pull found it; the current one is as it is now.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from aeries_pipeline.analytics.view import SHARED, Column, Grain, Measure, View
 from aeries_pipeline.catalog.blank import is_blank
 
 _YEAR = Column("school_year", "VARCHAR", "Such as 2026-2027")
+_STUDENT_IN_YEAR = (SHARED.district, _YEAR, SHARED.school, SHARED.student_id, SHARED.grade)
 
 
 def _now(resource: str, alias: str) -> str:
@@ -50,11 +51,7 @@ FROM enrolled AS e
 WINDOW who AS (PARTITION BY e.district, e.student_id)
 """,
     columns=(
-        SHARED.district,
-        _YEAR,
-        SHARED.school,
-        SHARED.student_id,
-        SHARED.grade,
+        *_STUDENT_IN_YEAR,
         Column("entry_year", "VARCHAR", "The first school year that is kept of the student"),
         Column("entry_grade", "INTEGER", "The grade in that year"),
     ),
@@ -115,11 +112,7 @@ JOIN analytics.students_by_year AS s ON s.district = u.district
 WHERE s.grade BETWEEN 9 AND 12
 """,
     columns=(
-        SHARED.district,
-        _YEAR,
-        SHARED.school,
-        SHARED.student_id,
-        SHARED.grade,
+        *_STUDENT_IN_YEAR,
         Column("credits_required", "DOUBLE", "Credits required in all subject areas"),
         Column("credits_completed", "DOUBLE", "Credits earned by the end of the year, or so far"),
         Column("is_on_track", "BOOLEAN", "Whether they keep the pace of `on_track`"),

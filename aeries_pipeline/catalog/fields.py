@@ -11,7 +11,6 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 
 class Kind(StrEnum):
@@ -72,10 +71,9 @@ class Field:
     def needs_value(self, key: Collection[str]) -> bool:
         """Tell whether a row without a value is bad.
 
-        True for a required field that is part of the table's key or an id,
-        which is what a smallest legal value of 1 marks, and for one that is
-        never null. A student without a middle name is a student; one without
-        a StudentID is nobody.
+        True for a required field that is part of the table's key or an id (marked by a smallest
+        legal value of 1), and for one that is never null. A student without a middle name is a
+        student; one without a StudentID is nobody.
         """
         return self.required and (self.never_null or self.name in key or self.minimum == 1)
 
@@ -97,8 +95,11 @@ class Field:
         return self.note or words[:1].upper() + words[1:]
 
 
-class _Maker(Protocol):
-    """The shape of ``text``, ``integer`` and the other short names below."""
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes fields of one kind: a field table reads best with one short call a line."""
+
+    kind: Kind
 
     def __call__(  # noqa: PLR0913
         self,
@@ -115,33 +116,15 @@ class _Maker(Protocol):
         never_null: bool = False,
     ) -> Field:
         """Return a field."""
-        ...
-
-
-def _maker(kind: Kind) -> _Maker:
-    def make(  # noqa: PLR0913 - a field table reads best with one short call a line
-        name: str,
-        column: str = "",
-        note: str = "",
-        *,
-        required: bool = False,
-        aliases: tuple[str, ...] = (),
-        minimum: int | None = None,
-        maximum: int | None = None,
-        scale: int = 4,
-        stored: bool = True,
-        never_null: bool = False,
-    ) -> Field:
         return Field(
-            name, kind, column, note, required, aliases, minimum, maximum, scale, stored, never_null
-        )
+            name, self.kind, column, note, required, aliases, minimum, maximum, scale, stored,
+            never_null,
+        )  # fmt: skip
 
-    return make
 
-
-text = _maker(Kind.TEXT)
-integer = _maker(Kind.INTEGER)
-decimal = _maker(Kind.DECIMAL)
-boolean = _maker(Kind.BOOLEAN)
-timestamp = _maker(Kind.TIMESTAMP)
-nested = _maker(Kind.JSON)
+text = _Maker(Kind.TEXT)
+integer = _Maker(Kind.INTEGER)
+decimal = _Maker(Kind.DECIMAL)
+boolean = _Maker(Kind.BOOLEAN)
+timestamp = _Maker(Kind.TIMESTAMP)
+nested = _Maker(Kind.JSON)

@@ -1,7 +1,7 @@
-"""Tables and views of course requests in the warehouse.
+"""Tables and views of course requests in the warehouse. DDL only.
 
-DDL only. No keys, indexes or sequences, so that the SQL also runs on DuckLake.
-All times are UTC, but for ``requested_at``, which is as the file states it.
+No keys, indexes or sequences, so that the SQL also runs on DuckLake. All times are UTC,
+except ``requested_at``, which is as the file states it.
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ REQUESTS_COLUMNS = (
 )
 """Columns of ``core.course_requests``: one row for each line of each file, for ever."""
 
-EXPORTS_COLUMNS = (
-    ("export_id", "VARCHAR"),
+_ONE_REQUEST = (
     ("district", "VARCHAR"),
     ("school", "INTEGER"),
     ("student_id", "BIGINT"),
@@ -73,6 +72,12 @@ EXPORTS_COLUMNS = (
     ("line", "BIGINT"),
     ("course_id", "VARCHAR"),
     ("kind", "VARCHAR"),
+)
+"""Which request was numbered or written: whose it is, and on which line it stands."""
+
+EXPORTS_COLUMNS = (
+    ("export_id", "VARCHAR"),
+    *_ONE_REQUEST,
     ("sequence_number", "INTEGER"),
     ("linked_sequence", "INTEGER"),
     ("sort_order", "DOUBLE"),
@@ -90,14 +95,7 @@ of a request tells whether it is meant to be in Aeries.
 WRITES_COLUMNS = (
     ("write_id", "VARCHAR"),
     ("call_number", "INTEGER"),
-    ("district", "VARCHAR"),
-    ("school", "INTEGER"),
-    ("student_id", "BIGINT"),
-    ("student_number", "BIGINT"),
-    ("file_id", "VARCHAR"),
-    ("line", "BIGINT"),
-    ("course_id", "VARCHAR"),
-    ("kind", "VARCHAR"),
+    *_ONE_REQUEST,
     ("call", "VARCHAR"),
     ("outcome", "VARCHAR"),
     ("status", "INTEGER"),
@@ -180,9 +178,9 @@ VIEWS = tuple(_VIEWS)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make tables and views where missing, in the current catalog.
+    """Make missing tables and views in the current catalog.
 
-    The view of arrivals reads the requests of Aeries once they were pulled.
+    The view of arrivals reads the requests in Aeries once they have been pulled.
     """
     found = connection.execute("SELECT current_database()").fetchone()
     current = str(found[0]) if found else ""
@@ -195,7 +193,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 def arrivals(
     connection: duckdb.DuckDBPyConnection, of: str = "true", catalog: str = CATALOG
 ) -> str:
-    """Return the query of the view of arrivals, of some lines alone where that is enough.
+    """Return the query of the view of arrivals, limited to some lines if that is enough.
 
     Args:
         connection: On the warehouse.

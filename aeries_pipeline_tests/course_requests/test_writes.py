@@ -68,6 +68,16 @@ def shown(world: World) -> Sent:
     return show(world.warehouse, world.district, [994])
 
 
+def two_wishes(world: World) -> tuple[Row, str, str]:
+    """Hand in and show two wishes of one student, and return the student and both courses."""
+    pull(world)
+    one = plain(world)[0]
+    first, second, *_ = courses(world)
+    given(world, (one, first), (one, second))
+    shown(world)
+    return one, first, second
+
+
 def later(world: World) -> None:
     """Let the time go by after which a request without an answer is no longer carried out."""
     with world.warehouse.open() as connection:
@@ -191,11 +201,7 @@ def test_an_alternate_is_linked_to_what_is_there_and_no_link_is_lost(world: Worl
 def test_an_answer_that_is_lost_is_looked_for_and_nothing_is_sent_twice(
     world: World, kind: str
 ) -> None:
-    pull(world)
-    one = plain(world)[0]
-    first, second, *_ = courses(world)
-    given(world, (one, first), (one, second))
-    shown(world)
+    one, first, second = two_wishes(world)
     world.faults({"kind": kind, "method": "POST", "times": 1})
     assert outcomes(sent(world)) == {"found": 1, "written": 1}
     assert in_aeries(world, one) == {first: 1, second: 1}
@@ -237,11 +243,7 @@ def test_a_server_that_fails_is_left_alone(world: World) -> None:
 
 
 def test_what_aeries_refuses_is_recorded_and_the_rest_goes_on(world: World) -> None:
-    pull(world)
-    one = plain(world)[0]
-    first, second, *_ = courses(world)
-    given(world, (one, first), (one, second))
-    shown(world)
+    one, first, second = two_wishes(world)
     world.site.district.courses = [c for c in world.site.district.courses if c.id != first]
     found = sent(world)
     assert (outcomes(found), found.is_good) == ({"refused": 1, "written": 1}, False)
@@ -253,11 +255,7 @@ def test_what_aeries_refuses_is_recorded_and_the_rest_goes_on(world: World) -> N
 
 
 def test_what_somebody_took_out_is_not_written_again_unless_it_is_said(world: World) -> None:
-    pull(world)
-    one = plain(world)[0]
-    first, second, *_ = courses(world)
-    given(world, (one, first), (one, second))
-    shown(world)
+    one, first, second = two_wishes(world)
     sent(world)
     key = (994, one.person.id)
     del world.site.district.entered[key].courses[1]
@@ -268,11 +266,7 @@ def test_what_somebody_took_out_is_not_written_again_unless_it_is_said(world: Wo
 
 
 def test_a_wish_that_comes_back_is_written_again(world: World) -> None:
-    pull(world)
-    one = plain(world)[0]
-    first, second, *_ = courses(world)
-    given(world, (one, first), (one, second))
-    shown(world)
+    one, first, second = two_wishes(world)
     sent(world)
     given(world, (one, second), name="second.csv")
     assert outcomes(sent(world)) == {"there": 1}

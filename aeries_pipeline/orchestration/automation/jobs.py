@@ -1,4 +1,4 @@
-"""Jobs: what a district has once, its schools, and what follows from them."""
+"""Jobs: one for what a district has once, one for its schools, and those that follow."""
 
 from __future__ import annotations
 
@@ -99,42 +99,46 @@ def pull_job_of(grain: Grain, resources: Collection[str]) -> str:
 
 def build_jobs() -> list[UnresolvedAssetJobDefinition]:
     """Return the jobs that follow pulls; partitions are those of the assets."""
-    return [
-        dg.define_asset_job(
+    jobs = (
+        (
             ACCOUNTS_AND_FILES,
-            selection=dg.AssetSelection.groups("accounts"),
-            description="Computes a district's accounts and writes what Xello imports.",
+            dg.AssetSelection.groups("accounts"),
+            "Computes a district's accounts and writes what Xello imports.",
         ),
-        dg.define_asset_job(
+        (
             TAKE_REQUESTS,
-            selection=dg.AssetSelection.assets(REQUESTS),
-            description="Takes the files in a district's inbox and decides its course requests.",
+            dg.AssetSelection.assets(REQUESTS),
+            "Takes the files in a district's inbox and decides its course requests.",
         ),
-        dg.define_asset_job(
+        (
             EXPORT_REQUESTS,
-            selection=dg.AssetSelection.assets(SSS_FILES),
-            description="Writes the course requests that schools import into Aeries.",
+            dg.AssetSelection.assets(SSS_FILES),
+            "Writes the course requests that schools import into Aeries.",
         ),
-        dg.define_asset_job(
+        (
             DELIVER,
-            selection=dg.AssetSelection.assets(XELLO_DELIVERY),
-            description="Delivers a district's newest files to whom the roster names.",
+            dg.AssetSelection.assets(XELLO_DELIVERY),
+            "Delivers a district's newest files to whom the roster names.",
         ),
-        dg.define_asset_job(
+        (
             DELIVER_REQUESTS,
-            selection=dg.AssetSelection.assets(SSS_DELIVERY),
-            description="Delivers the newest files of each school to whom the roster names.",
+            dg.AssetSelection.assets(SSS_DELIVERY),
+            "Delivers the newest files of each school to whom the roster names.",
         ),
-        dg.define_asset_job(
+        (
             PUBLISH,
-            selection=dg.AssetSelection.groups("publish", "analytics"),
-            description="Makes the copy of the warehouse that analysts open.",
+            dg.AssetSelection.groups("publish", "analytics"),
+            "Makes the copy of the warehouse that analysts open.",
         ),
+    )
+    return [
+        dg.define_asset_job(name, selection=selection, description=description)
+        for name, selection, description in jobs
     ]
 
 
 def pull_job(defs: dg.Definitions, name: str, keys: Collection[dg.AssetKey]) -> dg.JobDefinition:
-    """Return a pull job that is narrowed to some of its assets, and promises no verdict.
+    """Return a pull job that is narrowed to some of its assets, and plans no checks.
 
     Args:
         defs: The code location.
