@@ -1,7 +1,7 @@
 """Writes the parts of the documentation that follow from the code.
 
-Run ``make docs`` after a change of the catalogue; a test fails while the pages
-are not current. Prose belongs in the pages themselves, not here.
+Run ``make docs`` after a change of the catalog; a test fails while the pages are not
+current. Prose belongs in the pages themselves, not here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DOWNSTREAM = (
 
 
 def graph() -> str:
-    """Return the asset graph as Mermaid, from the catalogue."""
+    """Return the asset graph as Mermaid, from the catalog."""
     lines = ["```mermaid", "flowchart LR", '  aeries(["Aeries sites, API v5"])']
     for grain in Grain:
         lines.append(f'  subgraph {grain}["one partition for each {grain}"]')
@@ -86,16 +86,16 @@ def resources_page() -> str:
     lines = [
         "# Resources",
         "",
-        "Made from the catalogue by `make docs`. Round boxes of the graph, and `optional` below,",
-        "are pulled only where the roster lists them under `resources`. What has an end point",
-        "under `changes` is read by it between whole lists. The answer about one record covers",
-        "that `school`, and rows of other schools in it are left out; or the whole `record`,",
-        "whatever school was asked: it is read again for every school that has it, and where it",
-        "names another school, the list of the school that was asked is read whole.",
+        "Made from the catalog by `make docs`. Resources in round boxes, `optional` below, are",
+        "pulled only if the roster lists them under `resources`. A resource with an endpoint under",
+        "`changes` is read through it between whole lists. The response about one record covers",
+        "either that `school` (rows of other schools in it are left out) or the whole `record`,",
+        "whatever school was requested: then it is read again for every school that has it, and if",
+        "it names another school, the requested school's list is read whole.",
         "",
         graph(),
         "",
-        "| asset | end point | grain | pulled | natural key | permission | changes | also fills |",
+        "| asset | endpoint | grain | pulled | natural key | permission | changes | also fills |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for one in RESOURCES.values():
@@ -113,75 +113,76 @@ def resources_page() -> str:
 
 _ANSWERS = [
     "",
-    "## Answers that the reference leaves open",
+    "## Responses that the reference leaves open",
     "",
     "The tests have a second, small server that was written from the reference alone and can do "
-    "either of each (`aeries_pipeline_tests/otherserver`); what it has and what is stored are "
+    "all of this (`aeries_pipeline_tests/otherserver`); what it has and what is stored are "
     "compared value by value.",
     "",
-    "| what comes | what is made of it |",
+    "| what comes | what happens |",
     "|---|---|",
-    "| 204, or 200 with the body `null` | an empty list. What follows is as for `[]`: a list that "
-    "was longer waits for a person, and so does a first list of students, schools or another "
+    "| 204, or 200 with the body `null` | an empty list, as for `[]`: if the list used to be "
+    "longer, it waits for a person, and so does a first list of students, schools or another "
     "resource that cannot be empty |",
-    "| 200 with no body at all | nothing was said; it is asked for again |",
-    "| one object where a list is expected | a list of one, judged by the rule of the "
-    "shrunken list like any other |",
-    "| a page shorter than was asked for | no end: a server may cap its pages, or number records "
-    "that it does not show. A list ends at an empty page, behind a full one or after short ones "
-    "in mid-list at two or three of them |",
-    "| an empty page before as many numbers as the school has students | no end: who has no "
-    "transcript may have a number and no element. A school of 600 students of whom none has one "
-    "costs three requests in place of one, of whom ten have one five, or some dozens where these "
-    "ten stand far apart |",
-    "| 404 for numbers behind the end of a list | the end, where the page before, asked for again "
-    "from its middle on, brings its other half alone, and 404 comes once more: two requests more "
-    "for each list. Otherwise, and for the first numbers of a list, it is refused |",
-    "| the last page or records again behind the end of a list | the end, where a whole page "
-    "further on the same comes again, nothing new comes in between, and the last page can be asked "
-    "for in parts: four requests more for a list of three pages, five for one of one page. "
-    "Otherwise, as where a server counts in pages and the last one is full, it is refused |",
-    "| the whole list, whatever numbers are asked for | the list, as with transcripts of a server "
-    "that knows `StartingRecord` there and not `StartingStudent`, for one to three requests more |",
-    "| the last number left out, taken for a number of records, or not heeded | every record "
-    "comes: the next page begins behind as many numbers as the fullest page had records |",
-    "| records in any order | their order is not looked at. Where it is another each time a page "
-    "is asked for, the list is refused |",
+    "| 200 with no body at all | this says nothing; it is requested again |",
+    "| one object instead of a list | a list of one, judged by the rule for shrunken lists like "
+    "any other |",
+    "| a page shorter than requested | not the end: a server may cap its pages, or count records "
+    "that it does not show. A list ends at an empty page after a full one, or, after short ones in "
+    "the middle, at two or three empty pages |",
+    "| an empty page before the numbers have reached the school's number of students | not the "
+    "end: a student without a transcript may have a number and no element. A school of 600 "
+    "students costs three requests instead of one if none of them has one, five if ten have one, "
+    "and some dozens if these ten are far apart |",
+    "| 404 for numbers after the end of a list | the end, if the last page, requested again from "
+    "its middle on, brings only its second half, and 404 comes once more: two more requests for "
+    "each list. Otherwise, and for the first numbers of a list, it is refused |",
+    "| the last page or records again after the end of a list | the end, if a whole page further "
+    "on the same comes again, nothing new comes in between, and the last page can be requested in "
+    "parts: four more requests for a list of three pages, five for a list of one page. Otherwise "
+    "it is refused, for example if a server counts in pages and the last one is full |",
+    "| the whole list, whatever numbers are requested | the list, for one to three more requests. "
+    "Transcripts come like this from a server that knows `StartingRecord` and not "
+    "`StartingStudent` |",
+    "| the last number left out, taken for a number of records, or ignored | every record comes: "
+    "the next page starts after as many numbers as the fullest page had records |",
+    "| records in any order | the order does not matter. If it changes each time a page is "
+    "requested, the list is refused |",
     "| a student without history: no element, no `CourseGrades`, null or `[]` | no line |",
-    "| a blank text, or one space | as it comes; compared and shown as blank |",
-    "| null in a field of text that the certificate may not see | as it comes; a status code of "
-    "null is a bad value, since nobody can tell it from a blank |",
+    "| a blank text, or one space | stored as received; compared and shown as blank |",
+    "| null in a text field that the certificate may not see | stored as received; a status code "
+    "of null is a bad value, because it cannot be told from a blank |",
     "| `0001-01-01T00:00:00` for no date | null |",
     "| a number as text, or with four digits | the number |",
-    "| a name of the reference's tables where its payloads have another (`ServiceID`, "
+    "| a name from the reference's tables if its payloads have another (`ServiceID`, "
     "`RecordSource`) | an unknown field, kept in `_extra` |",
-    "| a name of answers of 2020 (`AtRiskPoints`, `CorrespondanceLanguageCode`) | the field of "
-    "today |",
-    "| a name in other letters (`studentID`) | an unknown field; where a key is missing for it, "
+    "| a name from responses of 2020 (`AtRiskPoints`, `CorrespondanceLanguageCode`) | the field's "
+    "present name |",
+    "| a name in other case (`studentID`) | an unknown field; if a key is missing because of it, "
     "the list is refused |",
-    "| a field that is missing, or that nobody has heard of | null, or `_extra`; told once, see "
+    "| a field that is missing, or that is unknown | null, or `_extra`; reported once, see "
     "`aeries-pipeline fields` |",
-    "| an answer about one student: the row of the school that was asked, or every row, also of a "
-    "district that shares the student | the rows of that school; what covers the whole `record` "
-    "is above |",
-    "| `[]`, 204 or 404 for one record that a feed names | gone; after 404, which may also be a "
-    "site that lacks the end point, the whole list is read |",
-    "| a clock of the server with an offset, with `Z`, or with neither | its time; without one "
-    "nobody knows since when to ask for changes, so whole lists are read |",
-    "| a time zone by its long or its short name, `UTC`, or none | compared with the roster's, "
-    "where it is that of a place; see [Adding a district](adding-a-district.md) |",
-    "| another school year than was asked for | refused before anything is read |",
+    "| a response about one student: the row of the requested school, or every row, including "
+    "those of a district that shares the student | the rows of that school; what covers the whole "
+    "`record` is described above |",
+    "| `[]`, 204 or 404 for one record that a feed names | gone; after 404, which may also mean "
+    "that the site lacks the endpoint, the whole list is read |",
+    "| a server clock with an offset, with `Z`, or with neither | its time; without one, it is "
+    "unknown since when to ask for changes, so whole lists are read |",
+    "| a time zone by its long or its short name, `UTC`, or none | compared with the roster's, if "
+    "it is that of a place; see [Adding a district](adding-a-district.md) |",
+    "| another school year than requested | refused before anything is read |",
     "| 401 or 403 for what the certificate may not read | not granted, never an empty list |",
     "| a byte-order mark, `text/json`, JSON laid out over lines, properties in another order | "
     "the same rows |",
-    "| an answer that ends before what it has opened is closed | it broke off; it is asked for "
-    "again |",
-    "| a whole answer that is not valid JSON: `NaN`, `Infinity`, half a surrogate pair, a bare "
-    "control character, more than 1,000 levels | it would come again, so it is not asked for "
-    "again; the rows that hold it go to quarantine with the reason, the others load, and landing "
-    "keeps the answer as it came; where it is not certain which rows these are, and of an answer "
-    "about one record, all of it is refused and the last good data stays |",
-    "| a web page without a field for a password | maintenance; it is asked for again |",
+    "| a response that ends before it has closed what it has opened | it broke off; it is "
+    "requested again |",
+    "| a complete response that is not valid JSON: `NaN`, `Infinity`, half a surrogate pair, a "
+    "bare control character, more than 1,000 levels | it would come again, so it is not requested "
+    "again. The rows with the fault go to quarantine with the reason, the others load, and landing "
+    "keeps the response as received. If it is not certain which rows these are, or the response is "
+    "about one record, all of it is refused and the last good data stay |",
+    "| a web page without a password field | maintenance; it is requested again |",
 ]
 
 
@@ -190,16 +191,16 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         "",
-        "Made from the command line by `make docs`; `--help` behind a command says the same.",
-        "Exit status is 0 only when all that was asked for happened, 2 for a mistake in the",
+        "Made from the command line by `make docs`; `--help` after a command says the same.",
+        "The exit status is 0 only if everything requested was done, 2 for a mistake in the",
         "configuration, 1 otherwise.",
         "",
-        "| variable | names |",
+        "| variable | meaning |",
         "|---|---|",
-        "| `AERIES_DISTRICTS` | another roster than `data/districts.yaml` |",
-        "| `AERIES_DATA_DIR` | another place than `data` for everything that is written, "
-        "the roster apart |",
-        "| `AERIES_DUCKDB_MEMORY` | the memory that DuckDB may take |",
+        "| `AERIES_DISTRICTS` | a roster other than `data/districts.yaml` |",
+        "| `AERIES_DATA_DIR` | a folder other than `data` for everything that is written, except "
+        "the roster |",
+        "| `AERIES_DUCKDB_MEMORY` | the memory that DuckDB may use |",
         "| `AERIES_DUCKDB_THREADS` | the threads that DuckDB may use in each process |",
         "| `AERIES_DATABASE_URL`, `AERIES_OBJECTS`, `AERIES_OBJECTS_ENDPOINT`, `AERIES_HOST` | "
         "what many machines share, see [Many machines](scale.md) |",

@@ -1,4 +1,4 @@
-"""Makes the views of ``analytics`` in a database, with a comment on each of their columns."""
+"""Creates the views of ``analytics`` in a database, with a comment on each of their columns."""
 
 from __future__ import annotations
 

@@ -1,13 +1,11 @@
-"""Small cells: which counts may be shown of a district that is only counted.
+"""Small cells: which counts may be shown for a district whose rows are not published.
 
-A count is hidden where fewer than ``least`` students are meant, or where all
-but fewer than ``least`` of a group are, since either says something about
-single children. Where that hides one cell of a group whose total is known
-elsewhere, the smallest of the others is hidden as well, or the total would
-give the first away. The advice behind this is the U.S. Department of
-Education's (Privacy Technical Assistance Center, disclosure avoidance).
-
-SQL only; a property test holds it against the rule in Python.
+A count is hidden if fewer than ``least`` students are in it, or all but fewer than
+``least`` of a group, because either says something about single children. If that hides
+one cell of a group whose total is known elsewhere, the smallest of the others is hidden
+as well, or the total would give the first away. The advice behind this is the U.S.
+Department of Education's (Privacy Technical Assistance Center, disclosure avoidance).
+SQL only; a property test compares it with the rule in Python.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The data dictionary: every table and column that analysts find, in words.
 
-Made from the catalogue and from what each room says of its own tables. It is
+Made from the catalog and from what each package says about its own tables. It is
 written to ``docs/data-dictionary.md`` and to ``meta.data_dictionary``.
 """
 
@@ -265,7 +265,7 @@ _ACCOUNT_FIELDS = {
 
 
 def core_lineage(table: str) -> Mapping[str, tuple[str, ...]]:
-    """Return what the columns of a table of ``core`` are made from, where it is columns.
+    """Return which columns those of a table of ``core`` are made from.
 
     The rules in between are in ``accounts`` and in ``docs/accounts.md``.
     """
@@ -292,9 +292,9 @@ def markdown() -> str:
     lines = [
         "# Data dictionary",
         "",
-        "Made from the catalogue and the schemas by `make docs`; the same stands in",
-        "`meta.data_dictionary` of the published copy, and as comments on its tables and columns.",
-        "[For analysts](analysts.md) says how to open it.",
+        "Made from the catalog and the schemas by `make docs`; the same text is in",
+        "`meta.data_dictionary` of the published copy, and in comments on its tables and columns.",
+        "[For analysts](analysts.md) explains how to open it.",
     ]
     words = titles()
     seen = ""

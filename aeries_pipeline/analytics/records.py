@@ -1,7 +1,7 @@
 """Views of single records with the names of their codes: status, programs, absences.
 
-One row for each record that Aeries has. What is counted or compared belongs in
-the other modules.
+One row for each record in Aeries. What is counted or compared belongs in the other
+modules.
 """
 
 from __future__ import annotations

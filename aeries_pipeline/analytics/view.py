@@ -33,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A count of students that is shown only where the cell is not small.
+    """A count of students that is shown only if the cell is not small.
 
     Attributes:
         name: The column.

@@ -1,6 +1,6 @@
 """Days on which a student was marked, for the whole day or in a class.
 
-A school that reports absences alone has no entry for a day on which all is well.
+A school that reports only absences has no entry for a day on which all is well.
 """
 
 from __future__ import annotations

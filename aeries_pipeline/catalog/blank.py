@@ -1,7 +1,7 @@
 """What counts as a blank text, in Python and in SQL alike.
 
-A blank status code means that a row is active, so the same characters have to
-be white space wherever a code is read. DuckDB's ``trim`` takes spaces alone.
+A blank status code means that a row is active, so white space must be the same characters
+wherever a code is read. DuckDB's ``trim`` removes spaces only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a district calls its codes: one row for each code of the fields that views show.
 
-Aeries has a list for each field and none of all, so one resource reads several.
+Aeries has a list for each field and none for all, so one resource reads several lists.
 """
 
 from __future__ import annotations

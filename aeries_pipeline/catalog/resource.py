@@ -80,10 +80,10 @@ class Area:
 class Covers(StrEnum):
     """What the answer about a single record covers.
 
-    School: what the record is at the school that was asked. Some sites send what it
-    is elsewhere as well; a row that names another school is left out. Record: all of it,
-    whatever school was asked; where a row names another school, nothing tells whether
-    the one that was asked still has the record, and its list is read whole.
+    School: what the record is at the school that was asked. Some sites send what it is elsewhere as
+    well; a row that names another school is left out. Record: all of it, whatever school was asked;
+    if a row names another school, it is unknown whether the one that was asked still has the
+    record, so its list is read whole.
     """
 
     SCHOOL = "school"
@@ -92,10 +92,10 @@ class Covers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """An end point that names the records which changed since a moment.
+    """An end point that names the records that have changed since a moment.
 
-    It gives keys alone; each record is read again by itself. It has no word of
-    what was deleted, and nobody promises that it is complete.
+    It gives only keys; each record is then read individually. It says nothing about deletions, and
+    nobody promises that it is complete.
 
     Attributes:
         path: Path below ``/api/v5``; year, month, day, hour and minute follow.

@@ -1,8 +1,7 @@
-"""Pandera schemas derived from the catalogue.
+"""Pandera schemas derived from the catalog.
 
-A schema describes the typed rows of a table as they stand just before the
-write. What a schema finds goes back as reasons by row number, never with the
-value that failed: values are students' data.
+A schema describes the typed rows of a table just before they are written. Its findings are
+reasons by row number, never with the value that failed: values are students' data.
 """
 
 from __future__ import annotations

@@ -45,13 +45,13 @@ def columns_of(table: Table) -> tuple[tuple[str, str], ...]:
 
 
 def create_raw(table: Table, catalog: str) -> str:
-    """Return the statement that makes the raw table where it is missing."""
+    """Return the statement that makes the raw table if it is missing."""
     body = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns_of(table))
     return f"CREATE TABLE IF NOT EXISTS {catalog}.raw.{quoted(table.name)} ({body})"
 
 
 def create_quarantine(table: Table, catalog: str) -> str:
-    """Return the statement that makes the quarantine table where it is missing."""
+    """Return the statement that makes the quarantine table if it is missing."""
     return (
         f"CREATE TABLE IF NOT EXISTS {catalog}.quarantine.{quoted(table.name)} "
         "(district VARCHAR, school INTEGER, _pull_id VARCHAR, _pulled_at TIMESTAMP, "
@@ -92,7 +92,7 @@ def value_sql(field: Field, text: str) -> str:
 def suspect_sql(field: Field, text: str) -> str | None:
     """Return the condition under which a text is not fit for its field.
 
-    None where every text is fit, as for a text field.
+    None if every text is fit, as for a text field.
     """
     match field.kind:
         case Kind.TEXT | Kind.JSON:
@@ -120,7 +120,7 @@ def suspect_sql(field: Field, text: str) -> str | None:
 def fault_sql(field: Field, text: str) -> str | None:
     """Return the expression that names what is wrong with a text, else NULL.
 
-    None where every text is fit.
+    None if every text is fit.
     """
     suspect = suspect_sql(field, text)
     if suspect is None:

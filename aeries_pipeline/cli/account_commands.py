@@ -1,4 +1,4 @@
-"""The commands below ``aeries-pipeline accounts``: what waits, what a person says, what comes."""
+"""The commands below ``aeries-pipeline accounts``: what waits, decisions, what comes next."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def accounts_review(district: str, students: bool) -> None:  # noqa: FBT001
 @click.argument("district")
 @sentences
 def accounts_preview(district: str) -> None:
-    """Show what DISTRICT's next delivery to Xello will change, beside the last 14 nights."""
+    """Show what DISTRICT's next delivery to Xello will change, and the last 14 nights."""
     from aeries_pipeline.cli.accounts import show_preview
 
     show_preview(load_settings(), district, console)
@@ -55,9 +55,11 @@ def _decides(action: str) -> Callable[[Callable[..., None]], click.Command]:
         click.argument("batch"),
         *_WHY_AND_WHO,
         click.option(
-            "--kind", type=click.Choice([str(kind) for kind in Kind]), help="This kind alone."
+            "--kind",
+            type=click.Choice([str(kind) for kind in Kind]),
+            help="Only changes of this kind.",
         ),
-        click.option("--school", type=int, help="This school alone."),
+        click.option("--school", type=int, help="Only this school."),
     )
 
 
@@ -75,7 +77,7 @@ def _command(name: str, *options: Option) -> Callable[[Callable[..., None]], cli
 def accounts_approve(
     district: str, batch: str, reason: str, who: str, kind: str | None, school: int | None
 ) -> None:
-    """Let the held changes of BATCH pass, as far as the newest pulls still ask for them."""
+    """Approve the held changes of BATCH, as far as the newest pulls still call for them."""
     _decide(district, ("approve", batch, reason, who), kind, school)
 
 
@@ -111,7 +113,7 @@ def _decide(
 @click.option("--by", "who", default=getuser, help="Who decides; you by default.")
 @sentences
 def accounts_share(district: str, accept: bool, reason: str, who: str) -> None:  # noqa: FBT001
-    """Show how many students of DISTRICT are left out of what is shared with Xello, and why."""
+    """Show how many students of DISTRICT are not shared with Xello, and why."""
     from aeries_pipeline.cli.share import show_share
 
     if not show_share(load_settings(), district, console, reason=reason, who=who, accepts=accept):
@@ -120,7 +122,7 @@ def accounts_share(district: str, accept: bool, reason: str, who: str) -> None: 
 
 @accounts.command("files")
 @click.argument("district")
-@click.option("--accept", default="", metavar="FILE", help="Approve what waits of this file.")
+@click.option("--accept", default="", metavar="FILE", help="Approve what waits for this file.")
 @click.option("--keep", default="", metavar="FILE", help="Whoever would leave this file stays.")
 @click.option("--reason", default="", help="Why; kept in the audit trail.")
 @click.option("--by", "who", default=getuser, help="Who decides; you by default.")
@@ -147,7 +149,7 @@ def _speaks(name: str) -> Callable[[Callable[..., None]], click.Command]:
 @click.argument("goes_on", type=int)
 @sentences
 def accounts_same(district: str, closed: int, goes_on: int, reason: str, who: str) -> None:
-    """Say that two StudentIDs are one child: CLOSED is closed as merged, GOES_ON goes on."""
+    """Say that two StudentIDs are one child: CLOSED is closed as merged, GOES_ON stays."""
     _speak(district, Verdict.SAME, (closed, goes_on), reason, who)
 
 

@@ -27,7 +27,7 @@ from aeries_pipeline.stores.store import Store
 def backup_now(
     settings: Settings, districts: Sequence[str], to: Path | None, console: Console
 ) -> None:
-    """Take a backup of each district that is named, or of all, and say where they lie."""
+    """Take a backup of each named district, or of all, and say where they are."""
     store = Store(settings.data)
     missing = [one for one in districts if not store.has(one)]
     if missing:

@@ -1,4 +1,4 @@
-"""``aeries-pipeline clock``: what a clock that was ahead has left behind, and putting it right."""
+"""``aeries-pipeline clock``: what a clock that was ahead has left behind, and how to repair it."""
 
 from __future__ import annotations
 

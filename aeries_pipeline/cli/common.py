@@ -80,7 +80,7 @@ class Commands(click.Group):
         return super().main(*args, **extra)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the first sentence of each command, whole."""
+        """Write the first sentence of each command, uncut."""
         del ctx
         rows = [
             (name, command.get_short_help_str(limit=1000))

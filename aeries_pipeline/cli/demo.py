@@ -74,8 +74,8 @@ WHERE r.district = ? GROUP BY ALL ORDER BY lines DESC, wish
 def run_demo(settings: Settings, console: Console, *, keep_serving: bool = False) -> bool:
     """Run the demo and return whether every pull succeeded.
 
-    It writes to the data directory, or to ``demo`` inside it where the
-    installation has a roster of its own.
+    It writes to the data directory, or to ``demo`` inside it if the installation has a roster of
+    its own.
     """
     if not settings.is_demo:
         settings = replace(settings, data=settings.data / "demo")

@@ -1,7 +1,7 @@
 """The demo in a data directory: its roster with the port that serves it, and its day.
 
-What is emulated is in ``serve``; here is what outlasts the process, so that the
-next one goes on where the last one ended.
+What is emulated is in ``serve``; here is what outlasts the process, so that the next one
+continues where the last one ended.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def with_receiver(settings: Settings, port: int) -> Iterator[tuple[Settings, Pat
 
 @contextmanager
 def following(emulator: Emulator, settings: Settings) -> Iterator[None]:
-    """Keep an emulator at the day of the demo, also while a demo runs beside it."""
+    """Keep an emulator at the day of the demo, even while a demo runs at the same time."""
     done = threading.Event()
     day = day_of(settings)
     for site in emulator.sites.values():

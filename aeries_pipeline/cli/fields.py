@@ -1,4 +1,4 @@
-"""``aeries-pipeline fields``: what a district sends beside what the catalogue knows."""
+"""``aeries-pipeline fields``: which fields a district sends that the catalog does not know."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("district")
-@click.option("--school", type=int, help="Pull this school alone.")
+@click.option("--school", type=int, help="Pull only this school.")
 @click.option("--full", is_flag=True, help="Read every list whole, whatever was read before.")
 @click.option("--outside-window", metavar="REASON", help="Pull now although the window is closed.")
 @click.option("--accept-shrunken", metavar="REASON", help="Believe an answer with far fewer rows.")
@@ -86,7 +86,7 @@ def demo(keep_serving: bool) -> None:  # noqa: FBT001
 @click.option("--seed", default=7, show_default=True, help="The same seed makes the same district.")
 @click.option("--schools", default=5, show_default=True, type=click.IntRange(1, 200))
 @click.option("--students", default=2400, show_default=True, type=click.IntRange(1))
-@click.option("--day", default=0, show_default=True, help="School days to move on at the start.")
+@click.option("--day", default=0, show_default=True, help="School days to advance at the start.")
 @click.option("--faults", type=click.Path(path_type=Path), help="YAML file of faults.")
 @click.option("--demo", "demo_districts", is_flag=True, help="Serve the demo's three districts.")
 @click.option("--may-write", is_flag=True, help="Let the certificate write course requests.")
@@ -169,7 +169,9 @@ def roster_sync(district: str, outside_window: str | None, yes: bool) -> None:  
 @click.option("--window", metavar="WORDS", help="Best times, in the district's words.")
 @click.option("--timezone", "zone", default="America/Los_Angeles", show_default=True)
 @click.option("--certificate-env", metavar="NAME", help="Environment variable with the secret.")
-@click.option("--yes", "accepts", is_flag=True, help="Accept the reading of its times unasked.")
+@click.option(
+    "--yes", "accepts", is_flag=True, help="Accept the reading of its times without asking."
+)
 @sentences
 def add(district: str, **said: Any) -> None:  # noqa: ANN401 - the options above
     """Add DISTRICT to the roster, from its onboarding e-mail or from options.
@@ -189,7 +191,7 @@ def add(district: str, **said: Any) -> None:  # noqa: ANN401 - the options above
 @click.option("--outside-window", metavar="REASON", help="Ask now although the window is closed.")
 @sentences
 def check(district: str, outside_window: str | None) -> None:
-    """Test the way to DISTRICT's Aeries: network, address, certificate, every permission."""
+    """Test the connection to DISTRICT's Aeries: network, address, certificate, every permission."""
     from aeries_pipeline.cli.check import run_check
 
     good = run_check(load_settings(), district, console, outside_window=outside_window is not None)
@@ -201,7 +203,7 @@ def check(district: str, outside_window: str | None) -> None:
 @click.argument("district")
 @sentences
 def fields(district: str) -> None:
-    """List the fields that DISTRICT sends and the catalogue lacks, or the other way, since when."""
+    """List the fields that only DISTRICT or only the catalog has, and since when."""
     from aeries_pipeline.cli.fields import show_fields
 
     show_fields(load_settings(), district, console)
@@ -210,7 +212,7 @@ def fields(district: str) -> None:
 @main.command()
 @sentences
 def status() -> None:
-    """Show how every district stands; failures and held changes come first."""
+    """Show the state of every district; failures and held changes come first."""
     from aeries_pipeline.cli.status import show_status
 
     show_status(load_settings(), console)
@@ -255,10 +257,10 @@ def requests_take(district: str, file: Path, covers: str | None) -> None:
 @click.option("--by", "who", default=getuser, help="Who decides; you by default.")
 @sentences
 def requests_answer(district: str, file: str, said: str, who: str) -> None:
-    """Say what becomes of FILE of DISTRICT that waits for a person.
+    """Decide about FILE of DISTRICT, which waits for a person.
 
-    accept or refuse a file of which much would vanish; withdraw or keep the
-    requests of students whom a whole export no longer names.
+    accept or refuse a file that would remove much; withdraw or keep the
+    requests of students whom a complete export no longer names.
     """
     from aeries_pipeline.cli.requests import answer_file
 
@@ -270,7 +272,7 @@ def requests_answer(district: str, file: str, said: str, who: str) -> None:
 @click.argument("district")
 @sentences
 def requests_export(district: str) -> None:
-    """Decide DISTRICT's requests anew and write the files for Aeries."""
+    """Decide DISTRICT's requests again and write the files for Aeries."""
     from aeries_pipeline.cli.requests import export_requests
 
     if not export_requests(load_settings(), district, console):
@@ -290,12 +292,12 @@ def requests_reconcile(district: str) -> None:
 
 @requests.command("send")
 @click.argument("district")
-@click.option("--school", type=int, help="One school alone.")
+@click.option("--school", type=int, help="Only this school.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; send nothing.")
-@click.option("--again", is_flag=True, help="Also what was there and is not, as after blanking.")
+@click.option("--again", is_flag=True, help="Also what was written and is gone, as after blanking.")
 @sentences
 def requests_send(district: str, school: int | None, *, dry_run: bool, again: bool) -> None:
-    """Write DISTRICT's exported requests through Aeries' API, where write is api in the roster.
+    """Write DISTRICT's exported requests through Aeries' API, if the roster has write: api.
 
     Writes what a dry run has shown, one student at a time, inside the pull
     window. Deletes nothing.
@@ -341,8 +343,8 @@ def window(
 
 @main.command()
 @click.argument("query")
-@click.option("--published", is_flag=True, help="Ask the analysts' copy, not the warehouses.")
-@click.option("--district", default="", help="Ask this district's alone; all without it.")
+@click.option("--published", is_flag=True, help="Query the analysts' copy, not the warehouses.")
+@click.option("--district", default="", help="Only this district's; all by default.")
 @click.option(
     "--format",
     "shape",
@@ -355,7 +357,7 @@ def window(
 )
 @sentences
 def sql(query: str, **said: Any) -> None:  # noqa: ANN401 - the options above
-    """Run one QUERY on the districts' warehouses, reading only, and print its rows."""
+    """Run one read-only QUERY on the districts' warehouses, and print its rows."""
     from aeries_pipeline.cli.sql import BadQueryError, Query, run_query
 
     try:
@@ -381,7 +383,7 @@ def ui(port: int, with_emulator: bool) -> None:  # noqa: FBT001
 @click.option("--user-header", metavar="NAME", help="Header in which a proxy names the user.")
 @sentences
 def web(host: str, port: int, user_header: str | None) -> None:
-    """Serve pages about districts, questions and the dictionary, read only."""
+    """Serve read-only pages about districts, questions and the dictionary."""
     from aeries_pipeline.cli.web import serve_web
 
     serve_web(load_settings(or_demo=True), console, host=host, port=port, user_header=user_header)

@@ -1,4 +1,4 @@
-"""The processes that a command starts: one UI on a data directory, ended with all of its own."""
+"""The processes that a command starts: one UI for a data directory, ended with all its children."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STEPS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
 @contextmanager
 def alone(settings: Settings) -> Iterator[int]:
-    """Keep a second UI with its daemon from a data directory: both would start every run.
+    """Keep a second UI with its daemon off a data directory: both would start every run.
 
     Yields:
         A file descriptor. Whoever inherits it keeps the directory taken, also

@@ -65,7 +65,7 @@ def take_file(
 def answer_file(
     settings: Settings, district_id: str, said: tuple[str, str, str], console: Console
 ) -> bool:
-    """Record what a person says about a file, then decide and write anew.
+    """Record what a person says about a file, then decide and write again.
 
     Args:
         settings: Of the installation.
@@ -103,7 +103,7 @@ def export_requests(settings: Settings, district_id: str, console: Console) -> b
 def follow_requests(
     defs: dg.Definitions, instance: dg.DagsterInstance, settings: Settings, district: District
 ) -> list[dg.ExecuteInProcessResult]:
-    """Do the same after a pull, where the district has any request or file."""
+    """Do the same after a pull, if the district has any request or file."""
     place = inbox_of(settings.inbox, district.id)
     warehouse = Store(settings.data).warehouse(district.id)
     if not waiting_files(place, datetime.now(UTC)) and not (
@@ -119,7 +119,7 @@ def follow_requests(
 def run_requests(
     defs: dg.Definitions, instance: dg.DagsterInstance, district: District
 ) -> list[dg.ExecuteInProcessResult]:
-    """Run the jobs of course requests for a district: take, write, and deliver where settled."""
+    """Run the jobs of course requests for a district: take, write, and deliver if configured."""
     tags = {DISTRICT_TAG: district.id}
     job = defs.resolve_job_def
     taken = run_job(job(TAKE_REQUESTS), instance, keys=[district.id], tags=tags)

@@ -1,7 +1,7 @@
-"""Rows of a query for a person's eyes or for another program.
+"""Rows of a query, for a person or for another program.
 
-Knows nothing of the database: columns and rows in, text out. A terminal that is
-too narrow for a table gets one record a block; nothing is cut off unsaid.
+Knows nothing of the database: columns and rows in, text out. If a terminal is too narrow
+for a table, each record becomes a block; nothing is cut off without saying so.
 """
 
 from __future__ import annotations

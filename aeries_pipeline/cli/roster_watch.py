@@ -1,7 +1,7 @@
-"""Lets the UI load the code location anew when the roster has changed.
+"""Lets the UI reload the code location when the roster has changed.
 
-Partitions are made of the roster when the code location is loaded. A daemon on
-a server loads it every minute; ``dagster dev`` never does by itself.
+Partitions are made from the roster when the code location is loaded. A daemon on a server
+reloads it every minute; ``dagster dev`` never does by itself.
 """
 
 from __future__ import annotations
@@ -49,10 +49,9 @@ class RosterWatch:
             self.look()
 
     def look(self) -> bool:
-        """Have the code location loaded where the roster has changed and can be read.
+        """Have the code location reloaded if the roster has changed and can be read.
 
-        One that cannot be read is left alone until it is mended: the UI goes on
-        with what it has.
+        If it cannot be read, the UI continues with what it has until the roster is repaired.
 
         Returns:
             Whether it was loaded anew.

@@ -1,4 +1,4 @@
-"""How a command runs a job: quietly, in its own process, with a sentence where it has to wait."""
+"""How a command runs a job: quietly, in its own process, with a sentence if it has to wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``aeries-pipeline requests send``: writing through Aeries' API, told as counts."""
+"""``aeries-pipeline requests send``: writing through Aeries' API, reported as counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``aeries-pipeline sql``: one query on the warehouses or on the analysts' copy, reading only."""
+"""``aeries-pipeline sql``: one read-only query on the warehouses or on the analysts' copy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the system's own errors mean for whoever typed a command.
 
-Pure functions of an error. Files of Dagster and of the data directory are
-meant; what DuckDB says of the warehouse is told apart in ``stores.diagnose``.
+Pure functions of an error, for files of Dagster and of the data directory;
+``stores.diagnose`` does the same for what DuckDB says about the warehouse.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def write_workspace(settings: Settings) -> Path:
 
 
 def serve_ui(settings: Settings, port: int, console: Console, *, with_emulator: bool) -> int:
-    """Serve the UI, with the demo's districts beside it where wished, until it is stopped.
+    """Serve the UI, with the demo's districts if requested, until it is stopped.
 
     Returns:
         The exit status.

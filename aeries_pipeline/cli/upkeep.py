@@ -1,4 +1,4 @@
-"""Commands that keep an installation: publishing, backups, forgetting, retention."""
+"""Commands for running an installation: publishing, backups, forgetting, retention."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def backup(districts: tuple[str, ...], to: Path | None, shows: bool) -> None:  #
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--district", default="", help="This one's; all that the backup holds without it.")
+@click.option("--district", default="", help="Only this district's; all in the backup by default.")
 @click.option("--newest", is_flag=True, help="The newest backup of the district, or of each.")
 @click.option(
     "--from", "folder", type=click.Path(file_okay=False, path_type=Path), help="Another folder."
@@ -42,7 +42,7 @@ def restore(
     folder: Path | None,
     rehearses: bool,  # noqa: FBT001
 ) -> None:
-    """Put the backup FILE in the place of a warehouse; the present one becomes a backup."""
+    """Restore a warehouse from the backup FILE; the present one becomes a backup."""
     from aeries_pipeline.cli.backup import Wish, rehearse_backup, restore_backup
 
     if (file is None) == (not newest):
@@ -56,7 +56,7 @@ def restore(
 @click.command("prune")
 @sentences
 def prune_now() -> None:
-    """Remove what is older than the roster's retention allows; a schedule does it every day."""
+    """Delete what is older than the roster's retention allows; a schedule does it every day."""
     from aeries_pipeline.cli.privacy import prune_old
 
     if not prune_old(load_settings(), console):
@@ -65,7 +65,7 @@ def prune_now() -> None:
 
 @click.command()
 @click.argument("district")
-@click.option("--student", type=int, help="This StudentID alone; the whole district without it.")
+@click.option("--student", type=int, help="Only this StudentID; the whole district by default.")
 @click.option("--reason", required=True, help="Why, without identifying anyone; kept permanently.")
 @click.option("--by", "who", default=getuser, help="Who decides; you by default.")
 @click.option("--although-listed", is_flag=True, help="Although the next pull may bring it back.")
@@ -79,7 +79,7 @@ def forget(
     although_listed: bool,  # noqa: FBT001
     yes: bool,  # noqa: FBT001
 ) -> None:
-    """Take a student, or all of DISTRICT, out of every file, and prove it by a search."""
+    """Delete a student, or all of DISTRICT, from every file, and prove it by a search."""
     from aeries_pipeline.cli.privacy import forget_somebody
     from aeries_pipeline.operations.privacy.forget import Wish
 
@@ -92,10 +92,10 @@ def forget(
 
 
 @click.command("publish")
-@click.option("--again", is_flag=True, help="Read every district anew, changed or not.")
+@click.option("--again", is_flag=True, help="Read every district again, changed or not.")
 @sentences
 def publish_now(again: bool) -> None:  # noqa: FBT001
-    """Make the analysts' copy now, whatever the time since the last one."""
+    """Make the analysts' copy now, however recent the last one is."""
     from aeries_pipeline.cli.publish import publish_copy
 
     if not publish_copy(load_settings(), console, again=again):
@@ -103,7 +103,7 @@ def publish_now(again: bool) -> None:  # noqa: FBT001
 
 
 @click.command("clock")
-@click.option("--mend", is_flag=True, help="Move what lies in the future back to now.")
+@click.option("--mend", is_flag=True, help="Move what is in the future back to now.")
 @sentences
 def clock(mend: bool) -> None:  # noqa: FBT001
     """Show whether a clock that was ahead has left moments from the future behind."""
@@ -119,7 +119,7 @@ def clock(mend: bool) -> None:  # noqa: FBT001
 @click.option("--print", "prints", is_flag=True, help="Print it and send nothing.")
 @sentences
 def digest(prints: bool) -> None:  # noqa: FBT001
-    """Send one message about how each district is; for cron, once a morning."""
+    """Send one message about the state of each district; for cron, once a morning."""
     from aeries_pipeline.cli.watch import send_digest
 
     if not send_digest(load_settings(), console, sends=not prints):
@@ -129,7 +129,7 @@ def digest(prints: bool) -> None:  # noqa: FBT001
 @click.command("watch")
 @sentences
 def watch_openings() -> None:
-    """Tell of districts whose opening passed without a pull; for cron, not for the daemon."""
+    """Report districts whose opening passed without a pull; for cron, not for the daemon."""
     from aeries_pipeline.cli.watch import watch
 
     if not watch(load_settings(), console):
@@ -144,7 +144,7 @@ def watch_openings() -> None:
 )
 @sentences
 def metrics(textfile: Path | None) -> None:
-    """Print how the districts stand in Prometheus' text form."""
+    """Print the state of the districts in Prometheus' text format."""
     from aeries_pipeline.cli.watch import show_metrics
 
     show_metrics(load_settings(), textfile, console)
@@ -152,12 +152,12 @@ def metrics(textfile: Path | None) -> None:
 
 @click.command("deliver")
 @click.argument("district")
-@click.option("--dry-run", is_flag=True, help="Show what would be sent, and try the way there.")
-@click.option("--again", is_flag=True, help="Send what has arrived already once more.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, and test the connection.")
+@click.option("--again", is_flag=True, help="Send again what has already arrived.")
 @click.option("--by", "who", default=getuser, help="Who wants it again; you by default.")
 @sentences
 def deliver_now(district: str, dry_run: bool, again: bool, who: str) -> None:  # noqa: FBT001
-    """Deliver DISTRICT's newest files to whom the roster names, unless they have arrived."""
+    """Deliver DISTRICT's newest files as the roster says, unless they have arrived."""
     from aeries_pipeline.cli.deliver import Wish, deliver_files
 
     if not deliver_files(load_settings(), Wish(district, dry_run, again, who), console):
@@ -173,10 +173,10 @@ def deliver_now(district: str, dry_run: bool, again: bool, who: str) -> None:  #
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the zip file, outside of the data directory.",
 )
-@click.option("--demographics", is_flag=True, help="Birth dates and genders as well.")
+@click.option("--demographics", is_flag=True, help="Include birth dates and genders.")
 @sentences
 def oneroster(district: str, folder: Path, demographics: bool) -> None:  # noqa: FBT001
-    """Write DISTRICT, as it was published last, as a OneRoster 1.2 CSV package."""
+    """Write DISTRICT, as last published, as a OneRoster 1.2 CSV package."""
     from aeries_pipeline.cli.oneroster import write_package
 
     write_package(load_settings(), district, folder, console, demographics=demographics)

@@ -1,4 +1,4 @@
-"""``digest``, ``watch`` and ``metrics``: for cron or a timer, which need no daemon."""
+"""``digest``, ``watch`` and ``metrics``: for cron or a timer; they need no daemon."""
 
 from __future__ import annotations
 

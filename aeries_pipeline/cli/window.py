@@ -44,7 +44,7 @@ class Wish:
 
 
 def moment_of(district: District, at: str | None) -> datetime:
-    """Return the moment that a person names, now where none; without a zone it is local.
+    """Return the moment that a person names, or now; without a zone it is local.
 
     Raises:
         ConfigurationError: If it cannot be read.

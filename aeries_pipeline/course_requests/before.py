@@ -1,7 +1,7 @@
-"""What was taken before a file: the same content, or its own beginning.
+"""What was taken before a file: the same content, or the beginning of it.
 
-An upload that had stalled is taken once it goes no further, and again when it
-has grown; the beginning then no longer counts.
+An upload that stalls is taken once it stops growing, and again when it has grown; then
+the beginning no longer counts.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Before:
         """Whether the same content was taken, for the same students."""
 
     def is_known(self, stated: datetime | None) -> bool:
-        """Tell whether the same content says nothing that it has not said before.
+        """Tell whether the same content says nothing new.
 
         Args:
             stated: When it was exported by its own statement.

@@ -30,7 +30,7 @@ QUESTIONS = {
 def answers(
     district: str, taken: Sequence[Taken], computed: Computed, inbox: str = ""
 ) -> list[Answer]:
-    """Return the verdict on each question; counts and codes, no student.
+    """Return the answer to each question; counts and codes, no student.
 
     Args:
         district: District id.

@@ -1,7 +1,7 @@
 """What the columns of a file mean, and its rows as requests.
 
-The names that Course Planner and its like write are known; a district may map
-others in the roster. A row with a mistake stays a request, with that reason.
+The names that Course Planner and similar tools write are known; a district may map
+others in the roster. A row with a mistake stays a request, with the mistake as reason.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def wishes(header: Sequence[str]) -> list[Wish]:
 
 
 def look_with(settled: Mapping[str, str]) -> Look:
-    """Return what tells whether a line can be the header of a list of requests.
+    """Return what decides whether a line can be the header of a list of requests.
 
     Args:
         settled: Names that the district's roster gives, by our names.

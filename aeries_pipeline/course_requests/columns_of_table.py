@@ -1,4 +1,4 @@
-"""What each column of the tables of course requests means; a test keeps it complete."""
+"""What each column of the tables of course requests means; a test checks that none is missing."""
 
 from __future__ import annotations
 

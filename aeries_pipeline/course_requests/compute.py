@@ -1,7 +1,7 @@
-"""Brings every open request of a district up to the newest pulls, in one transaction.
+"""Brings every open request of a district up to date with the newest pulls, in one transaction.
 
-Which row of Aeries it is for, and what is wrong with it, is decided by
-``rules``; only what changed is written.
+``rules`` decides which row of Aeries a request is for, and what is wrong with it; only
+what changed is written.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ ORDER BY r.student_id, r.received_at, r.file_id, r.line
 def compute(
     warehouse: Warehouse, district: District, *, moment: datetime | None = None
 ) -> Computed:
-    """Decide every open request of a district anew.
+    """Decide again about every open request of a district.
 
     Args:
         warehouse: Where pulls and requests are.

@@ -1,4 +1,4 @@
-"""From a text to its lines of cells: which delimiter, and what quotation marks hold. Pure."""
+"""Splits a text into lines of cells: which delimiter, and what quotation marks enclose. Pure."""
 
 from __future__ import annotations
 

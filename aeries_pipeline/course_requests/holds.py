@@ -1,8 +1,8 @@
-"""Which files wait for a person before they count, and what a person answered.
+"""Which files wait for a person before they count, and what the person answered.
 
-A file of which much less comes than before is held, as pulls are: a share of
-the students or requests that vanish at once is more likely a filter that
-somebody forgot than so many changed plans.
+A file that brings much less than the one before is held, as a pull is: if a share of
+the students or requests vanishes at once, a forgotten filter is more likely than that
+many changed plans.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Vanishing:
 
 
 def held_because(found: Vanishing, share: float, least: int) -> str:
-    """Return why a file has to wait for a person; empty where it need not.
+    """Return why a file has to wait for a person; empty if it need not.
 
     Args:
         found: What the file would take away.

@@ -1,8 +1,8 @@
 """The inbox of a district: which files are complete, and where they go.
 
-A file is kept in the warehouse first and moved afterwards, so that a crash in
-between only makes it known already. It ends in ``processed`` or ``failed``,
-beside its report; nothing is ever deleted here.
+A file is stored in the warehouse first and moved afterwards, so after a crash in between
+it is merely recognized as known. It ends in ``processed`` or ``failed``, next to its
+report; nothing is ever deleted here.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Waiting:
 
 
 def inbox_of(root: Path, district: str) -> Path:
-    """Return a district's inbox, making it and what it holds where missing."""
+    """Return a district's inbox, and make it and its folders if missing."""
     place = private_directory(root / district / FOLDER)
     private_directory(place / PROCESSED)
     private_directory(place / FAILED)
@@ -219,7 +219,7 @@ def _put_away(
 
 
 def free_path(path: Path) -> Path:
-    """Return the path, or one with a number where it is taken."""
+    """Return the path, or one with a number if it is taken."""
     found, number = path, 1
     while found.exists():
         number += 1
@@ -230,7 +230,7 @@ def free_path(path: Path) -> Path:
 def refresh_reports(
     warehouse: Warehouse, district: District, place: Path, taken: Sequence[Taken]
 ) -> None:
-    """Write the reports of files just taken once more, now that they were decided."""
+    """Write the reports of the newest files again, now that their requests are decided."""
     for one in taken:
         if one.status != "taken":
             continue

@@ -1,7 +1,7 @@
-"""Columns whose words decide about wishes and that nobody would read: the file is refused. Pure.
+"""Columns that decide about wishes and that nobody would read: they refuse the file. Pure.
 
-A list with dropped wishes among the others, or with further courses beside
-CourseID, would give requests that nobody has made, or lose some in silence.
+A list with dropped wishes among the others, or with further courses next to CourseID,
+would create requests that nobody made, or silently lose some.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Course ids that a spreadsheet has taken for numbers, and what they can mean. Pure.
+"""Course ids that a spreadsheet took for numbers, and what they can mean. Pure.
 
-It drops leading zeros, and reads ``3E5`` as 300000, which it may show as 3.00E+05.
+A spreadsheet drops leading zeros, and reads ``3E5`` as 300000, which it may show as
+3.00E+05.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _MOST_DECIMALS = 5
 
 
 def meant_course(course_id: str, by_digits: Mapping[str, Sequence[str]]) -> str:
-    """Return the one course that a changed id can mean; empty where none or several.
+    """Return the one course that a changed id can mean; empty if there are none or several.
 
     Args:
         course_id: Unknown to the catalogue.

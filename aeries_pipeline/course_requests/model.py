@@ -1,4 +1,4 @@
-"""Names of the lifecycle of a course request: states, reasons, evidence, outcome. Pure."""
+"""The vocabulary of a course request's lifecycle: states, reasons, evidence, outcome. Pure."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def read_sheets(content: bytes, max_bytes: int, look: Look) -> list[Sheet]:
 
 
 def is_ended(start: bytes, end: bytes) -> bool:
-    """Tell from its first and last bytes whether a file ends where a line does.
+    """Tell from its first and last bytes whether a file ends at the end of a line.
 
     An upload that stalls in mid-line leaves half a StudentID, which may be
     another student's. A workbook that breaks off cannot be opened.

@@ -1,4 +1,4 @@
-"""What was given to each school, beside what a pull shows in Aeries. Queries only."""
+"""What was given to each school, compared with what a pull finds in Aeries. Queries only."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Reconciled:
 
     @property
     def share(self) -> float | None:
-        """The share of what was given and is known that arrived; None where nothing is known."""
+        """The share that arrived of what was given and is known; None if nothing is known."""
         good = self.counts.get(Arrival.ARRIVED, 0)
         known = sum(
             self.counts.get(one, 0) for one in (Arrival.ARRIVED, Arrival.CHANGED, Arrival.MISSING)
@@ -121,7 +121,7 @@ def reconcile(warehouse: Warehouse, district: str) -> list[Reconciled]:
 def reconciled(
     connection: duckdb.DuckDBPyConnection, district: str, lately: datetime | None = None
 ) -> list[Reconciled]:
-    """Do the same on a connection on which tables and views were prepared.
+    """Do the same on a connection with tables and views already prepared.
 
     Args:
         connection: On the warehouse.

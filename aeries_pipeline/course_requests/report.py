@@ -1,4 +1,4 @@
-"""The report beside a file in ``processed`` or ``failed``, for the district's registrar."""
+"""The report next to a file in ``processed`` or ``failed``, for the district's registrar."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What becomes of one student's requests. Pure.
 
-Requests that were exported are looked at first, then the others in the order
-in which they came: the first good one of a course counts.
+Requests that were exported come first, then the others in order of arrival: the first
+good one for a course counts.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""One list of a file: where its header is, which lines belong to it. Pure.
+"""One list of a file: where its header is, and which lines belong to it. Pure.
 
-Counselors put a title above the header and a total below the list, and leave
-out cells at the end of a line. What is not certainly a line of the list or
-certainly none refuses the file.
+Counselors put a title above the header and a total below the list, and leave out cells
+at the end of a line. If a line is neither certainly part of the list nor certainly not,
+the file is refused.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Headline:
 
     @property
     def is_header(self) -> bool:
-        """Whether a list of requests can stand below it."""
+        """Whether a list of requests can follow below it."""
         return self.student is not None and bool(self.courses)
 
     @property

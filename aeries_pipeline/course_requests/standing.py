@@ -1,9 +1,9 @@
-"""Which line of all files speaks for each request: the newest plan of each student.
+"""Which line of all files counts for each request: the newest plan of each student.
 
-A file speaks for the students whom it names. What it says replaces what files
-before it said of them; a file of additions replaces nothing. Each line then
-carries a request, repeats one, or is withdrawn. SQL over all lines, since there
-are many more of them than requests; a model in the tests replays it one by one.
+A file speaks for the students it names. It replaces what earlier files said about them;
+a file of additions replaces nothing. Each line then carries a request, repeats one, or
+is withdrawn. SQL over all lines, because there are many more lines than requests; a
+model in the tests replays it line by line.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ def place(connection: duckdb.DuckDBPyConnection, district: str, moment: datetime
 
 
 def follow_carriers(connection: duckdb.DuckDBPyConnection, district: str) -> None:
-    """Let lines that repeat a request stand at the school of the line that carries it."""
+    """Give lines that repeat a request the school of the line that carries it."""
     connection.execute(
         f"""
         WITH carried AS (

@@ -1,8 +1,8 @@
 """What a file says about itself: for whom it speaks, and when it was exported. Pure.
 
-Newer statements replace older ones, so the order of files decides which courses
-a student is scheduled into. The time that a file states of its own export comes
-first; where it states none, or one that cannot be, its arrival counts.
+Newer statements replace older ones, so the order of files decides which courses a
+student is scheduled into. The export time that a file states comes first; if it states
+none, or an impossible one, its arrival counts.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""For which row of Aeries a request of the coming year is: the school and number. Pure.
+"""Which row of Aeries a request for the coming year is for: the school and number. Pure.
 
-Scheduling for next year happens in this year's database. A student who moves
-to another school is put there in advance as a second row with the status code
-of pre-enrolled students; a request must name that row, and waits until it
-exists (domain notes 2.3).
+Scheduling for next year happens in this year's database. A student who is moving to
+another school gets a second row there in advance, with the status code of pre-enrolled
+students; a request must name that row, and waits until it exists.
 """
 
 from __future__ import annotations

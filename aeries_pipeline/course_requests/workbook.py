@@ -1,8 +1,8 @@
-"""From a workbook to its lists: which sheets count, and what a cell shows.
+"""The lists of a workbook: which sheets count, and what a cell shows.
 
-Every visible sheet with requests is read, as counselors keep one for each
-grade. A visible table that is not certainly something else refuses the file;
-a hidden sheet is never read.
+Every visible sheet with requests is read, because counselors keep one for each grade. A
+visible table that is not certainly something else refuses the file; a hidden sheet is
+never read.
 """
 
 from __future__ import annotations

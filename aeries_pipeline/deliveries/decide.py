@@ -42,7 +42,7 @@ class Decision:
 
 
 def arrivals(set_name: str, target: str, sent: Sequence[Sent]) -> list[datetime]:
-    """Return when a set has arrived at a receiver; empty where it never has."""
+    """Return when a set has arrived at a receiver; empty if it never has."""
     return [
         one.arrived_at
         for one in sent
@@ -95,7 +95,7 @@ def is_late(due: datetime, arrived_at: datetime | None, moment: datetime) -> boo
 
 
 def next_pause(attempt: int, elapsed: float, span: float) -> float | None:
-    """Return the seconds before the next attempt; None where there is to be no other.
+    """Return the seconds before the next attempt; None if there will be no other.
 
     Args:
         attempt: How many there have been.

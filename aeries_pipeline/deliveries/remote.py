@@ -56,7 +56,7 @@ class Remote(Protocol):
         """Write a file, making the folders on its way."""
 
     def size(self, name: str) -> int | None:
-        """Return the bytes of a file, None where there is none of that name."""
+        """Return the size of a file, None if there is none of that name."""
 
     def sha256(self, name: str) -> str:
         """Return the SHA-256 of a file as it is there, by reading it back."""

@@ -22,7 +22,7 @@ _KEYS = {"StudentID", "StudentId", "student_id"}
 
 
 def why_not_sent(warehouse: Warehouse, district: District, parcel: Parcel) -> str:
-    """Return why a set must not be sent, as a part of a sentence; empty where it may be."""
+    """Return why a set must not be sent, as part of a sentence; empty if it may be."""
     if parcel.kind != XELLO:
         return ""
     found = look(warehouse, district)

@@ -36,7 +36,7 @@ class Standing:
 
 
 def standing(warehouse: Warehouse, district: District, out: Path) -> Standing | None:
-    """Return how the newest files for Xello stand; None where there is nothing to deliver."""
+    """Return the state of the newest files for Xello; None if there is nothing to deliver."""
     place = out / district.id / "xello"
     manifest = newest(place) if district.delivery and place.is_dir() else None
     if manifest is None or district.delivery is None:
@@ -55,7 +55,7 @@ def standing(warehouse: Warehouse, district: District, out: Path) -> Standing | 
 
 
 def told_verdict(found: Standing, district: District, moment: datetime) -> str:
-    """Return in one sentence whether a set came in time, and what to do where it did not."""
+    """Return in one sentence whether a set came in time, and what to do if it did not."""
     head = f"{district.id}: the files for Xello of {found.name}"
     due = district.told(_utc(found.due_at)) if found.due_at else ""
     if found.arrived_at:

@@ -1,8 +1,8 @@
 """Where a district's certificate comes from: the environment, a file, or a command.
 
-A command is any vault's own client, such as ``vault kv get -field=certificate
-secret/aeries/eagle-usd``: what it prints is the certificate. Nothing of it is
-kept, and nothing that it prints stands in a message.
+A command can be any vault's own client, such as ``vault kv get -field=certificate
+secret/aeries/eagle-usd``: its output is the certificate. Nothing of the output is
+stored or appears in a message.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where notices go, as the roster's ``notifications`` settle it."""
+"""Where notices go, as configured under ``notifications`` in the roster."""
 
 from __future__ import annotations
 

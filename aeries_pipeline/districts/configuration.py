@@ -1,6 +1,6 @@
-"""What a person settles in the roster about one district.
+"""The settings of one district in the roster.
 
-Shapes, defaults and bounds; what follows from a setting is where it is used.
+Shapes, defaults and bounds. What follows from a setting is decided where it is used.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SafeguardSettings(Settled):
 
 
 class IncrementalSettings(Settled):
-    """When records that changed are read alone, and when a list is read whole."""
+    """When only changed records are read, and when a list is read whole."""
 
     full_every_days: float = Field(default=7.0, ge=0, le=60)
     overlap_minutes: int = Field(default=10, ge=1, le=1440)

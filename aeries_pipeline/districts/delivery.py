@@ -1,7 +1,7 @@
-"""Where finished files go, as a district's ``delivery`` settles it.
+"""Where finished files go, as configured under a district's ``delivery``.
 
-Shapes, defaults and mistakes; how files get there is in ``deliveries``. Secrets
-are named here and never held.
+Shapes, defaults and mistakes; sending the files is in ``deliveries``. Secrets are
+named here and never held.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Addresses that a mail scanner has wrapped: which hosts are scanners, and what was inside.
+"""Addresses that a mail scanner has wrapped: which hosts are scanners, and what is inside.
 
-A wrapped address leads to the scanner's own host, which must never be asked
+A wrapped address leads to the scanner's own host, which must never be sent a request
 for a district's data.
 """
 

@@ -1,8 +1,7 @@
 """The reading of a district's words that a person accepted, and what has changed since.
 
-The accepted reading counts, whatever a later release reads in the same words.
-Where the two differ, or the words have been changed, a person is told; nothing
-changes by itself.
+The accepted reading counts, even if a later release reads the same words otherwise. If
+the two differ, or the words have changed, a person is told; nothing changes by itself.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _MIDNIGHT = 24 * 60
 
 
 class State(StrEnum):
-    """How words stand to the reading that counts."""
+    """How words relate to the reading that counts."""
 
     STRUCTURED = "structured"
     ACCEPTED = "accepted"

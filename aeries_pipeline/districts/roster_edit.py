@@ -67,7 +67,7 @@ def with_reading(
     words: str | None = None,
     resumes: bool = False,
 ) -> str:
-    """Return a roster's text with the accepted reading beside a district's words.
+    """Return a roster's text with the accepted reading next to a district's words.
 
     The lines of the settings concerned are replaced in the text itself, so that
     no other character of it changes.

@@ -1,10 +1,9 @@
 """Whether a district's pull is due: a pure decision on values.
 
-A district is pulled once in each opening of its window. What failed for a
-reason that may pass is tried again within the same opening, with growing
-pauses and a limit. What a closing window cut off comes first at the next one.
-Clock, runs and ledger are read by the sensor in ``orchestration.automation.pulls``; nothing
-here asks anybody anything.
+A district is pulled once in each opening of its window. What failed for a temporary
+reason is tried again within the same opening, with growing pauses and a limit. What a
+closing window cut off comes first at the next one. The sensor in
+``orchestration.automation.pulls`` reads clock, runs and ledger; nothing here does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The time zone that a server names for itself, beside the one in the roster. Pure.
+"""The time zone that a server reports, compared with the one in the roster. Pure.
 
 ``LocalTimeZoneName`` of ``systeminfo`` is a display name of Windows, such as
 ``(UTC-08:00) Pacific Time (US & Canada)``.
@@ -46,10 +46,10 @@ def names_a_zone(stated: str) -> bool:
 
 
 def fits(stated: str, zone: ZoneInfo, moment: datetime) -> bool | None:
-    """Tell whether a display name can be that of a zone; None where it tells nothing.
+    """Tell whether a display name can be that of a zone; None if it does not say.
 
-    A name that is known is compared on each day of the coming year. Of another one its
-    offset is compared, which Windows gives for the winter.
+    A name that is known is compared on each day of the coming year. For any other name its offset
+    is compared, which Windows gives for the winter.
 
     Args:
         stated: The display name, such as ``(UTC-06:00) Central Time (US & Canada)``.
@@ -80,10 +80,10 @@ def fits(stated: str, zone: ZoneInfo, moment: datetime) -> bool | None:
 def zone_trouble(
     stated: str, zone: ZoneInfo, moment: datetime, *, is_told: bool, is_bound: bool
 ) -> tuple[str, bool] | None:
-    """Return what is amiss with a server's zone, and whether nothing may be asked for it.
+    """Return what is wrong with a server's zone, and whether no request may be sent for it.
 
-    The pull window is read in the roster's zone, so a wrong one would ask at hours that
-    the district forbids. Where it forbids none, a sentence is enough, and only once.
+    The pull window is read in the roster's zone, so a wrong one would send requests at hours that
+    the district forbids. If it forbids none, a sentence is enough, and only once.
 
     Args:
         stated: The display name.

@@ -1,4 +1,4 @@
-"""The base of everything that a person settles in the roster."""
+"""The base class of all settings in the roster."""
 
 from __future__ import annotations
 

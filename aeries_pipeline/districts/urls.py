@@ -103,7 +103,7 @@ def _folder(path: str) -> str:
 
 
 def checked_url(value: str) -> str:
-    """Return an address of the roster as it is.
+    """Check an address of the roster and return it unchanged.
 
     Raises:
         ValueError: If it is no address of a site; a blank one is none yet.

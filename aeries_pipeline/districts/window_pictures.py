@@ -47,7 +47,7 @@ def sentence(windows: Windows) -> str:
 
 
 def times_in_words(windows: Windows) -> str:
-    """Return a reading as the end of a sentence, such as "at any time"; empty where never."""
+    """Return a reading as the end of a sentence, such as "at any time"; empty if never."""
     if windows.is_always:
         return "at any time"
     parts = [

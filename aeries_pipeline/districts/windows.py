@@ -69,7 +69,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A window on certain days of the calendar, beside those of the week.
+    """A window on certain days of the calendar, in addition to those of the week.
 
     Attributes:
         on: The days on which it opens.
@@ -148,10 +148,10 @@ class Windows:
         return any(start <= minute < end for start, end in self.spans_of(today))
 
     def spans_of(self, day: date) -> list[tuple[int, int]]:
-        """Return the minutes of a day at which it is open, as starts and ends on the wall.
+        """Return the minutes of a day at which it is open, as starts and ends in wall-clock time.
 
-        They may overlap. None are open on a day that is left out, and those
-        that a day before would have opened stay closed where that is left out.
+        They may overlap. On a day that is left out no minute is open, and a window that opens on it
+        opens none on the next day either.
         """
         if self.is_left_out(day):
             return []
@@ -176,9 +176,8 @@ class Windows:
     def opened_at(self, moment: datetime) -> datetime:
         """Return when the stretch around ``moment`` opened, in UTC.
 
-        A stretch of more than a day counts as opening anew after each day, so
-        that a window without an end gives one opening a day. ``moment`` must
-        be inside.
+        A stretch of more than a day counts as opening again after each day, so a window without an
+        end gives one opening a day. ``moment`` must be inside.
         """
         zone = ZoneInfo(self.zone)
         day_before = moment - timedelta(days=1)
@@ -198,7 +197,7 @@ class Windows:
     def next_opening(self, after: datetime) -> datetime | None:
         """Return the first instant at or after ``after`` inside a window, in UTC.
 
-        None where none opens within a year, as with blackouts on every day.
+        None if none opens within a year, as with blackouts on every day.
         """
         if self.contains(after):
             return after.astimezone(UTC)
@@ -207,7 +206,7 @@ class Windows:
     def closing(self, moment: datetime) -> datetime | None:
         """Return the instant at which the stretch around ``moment`` ends, in UTC.
 
-        None where it never does within a year. ``moment`` must be inside.
+        None if it does not end within a year. ``moment`` must be inside.
         """
         return next((edge for edge in self._edges(moment) if not self.contains(edge)), None)
 

@@ -1,4 +1,4 @@
-"""Which files Xello gets beside schools, students and courses, as the roster settles it.
+"""Which files Xello gets in addition to schools, students and courses, as configured in the roster.
 
 Shapes and bounds only. Who is in them, and who leaves them, is in ``accounts.xello``.
 """
@@ -51,7 +51,7 @@ class EducatorFile(Settled):
 
 
 class XelloFiles(Settled):
-    """Files beside ``School``, ``Student`` and ``StudentCourses``; one not given is not made."""
+    """Further files for Xello; one that is not given is not made."""
 
     family: FamilyFile | None = None
     educators: EducatorFile | None = None

@@ -1,9 +1,9 @@
-"""Reading YAML 1.2 with libyaml, some six times as fast as a reader in Python.
+"""Reading YAML 1.2 with libyaml, about six times as fast as a reader in Python.
 
-The roster of 600 districts is read by each command and each process of a run.
-libyaml reads version 1.1, in which ``20:00`` is a number of minutes, ``0123``
-octal and ``no`` false; what a plain word means is therefore said here, as
-version 1.2 has it. A test holds it against ruamel.yaml, which writes the roster.
+Each command and each process of a run reads the roster, which may have 600 districts.
+libyaml reads version 1.1, in which ``20:00`` is a number of minutes, ``0123`` is octal
+and ``no`` is false; so the meaning of plain words is defined here, as in version 1.2. A
+test compares it with ruamel.yaml, which writes the roster.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Transcripts, credits, grade points and class schedules of emulated students.
 
-Everything follows from the student: the same student has the same history in
-whatever order it is asked for. Texts that repeat are rendered once and kept.
+Everything follows from the student: the same student has the same history in whatever
+order it is requested. Texts that repeat are rendered once and kept.
 """
 
 from __future__ import annotations
@@ -167,8 +167,8 @@ class Academics:
     def credits_by_area(self, row: Row) -> Mapping[str, tuple[float, float, float, float]]:
         """Return required, completed, enrolled and needed credits by subject area.
 
-        A course that is taken again brings no more than its greatest credit. What is
-        completed beyond a requirement counts as an elective.
+        A course that is taken again counts with its greatest credit only. What is completed beyond
+        a requirement counts as an elective.
         """
         takes: dict[Course, float] = {}
         for line in self.lines(row):

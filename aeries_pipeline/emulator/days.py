@@ -1,4 +1,4 @@
-"""What a day changes in the emulated district, and what the turn of a year does."""
+"""What a day changes in the emulated district, and what happens at the turn of a year."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The emulated district: its schools, its people and their rows.
 
-Everything is made from a seed. ``District`` holds the state of today; how a
-day changes it is in ``days``, what the API shows of it in ``endpoints``.
+Everything is made from a seed. ``District`` holds the state of today; how a day changes
+it is in ``days``, and what the API shows of it in ``endpoints``.
 """
 
 from __future__ import annotations

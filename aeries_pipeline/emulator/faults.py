@@ -1,7 +1,7 @@
 """Faults that an emulated server is told to have.
 
-A fault names the requests that it strikes and what happens to them. The file
-given to ``--faults`` is YAML: a list under ``faults``.
+A fault names the requests it applies to and what happens to them. The file given to
+``--faults`` is YAML: a list under ``faults``.
 """
 
 from __future__ import annotations

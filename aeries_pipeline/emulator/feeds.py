@@ -1,4 +1,4 @@
-"""What the data-changes end points say: keys of what has changed since a moment."""
+"""The answers of the data-changes end points: keys of what has changed since a moment."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""End points for which the emulator makes up no rows: each answers with its published sample.
+"""End points without made-up rows: each returns its published sample.
 
-Path, permission, parts and paging are the catalogue's; school, student and whatever refers
-to them are the district's. It shows that a resource finds its way into the warehouse. It
-cannot show that the catalogue describes Aeries rightly, which is for the sample to show.
+Path, permission, parts and paging are the catalog's; school, student and other references
+are the district's. This shows that a resource finds its way into the warehouse. It cannot
+show that the catalog describes Aeries correctly; only the sample can.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def paths_of(resource: Resource) -> list[str]:
 
 
 def an_address(resource: Resource, school: int, year: int) -> str:
-    """Return the path of a resource's list, of its first part where it has several."""
+    """Return the path of a resource's list, of its first part if it has several."""
     part = resource.parts[0] if resource.parts else ""
     return resource.path.format(school=school, year=year, part=part)
 
@@ -124,8 +124,8 @@ class Sample:
     def of_district(self, part: str | None) -> list[str]:
         """Return what the district has, or one part of it.
 
-        A part holds the elements in which its words stand. Where no element names a
-        part, they are dealt out among the parts, so that each stands in one of them.
+        A part has the elements that contain its words. If no element names a part, the elements are
+        dealt out among the parts, so that each is in one of them.
         """
         if part is None:
             return [encode(one) for one in self.elements]

@@ -1,7 +1,7 @@
 """A course planner's export of the emulated district: what students ask for next year.
 
-With the mistakes that such files have: unknown students, lost zeros, lines that
-come twice, graduating seniors.
+It has the mistakes that such files have: unknown students, lost zeros, repeated lines,
+graduating seniors.
 """
 
 from __future__ import annotations

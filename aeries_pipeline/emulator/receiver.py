@@ -1,7 +1,7 @@
 """A receiver of deliveries: an SFTP server on loopback that keeps what arrives in a folder.
 
-It has a host key of its own and lets one key log in. Whoever logs in sees the folder
-and nothing above it.
+It has a host key of its own and accepts one key. Whoever logs in sees the folder and
+nothing above it.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _done(what: Callable[[], object]) -> int:
 
 
 def key_at(path: Path) -> paramiko.PKey:
-    """Return the key of a file, which is made where it is missing."""
+    """Return the key in a file, which is made if missing."""
     if not path.exists():
         made = paramiko.ECDSAKey.generate()
         path.touch(mode=0o600)

@@ -1,6 +1,6 @@
 """Starting the emulator: in this process until stopped, or in a thread.
 
-The demo's three districts of different shape are defined here as well.
+The demo's three districts, each of a different shape, are defined here as well.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class PortInUseError(RuntimeError):
 
 
 def free_port(wished: int) -> int:
-    """Return a port of this machine on which nobody listens: the wished one or one that follows."""
+    """Return a free port of this machine: the requested one, or one of the next."""
     for port in range(wished, min(wished + 100, 65536)):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

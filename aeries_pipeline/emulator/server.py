@@ -1,8 +1,8 @@
 """The emulator behind HTTP: sites, faults, an access log and a control panel.
 
-Each site stands below a folder of its own, as the sites of an Aeries host do:
-``http://127.0.0.1:8431/eagle-usd/api/v5/...``. Below ``/_emulator`` tests and
-the demo move days on, set faults and read the log.
+Each site has a folder of its own, as on an Aeries host:
+``http://127.0.0.1:8431/eagle-usd/api/v5/...``. Below ``/_emulator``, tests and the demo
+advance days, set faults and read the log.
 """
 
 from __future__ import annotations

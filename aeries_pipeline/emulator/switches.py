@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Switches(BaseModel):
-    """How this emulated site behaves where sources differ.
+    """How this emulated site behaves when sources differ.
 
     Attributes:
         student_by_id: Whether the school in the path limits a request for one
@@ -45,7 +45,7 @@ class Switches(BaseModel):
     time_zone: str = "(UTC-08:00) Pacific Time (US & Canada)"
 
     def numbers(self, first: int, last: int, total: int) -> list[int] | None:
-        """Return which records of a list come for a page; None where it is answered 404.
+        """Return which records of a list are on a page; None if the answer is 404.
 
         Args:
             first: First number that is asked for, from 1.

@@ -1,7 +1,7 @@
-"""The calls that change something: course requests, and their alternates.
+"""The calls that change something: course requests and their alternates.
 
-``POST`` and ``PUT`` with the bodies of the published samples. Turns a path and
-a body into status and JSON, as ``site`` does for what is read.
+``POST`` and ``PUT`` with the bodies of the published samples. Turns a path and a body into
+a status and JSON, as ``site`` does for reading.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A page of HTML in one file, without anything from elsewhere."""
+"""A page of HTML in one file that loads nothing from elsewhere."""
 
 from __future__ import annotations
 

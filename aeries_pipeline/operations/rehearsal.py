@@ -1,10 +1,10 @@
-"""A sync that is only rehearsed: pulled and computed on a copy that is thrown away.
+"""A dry run of a sync: pulled and computed on a copy that is thrown away.
 
-The district's warehouse is copied into a scratch folder of its own below the
-data directory, together with its last delivery. Everything that a sync would
-write is written there, compared with that delivery, and removed. What stays is
-one row in ``meta.rehearsals`` of the ledger: a district must be able to learn
-when its server was asked, and how often.
+The district's warehouse is copied into a scratch folder of its own below the data
+directory, together with its last delivery. Everything that a sync would write is written
+there, compared with that delivery, and removed. What stays is one row in
+``meta.rehearsals`` of the ledger: a district must be able to learn when its server was
+contacted, and how often.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _LEFT_BEHIND = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One file of the next delivery beside that of the last one.
+    """One file of the next delivery compared with that of the last one.
 
     Attributes:
         file: Its name.
@@ -270,8 +270,7 @@ def difference(
 ) -> tuple[int, int, int]:
     """Return how many lines are new, gone and changed. Pure.
 
-    A key may stand on several lines: as many of them as both have, and that are
-    not the same, are changed.
+    A key may be on several lines: those that both have and that differ are changed.
 
     Args:
         layout: Says which columns are the key.

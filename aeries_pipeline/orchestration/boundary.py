@@ -1,9 +1,9 @@
 """What leaves our code through an exception: its type and its place, never its text.
 
-A text may quote a value of a student: pandera quotes rows, DuckDB what cannot
-be cast, a ``KeyError`` its key. Dagster stores what an op or a sensor raises in
-its event log and shows it in the UI. What we know of is a sentence of our own
-(``dg.Failure``); everything else passes here.
+A text may quote a student's value: pandera quotes rows, DuckDB the value it cannot cast,
+a ``KeyError`` its key. Dagster stores what an op or a sensor raises in its event log and
+shows it in the UI. What we know of is a sentence of our own (``dg.Failure``); everything
+else passes here.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Partitions:
     def agree(self, district: District) -> bool:
         """Tell whether a district has the partitions that its entry in the roster asks for.
 
-        It has not where the roster is newer than the code location.
+        It has not if the roster is newer than the code location.
         """
         for resource in RESOURCES.values():
             known = self._by_district[resource.name].get(district.id)
@@ -85,7 +85,7 @@ class Partitions:
         return dg.StaticPartitionMapping({key: key for key in self.delivering.get_partition_keys()})
 
     def schools_of_delivering_district(self) -> dg.StaticPartitionMapping:
-        """Return the mapping from schools upstream to their district where that delivers."""
+        """Return the mapping from schools upstream to their district if it delivers."""
         known = set(self.delivering_requests.get_partition_keys())
         keys = [(key, split(key)[0]) for key in self.schools.get_partition_keys()]
         return dg.StaticPartitionMapping({key: name for key, name in keys if name in known})

@@ -1,7 +1,7 @@
 """Writes a published district as a OneRoster package: one zip file, whole or not at all.
 
-It is made from the district's published file, so no pull waits for it. Students who
-are not shared are never in it, also where the published copy has them.
+It is made from the district's published file, so no pull waits for it. Students who are
+not shared are never in it, even if the published copy has them.
 """
 
 from __future__ import annotations

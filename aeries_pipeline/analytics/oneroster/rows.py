@@ -1,8 +1,8 @@
-"""What stands in each file of a OneRoster package: queries on one published district.
+"""What goes into each file of a OneRoster package: queries on one published district.
 
-Each query gives some columns of its file by name; the rest stay blank. Every
-reference leads to a row of the same package, so a file is made from those it refers to.
-Dates that end something are exclusive in OneRoster, and inclusive in Aeries.
+Each query gives some columns of its file by name; the rest stay blank. Every reference
+leads to a row of the same package, so a file is made from those it refers to. End dates
+are exclusive in OneRoster and inclusive in Aeries.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The analysts' copy: what is in it, when it is made, and how it appears.
 
-``contents`` fills a new database, ``publish`` lets it take the place of the
-last one, ``due`` decides when. The views themselves are in ``analytics``.
+``contents`` fills a new database, ``publish`` puts it in the place of the last one,
+``due`` decides when. The views themselves are in ``analytics``.
 """

@@ -1,7 +1,7 @@
-"""Districts' parts become the one database that analysts open, and the Parquet folder.
+"""Joins the districts' parts to the one database that analysts open, and the Parquet folder.
 
-Where the last database is as it was put there, it is copied as a file, and the
-rows of those districts alone are exchanged that have changed.
+If the last database is unchanged since it was put in place, it is copied as a file, and
+only the rows of the districts that have changed are replaced.
 """
 
 from __future__ import annotations

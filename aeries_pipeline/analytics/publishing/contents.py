@@ -71,7 +71,7 @@ _SIZES = ("rows", "quarantined", "duplicates", "conflicts", "changed", "removed"
 def prepare_source(
     connection: duckdb.DuckDBPyConnection, catalog: str, *, with_views: bool
 ) -> datetime | None:
-    """Make everything in a private copy of the warehouse that queries may ask for.
+    """Make everything that queries may need in a private copy of the warehouse.
 
     Args:
         connection: Has it attached.

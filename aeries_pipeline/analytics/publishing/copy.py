@@ -1,8 +1,8 @@
-"""What the present copy holds of each district, as noted beside it.
+"""What the present copy has of each district, as noted next to it.
 
-The note tells the next publication what it can keep. It is written after the
-copy is in place; a copy without its note, or another one than it speaks of,
-is made anew from the districts' own files.
+The note tells the next publication what it can keep. It is written after the copy is in
+place. If the note is missing, or describes another copy, everything is made again from
+the districts' own files.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def left_out_mark(students: Iterable[int]) -> str:
 
 
 def read_copy(place: Path) -> Copy:
-    """Read the note beside a copy; an empty one where there is none that this release reads."""
+    """Read the note next to a copy; an empty one if there is none that this release can read."""
     try:
         found = json.loads((place / NOTE).read_text(encoding="utf-8"))
         if found.pop("form") != _FORM:
@@ -165,7 +165,7 @@ def read_copy(place: Path) -> Copy:
 
 
 def write_copy(place: Path, copy: Copy) -> None:
-    """Write the note beside a copy that is in place."""
+    """Write the note next to a copy that is in place."""
     text = json.dumps({"form": _FORM, **asdict(copy)}, default=_plain)
     write_atomically(place / NOTE, text)
     (place / NOTE).chmod(0o600)

@@ -1,7 +1,7 @@
-"""When the analysts' copy is made anew: a decision about four values, and where they come from.
+"""When the analysts' copy is made again: a decision about four values, and where they come from.
 
-Each district's newest change is asked of its warehouse, and what the copy holds
-of each is noted beside it.
+Each district's newest change comes from its warehouse; what the copy has of each is
+noted next to it.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ GRACE = timedelta(hours=1)
 
 
 def old_since(state: State, settings: str, minutes: float, now: datetime) -> datetime | None:
-    """Return since when the copy lacks what it should have, None while it is as it should be.
+    """Return since when the copy has been out of date, None if it is current.
 
-    A night of pulls leaves it behind for the settled minutes at most.
+    A night of pulls leaves it behind for the configured minutes at most.
     """
     if state.changed_at is None or not decide(state, settings, minutes, now).is_due:
         return None

@@ -1,11 +1,10 @@
-"""The analysts' lake: what the published copy holds, in DuckLake, one transaction a district.
+"""The analysts' lake: what the published copy has, in DuckLake, one transaction a district.
 
-Written after the copy is in place, from its districts' own files. What the lake
-holds of each district is noted in the lake itself, in the same transaction, so
-that a publication that was killed is completed by the next one. A catalogue
-that is a file is changed in a copy, which takes its place in one step: nobody
-who reads it keeps the publisher waiting. Where the lake is, and how it is
-opened, is in ``lake_access``.
+Written after the copy is in place, from its districts' own files. What the lake has of
+each district is noted in the lake itself, in the same transaction, so a publication that
+was killed is completed by the next one. If the catalogue is a file, a copy of it is
+changed and takes its place in one step, so no reader keeps the publisher waiting. Where
+the lake is, and how it is opened, is in ``lake_access``.
 """
 
 from __future__ import annotations
@@ -70,10 +69,10 @@ class LakePlan:
 def plan_lake(
     present: Mapping[str, Holding], wanted: Mapping[str, Holding], *, whole: bool
 ) -> LakePlan:
-    """Tell what has to be done for a lake that holds what it should.
+    """Return what has to be done to bring a lake up to date.
 
-    The smallest and the greatest value of a column stay in the catalogue when
-    their row goes. Where somebody may no longer be seen, everything is made anew.
+    The smallest and the greatest value of a column stay in the catalogue when their row goes. If
+    somebody may no longer be seen, everything is made again.
 
     Args:
         present: What it holds of each district.

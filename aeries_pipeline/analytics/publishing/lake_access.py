@@ -1,8 +1,7 @@
 """Where the analysts' lake is, and how it is opened: extension, catalogue, files.
 
-What is written into it is in ``lake``; nothing else of the package knows the
-extension, which is optional and comes from the package index, so that nothing
-is downloaded while it is used.
+What is written into it is in ``lake``. Nothing else in the package knows the extension,
+which is optional and installed as a package, so nothing is downloaded while it is used.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Lake:
 
 
 def lake_of(settings: Settings, publish: PublishSettings) -> Lake | None:
-    """Return where the lake is; None where there is none.
+    """Return where the lake is; None if there is none.
 
     Args:
         settings: A path of the roster that is not absolute begins in its data directory.
@@ -74,9 +73,9 @@ def lake_of(settings: Settings, publish: PublishSettings) -> Lake | None:
 
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Load an extension of DuckDB from the Python package that brings it; asks no network.
+    """Load an extension of DuckDB from the Python package that has it, without a network.
 
-    DuckDB loads nothing that is not signed by those who make it.
+    DuckDB loads only what its makers have signed.
 
     Raises:
         LakeNotWrittenError: If the package is not there, or is for another DuckDB.
@@ -107,7 +106,7 @@ def check_extension(lake: Lake) -> None:
 
 
 def target_of(lake: Lake) -> str:
-    """Return the catalogue as DuckLake is told it; may hold a password and is never shown.
+    """Return the catalogue in the form DuckLake takes; may have a password, is never shown.
 
     Raises:
         LakeNotWrittenError: If the environment does not name it.

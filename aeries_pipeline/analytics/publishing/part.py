@@ -1,8 +1,7 @@
 """One district's part of the analysts' copy: a database of its own, and its Parquet files.
 
-The part is what analysts of that district alone are given. It is made from a
-private copy of the district's warehouse, so the pipeline waits for no longer
-than the copying of a file.
+The part is what analysts of that district alone are given. It is made from a private copy
+of the district's warehouse, so the pipeline waits only while a file is copied.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ CHARTS = {
 
 
 def shape_of() -> str:
-    """Return a short hash of everything that a copy has beside its rows."""
+    """Return a short hash of everything in a copy except its rows."""
     views = [(view.full_name, view.query, view.title) for view in VIEWS.values()]
     told = [one.row for one in entries()]
     text = json.dumps([views, told, titles(), sorted(RAW), LEDGER, STORAGE_VERSION], default=str)
@@ -144,7 +143,7 @@ def _remove_part(folder: Path, target: Path, district: str) -> None:
 
 
 def parquet_of(folder: Path, name: str) -> Path:
-    """Return the folder of a table's or view's Parquet files, making it where missing.
+    """Return the folder of a table's or view's Parquet files; it is made if missing.
 
     It is named like a file, so that what reads one reads the folder.
     """

@@ -1,13 +1,12 @@
-"""Makes the analysts' copy and lets it take the place of the last one, whole.
+"""Makes the analysts' copy and puts it in the place of the last one, whole.
 
-Analysts open ``published/aeries.duckdb``, the Parquet files below
-``published/parquet``, or one district's own file in ``published/districts``.
-Only the districts that have changed are read: their own files are made anew,
-and the rest is taken from the last copy. Everything is made in a hidden folder
-and put in place by a rename: whoever has the old ones open keeps reading them,
-whoever opens them now gets the new ones, and nobody ever waits for a lock of the
-pipeline. How one district's part is made is in ``part``, and how parts become
-the one database in ``assemble``.
+Analysts open ``published/aeries.duckdb``, the Parquet files below ``published/parquet``,
+or one district's own file in ``published/districts``. Only the districts that have
+changed are read: their own files are made again, and the rest is taken from the last
+copy. Everything is made in a hidden folder and put in place by a rename: who has the old
+files open keeps reading them, who opens them now gets the new ones, and nobody ever waits
+for a lock of the pipeline. How one district's part is made is in ``part``, and how parts
+become the one database in ``assemble``.
 """
 
 from __future__ import annotations
@@ -118,10 +117,9 @@ def publish(
 ) -> Published:
     """Publish what the warehouses hold now.
 
-    A warehouse is locked for the time of a plain copy of its file; the rest is
-    made from that copy. One that cannot be read keeps nobody else's rows back:
-    what the last copy told of that district stays, where the same people may be
-    seen as then, and goes otherwise.
+    A warehouse is locked only while its file is copied; the rest is made from that copy. One that
+    cannot be read does not hold up the others: what the last copy had of that district stays if the
+    same people may be seen as then, and goes otherwise.
 
     Args:
         settings: Says where warehouses and copies are.

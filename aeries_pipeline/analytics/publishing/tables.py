@@ -38,5 +38,5 @@ MEANINGS = {
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table where missing; the warehouse is the current catalog."""
+    """Make the table if missing; the warehouse is the current catalog."""
     make_tables(connection, CATALOG, {"meta.published": PUBLISHED_COLUMNS})

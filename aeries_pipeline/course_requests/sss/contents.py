@@ -92,7 +92,7 @@ def aca_csv(rows: Iterable[Row], school: int, header: Sequence[str] = ACA_HEADER
 def import_files(
     plan: Plan, school: int, *, section_staff: bool, aca_columns: Sequence[str]
 ) -> dict[str, str]:
-    """Return the files of a plan by name; ACR and ACA where there are alternates."""
+    """Return the files of a plan by name; ACR and ACA only if there are alternates."""
     files = {"SSS.csv": sss_csv(plan.requests, school, section_staff=section_staff)}
     if plan.alternates:
         files["ACR.csv"] = acr_csv(plan.alternates, school)

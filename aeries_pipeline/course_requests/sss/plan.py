@@ -1,8 +1,7 @@
 """Which rows of SSS, ACR and ACA a school's requests become, and with which numbers. Pure.
 
-The primary key of SSS and ACR is school, student number and sequence (domain
-notes 2.1). A number once given to a request stays its own, so that the whole
-file can be made again.
+The primary key of SSS and ACR is school, student number and sequence. A number once
+given to a request stays with it, so the whole file can be made again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page a registrar looks at before an import: courses, grades, seats, what is new. Pure."""
+"""The page a registrar reads before an import: courses, grades, seats, what is new. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the warehouse holds for the files of one school. Queries only."""
+"""What the warehouse has for the files of one school. Queries only."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def read_courses(
 
 
 def read_seats(connection: duckdb.DuckDBPyConnection, school: School) -> dict[str, int]:
-    """Return the seats of this year's active sections by course; empty where not granted."""
+    """Return the seats of this year's active sections by course; empty if not granted."""
     if not table_exists(connection, "raw", "sections"):
         return {}
     rows = connection.execute(

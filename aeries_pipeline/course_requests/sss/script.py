@@ -1,10 +1,10 @@
 """The same requests as a T-SQL script for Aeries' SQL Server. Pure.
 
-One serializable transaction, so that a script that stops halfway leaves nothing
-and two that run at once do not give the same number. It gives the recorded
-numbers where they are free and looks up free ones where they are not, deleted
-rows included. A row that is there, locked or scheduled is not touched, but for
-what the part about withdrawals deletes. It may be run again.
+The script is one serializable transaction: if it stops halfway it leaves nothing, and
+two that run at once never give the same number. It gives the recorded numbers if they
+are free and finds free ones if not, counting deleted rows as taken. It never touches a
+row that is already there, locked or scheduled, except for what the part about
+withdrawals deletes. It may be run again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How many requests each student of a school has: who asks for nothing, too little, too much.
 
-Counts by grade and counselor; whose they are is for the counselor to look up.
+Counts by grade and counselor; the counselor looks up the students.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What to take out of Aeries: requests that were exported and are no longer asked for.
+"""What to take out of Aeries: requests that were exported and are no longer wanted.
 
-A row is listed until a pull shows that it is gone, or, where course requests
-are not granted, for the rest of the year.
+A row is listed until a pull shows that it is gone, or, if course requests are not
+granted, for the rest of the year.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HEADER = ("SC", "SN", "StudentID", "Table", "SQ", "CN", "Title", "In files since
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """One row of SSS or ACR that this pipeline gave out and nobody asks for any more.
+    """One row of SSS or ACR that this pipeline wrote and nobody asks for any more.
 
     Attributes:
         student_id: STU.ID.

@@ -115,11 +115,11 @@ class Calls:
         return self._write("POST", ALTERNATES, {"CourseID": course}, course)
 
     def link(self, held: Held, alternates: Sequence[int]) -> Answered:
-        """Link alternates to a request and leave all else of it as it is.
+        """Link alternates to a request and leave everything else about it unchanged.
 
-        Those that are linked already are named as well, so that none is lost where a server
-        replaces what it should append. Without a course nothing is created where the request
-        has gone meanwhile.
+        Those that are linked already are named as well, so that none is lost if a server replaces
+        what it should append. No course is sent, so nothing is created if the request has gone
+        meanwhile.
         """
         body = {
             "AlternateCourseRequestReferences": sorted({*held.linked, *alternates}),

@@ -238,7 +238,7 @@ def _kind(one: Wanted) -> str:
 
 
 def outcome_of(answered: Answered, found: int | None) -> Outcome:
-    """Return what became of a request, where reading again may have found it."""
+    """Return what became of a request, which reading again may have found."""
     if answered.said is Said.UNKNOWN and found is not None:
         return Outcome.FOUND
     return Outcome(str(answered.said))

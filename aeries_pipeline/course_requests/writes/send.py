@@ -75,7 +75,7 @@ class Sent:
 def show(
     warehouse: Warehouse, district: District, schools: Sequence[int], *, again: bool = False
 ) -> Sent:
-    """Tell what would be written, send nothing, and keep what was told.
+    """Show what would be written, send nothing, and record what was shown.
 
     Args:
         warehouse: Of the district.

@@ -1,7 +1,7 @@
-"""What "except", "not" and "outside" leave out of the times of a statement.
+"""What "except", "not" and "outside" take away from the times of a statement.
 
-Where the words leave open whether hours beside them are left out or offered,
-they are refused.
+If the words leave open whether the hours next to them are taken away or offered, they
+are refused.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def refuse_other_hours(sign: Token, words: str, *, has_excuse: bool) -> None:
 
 
 def without_days(base: list[Span], named: frozenset[int], sign: Token) -> list[Span]:
-    """Leave out days: no window opens on them, and behind "never" nothing is open on them at all.
+    """Leave out days: no window opens on them, and after "never" nothing is open on them at all.
 
     A window belongs to the day on which it opens, so that "except Sunday" keeps
     Saturday's night. "Never on Wednesdays" may mean more.

@@ -1,7 +1,7 @@
-"""What a statement about pull windows means: days, spans, and what it leaves out.
+"""What a statement about pull windows means: days, spans, and what it excludes.
 
-The order of the words has to fit in exactly one way. Doubt is refused, and
-never read as open: whatever is accepted here sends requests to a district.
+The words must fit together in exactly one way. Whatever is doubtful is refused, and
+never read as open: what is accepted here sends requests to a district.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the times of a statement make together: spans of a day, and what is doubtful in them.
+"""What the times of a statement mean together: spans of a day, and which are doubtful.
 
-A time that opens ("after 8pm") and one that closes ("before 5am") are one span
-where they stand together. Which days a span belongs to is decided in ``grammar``.
+A time that opens ("after 8pm") and one that closes ("before 5am") are one span if they
+stand together. Which days a span belongs to is decided in ``grammar``.
 """
 
 from __future__ import annotations

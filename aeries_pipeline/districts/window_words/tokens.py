@@ -1,7 +1,7 @@
 """Words and signs of a statement about pull windows, each with one meaning.
 
-A word that has no meaning here refuses the whole statement. Which order of
-words makes sense is decided in ``grammar``.
+A word without a meaning here makes the whole statement refused. Which order of words
+makes sense is decided in ``grammar``.
 """
 
 from __future__ import annotations

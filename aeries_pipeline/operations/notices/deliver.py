@@ -1,6 +1,6 @@
 """Delivery of notices: HTTP for webhooks, SMTP for e-mail.
 
-A webhook's address is a secret: it stands in no message and no exception.
+A webhook's address is a secret: it appears in no message and no exception.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def tell_channels(
 
 
 def deliver(channel: Email | Webhook, notice: Notice) -> str | None:
-    """Send one notice; return why it was not delivered, None where it was."""
+    """Send one notice; return why it was not delivered, None if it was."""
     try:
         if isinstance(channel, Email):
             return _mail(channel, notice)

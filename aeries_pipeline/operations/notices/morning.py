@@ -1,7 +1,6 @@
-"""What is told once a morning, and what is told when nothing was tried at all. Pure.
+"""What is reported once a morning, and when nothing was tried at all. Pure.
 
-Both are made by a command that cron or a timer starts: a daemon that is down
-tells nobody so.
+A command that cron or a timer starts makes both: a daemon that is down cannot say so.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def last_opening(
 ) -> tuple[datetime, datetime | None] | None:
     """Return the newest opening that is old enough to have been used, with its end.
 
-    None where none was in two weeks. A window without an end counts by days.
+    None if there was none in two weeks. A window without an end counts by days.
     """
     due = moment - grace
     windows = district.windows

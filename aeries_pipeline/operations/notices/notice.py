@@ -46,7 +46,7 @@ def notice_for(
     run_id: str | None = None,
     title: str | None = None,
 ) -> Notice | None:
-    """Return what a channel is told, None where nothing here is for it.
+    """Return what a channel is told, None if nothing here is for it.
 
     Args:
         channel: Its settings say which districts and what it is about.

@@ -35,7 +35,7 @@ def check(
     timeouts: Timeouts = TIMEOUTS,
     refusal: Callable[[], str | None] = lambda: None,
 ) -> Iterator[Finding]:
-    """Yield what each step found, and stop where the rest would make no sense.
+    """Yield what each step found, and stop when the rest would make no sense.
 
     Args:
         district: The roster's entry.

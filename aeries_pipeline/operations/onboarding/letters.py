@@ -1,7 +1,7 @@
-"""An e-mail as it was saved, as plain text, and what is not the district's answer in it.
+"""An e-mail as it was saved, as plain text, and which parts are not the district's answer.
 
-Reading bytes, headers, HTML and wrapped addresses. Which certificate, address
-and times the text holds is decided in ``entry``.
+Reading bytes, headers, HTML and wrapped addresses. Which certificate, address and times
+the text holds is decided in ``entry``.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ _RUN = re.compile(rf"\b(?:{_NUMBERS})(?:[^\w]+(?:{_NUMBERS})\b){{4,}}")
 def masked(text: str) -> str:
     """Return text as it may be shown: without anything that may be a piece of a certificate.
 
-    Words with digits stay where they are times of a clock, and few of those in
-    a row. The text may be an e-mail whose certificate was never recognised.
+    Words with digits stay only if they are times of day, and only a few of those in a row. The text
+    may be an e-mail whose certificate was not recognised.
     """
     text = _INVISIBLE.sub("", text)
     text = _RUN.sub("...", text)

@@ -1,7 +1,7 @@
 """One page for a district after its check, as text and as HTML: what works, what to do, where.
 
-Plain words for whoever looks after Aeries there. No certificate, no student, and
-nothing of how this side is set up.
+Plain words for whoever looks after Aeries there. No certificate, no student, and nothing
+about how this side is set up.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _works(findings: Sequence[Finding]) -> list[str]:
 
 
 def write_page(settings: Settings, district: District, page: Page) -> Path | None:
-    """Write the page as HTML, and as text beside it.
+    """Write the page as HTML, with the text version next to it.
 
     Returns:
         Where the HTML lies; None where it has nothing to say to the district.

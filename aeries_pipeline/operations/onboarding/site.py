@@ -1,4 +1,4 @@
-"""What the Aeries site says: where its API is, its year and clock, what may be read."""
+"""What the Aeries site reports: where its API is, its year and clock, what may be read."""
 
 from __future__ import annotations
 

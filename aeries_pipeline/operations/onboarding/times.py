@@ -125,8 +125,8 @@ def times_of(text: str, zone: str) -> str | None:
 def passed_over(text: str, zone: str) -> list[str]:
     """Return the sentences that name a day or an hour and were not taken for times.
 
-    A person sees them beside the reading: one of them may limit it in words
-    that are not understood.
+    A person sees them next to the reading: one of them may limit it in words that are not
+    understood.
 
     Args:
         text: As for ``times_of``.

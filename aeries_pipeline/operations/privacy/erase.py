@@ -1,8 +1,7 @@
-"""Taking somebody out of a database file.
+"""Removing a person from a database file.
 
-Rows that are deleted stay in the pages of a DuckDB file until something else
-overwrites them. The file is therefore written anew without them and takes the
-place of the old one in one step.
+Deleted rows stay in the pages of a DuckDB file until something else overwrites them, so
+the file is rewritten without them and takes the place of the old one in one step.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ REDACTED = "[removed: it named a student who was forgotten]"
 
 
 class NotErasedError(RuntimeError):
-    """The file could not be written anew; it is as it was."""
+    """The file could not be rewritten; it is as it was."""
 
 
 def erase_student(path: Path, person: Person) -> int:

@@ -1,7 +1,7 @@
-"""Taking a student out of files: answers as received, deliveries, files of an inbox.
+"""Removing a student from files: answers as received, deliveries, files of an inbox.
 
-A line about the student is taken out of a list of lines; a file of another
-form that holds one is removed whole.
+In a list of lines, only the lines about the student are removed; a file of another form
+that names the student is deleted.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def forget_in_files(settings: Settings, person: Person) -> int:
 
 
 def forget_folders(settings: Settings, district: str) -> int:
-    """Remove everything that lies in folders of a district; return how many files went."""
+    """Remove everything in folders of a district; return how many files went."""
     files = 0
     for place in (settings.landing, settings.out, settings.inbox):
         folder = place / district

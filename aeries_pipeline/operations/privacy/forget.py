@@ -1,8 +1,7 @@
 """Forgetting a student or a district: everywhere, and proved.
 
-Files come first and the warehouse last: what tells which files are about a
-student stands in the warehouse, so a command that was interrupted can be given
-again.
+Files come first and the warehouse last: the warehouse knows which files are about a
+student, so a command that was interrupted can be given again.
 """
 
 from __future__ import annotations

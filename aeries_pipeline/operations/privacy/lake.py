@@ -1,8 +1,8 @@
 """The search of the catalogue of the analysts' lake; its files are searched like all others.
 
-A catalogue holds no rows, but the smallest and the greatest value of each
-column, of each file and of each table. A value of a whole table that a row
-accounts for is that row's, which is nobody's who was forgotten.
+A catalogue has no rows, but the smallest and the greatest value of each column, for each
+file and each table. If a value for a whole table is explained by a row that is still
+there, it is that row's, and belongs to nobody who was forgotten.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ Test = Callable[[str, str, str], bool]
 
 
 def student_in_lake(lake: Lake, person: Person) -> list[str]:
-    """Return where the lake's catalogue still tells of a student, by place and never by value."""
+    """Return where the lake's catalogue still mentions a student, by place and never by value."""
 
     def is_of(column: str, kind: str, value: str) -> bool:
         is_id = column in _KEYS and value == str(person.student)
@@ -70,7 +70,7 @@ def student_in_lake(lake: Lake, person: Person) -> list[str]:
 
 
 def district_in_lake(lake: Lake, district: str) -> list[str]:
-    """Return where the lake's catalogue still tells of a district."""
+    """Return where the lake's catalogue still mentions a district."""
     return _found(
         lake, district, lambda column, _kind, value: (column, value) == ("district", district)
     )

@@ -1,4 +1,4 @@
-"""Who is to be forgotten: what tells a row, a line or a file that is about somebody.
+"""Who is to be forgotten: how to recognize a row, a line or a file about somebody.
 
 Held in memory while a command runs. Nothing of it is printed, logged or stored.
 """
@@ -159,7 +159,7 @@ def _is_shared(
 def is_known(connection: duckdb.DuckDBPyConnection, catalog: str, person: Person) -> bool:
     """Tell whether a database has a row of a student, by the columns that hold a StudentID.
 
-    A number that no student has may stand elsewhere, as the code of a school does.
+    A number that no student has may appear elsewhere, for example as the code of a school.
 
     Args:
         connection: Has the database attached.

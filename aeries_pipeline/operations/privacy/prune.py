@@ -1,8 +1,8 @@
-"""Letting go of what is old: landing, quarantine, deliveries, inboxes, backups.
+"""Deleting what is old: landing, quarantine, deliveries, inboxes, backups.
 
-Whatever the newest of its kind is stays, however old: a district that was not
-pulled for a year still has its last delivery. Dagster's own runs and events
-are the work of ``orchestration.automation.retention``.
+The newest of each kind stays, however old: a district that was not pulled for a year
+still has its last delivery. ``orchestration.automation.retention`` does the same for
+Dagster's runs and events.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def prune(
 
 
 def old_ones(names: Iterable[str], before: datetime) -> list[str]:
-    """Return which of a group of dated names go: all that are old, but for the newest.
+    """Return which of a group of dated names go: all old ones except the newest.
 
-    A name without a moment in it is nobody's to remove. A moment in the future,
-    by a clock that was wrong, is not old.
+    A name without a moment in it is never removed. A moment in the future, from a clock that was
+    wrong, is not old.
     """
     dated = sorted((found[1], name) for name in names if (found := _MOMENT.search(name)))
     limit = f"{before:%Y%m%dT%H%M%S}"

@@ -1,7 +1,7 @@
-"""The proof that somebody is forgotten: a search of every file below the data directory.
+"""The proof that a person is forgotten: a search of every file below the data directory.
 
-Databases are asked column by column, since their bytes are compressed; every
-other file is read. What is found is named by place, never by value.
+Databases are queried column by column, because their bytes are compressed; every other
+file is read. Findings are reported by place, never by value.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The record of what was forgotten: that and when, never of whom. DDL only."""
+"""The record of what was forgotten: that and when, never who. DDL only."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ something, in the places named). ``rows`` counts rows of the warehouse.
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
-    """Make the table where missing."""
+    """Make the table if missing."""
     make_tables(connection, catalog, {"meta.forgotten": FORGOTTEN_COLUMNS})

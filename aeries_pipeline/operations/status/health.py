@@ -1,8 +1,8 @@
 """One number and one sentence for each district. Pure.
 
-The number is the share, in percent, of the partitions that are wanted and
-granted whose newest attempt came whole. Old data are worth half at most, and
-where a person has to decide something it is 90 at most.
+The number is the percentage of the partitions that are wanted and granted whose newest
+attempt was complete. Old data count half at most, and if a person has to decide something
+it is 90 at most.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the districts stand as metrics in Prometheus' text form. Counts only."""
+"""The state of the districts as metrics in Prometheus' text format. Counts only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How each district stands: last complete pull, failures, permissions, holds, next opening."""
+"""The state of each district: last complete pull, failures, permissions, holds, next opening."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from aeries_pipeline.stores.told_once import told_once
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The newest attempt of one partition, where it brought nothing.
+    """The newest attempt of one partition, if it brought nothing.
 
     Attributes:
         resource: Resource name.
@@ -167,9 +167,9 @@ def _question(roster: Roster) -> Question:
 
 
 def read_status(store: Store, roster: Roster, moment: datetime) -> list[DistrictStatus]:
-    """Return how every district of the roster stands, in its order.
+    """Return the state of every district of the roster, in its order.
 
-    A district whose warehouse cannot be used says so among its troubles.
+    If a warehouse cannot be used, the district lists that among its troubles.
 
     Args:
         store: The warehouses.

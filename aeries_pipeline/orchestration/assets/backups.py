@@ -1,4 +1,4 @@
-"""``meta/backups``: a copy of every warehouse each day, proved, and whether it is recent."""
+"""``meta/backups``: a daily copy of every warehouse, tested, and whether it is recent."""
 
 from datetime import datetime, timedelta
 
@@ -29,7 +29,7 @@ DAILY = _TICKED.since_last_handled() & ~dg.AutomationCondition.in_progress()
 
 
 def build_backups_asset(roster: Roster) -> dg.AssetsDefinition:
-    """Return the asset that backs the warehouses up, daily where the roster says so."""
+    """Return the asset that backs the warehouses up, daily if the roster says so."""
 
     @dg.asset(
         key=BACKUPS,

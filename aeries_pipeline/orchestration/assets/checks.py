@@ -1,8 +1,8 @@
-"""Verdicts as Dagster check evaluations, one for each partition.
+"""Answers to checks as Dagster check evaluations, one for each partition.
 
-An ``AssetCheckResult`` of a run over a range of partitions carries none, so
-evaluations are made here by hand. Each names the materialization that it is
-about: without that the UI takes a verdict for outdated and shows none.
+An ``AssetCheckResult`` of a run over a range of partitions has no partition, so the
+evaluations are made here by hand. Each names the materialization that it is about;
+without that, the UI takes it for outdated and shows none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from aeries_pipeline.ingest.checks import Answer
 def check_specs(
     key: dg.AssetKey, questions: Mapping[str, str], partitions_def: dg.PartitionsDefinition
 ) -> list[dg.AssetCheckSpec]:
-    """Return the checks of an asset, with a verdict for each partition."""
+    """Return the checks of an asset, with an answer for each partition."""
     with warnings.catch_warnings():
         # Partitions of checks are marked as a preview in Dagster 1.13; the
         # lock file holds the version and a test reads the verdicts back.
@@ -36,7 +36,7 @@ def check_specs(
 
 
 def severity_of(answer: Answer) -> dg.AssetCheckSeverity:
-    """Return how bad a failed verdict is."""
+    """Return how bad a failed check is."""
     return dg.AssetCheckSeverity.ERROR if answer.serious else dg.AssetCheckSeverity.WARN
 
 
@@ -122,8 +122,7 @@ def find_targets(
 ) -> Targets:
     """Look up the newest materialization of each partition.
 
-    A partition that was never materialized has none, and its verdicts count
-    as they are.
+    A partition that was never materialized has none, and its answers count as they are.
     """
     return Targets(
         key,

@@ -1,7 +1,7 @@
-"""The asset between the lists of students and the accounts: students asked for alone.
+"""The asset between the lists of students and the accounts: students requested individually.
 
-Thin around ``accounts.ask``. It never fails because a server cannot be asked:
-the accounts are computed all the same, and what is not confirmed waits.
+Thin around ``accounts.ask``. It never fails because a server cannot be reached: the
+accounts are computed all the same, and what is not confirmed waits.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ Students asked for alone before an account ends or is taken up again, with what 
 def build_confirmations_asset(
     partitions: Partitions, condition: dg.AutomationCondition[dg.AssetKey]
 ) -> dg.AssetsDefinition:
-    """Return the asset that asks for students one by one.
+    """Return the asset that requests students one by one.
 
     Args:
         partitions: The partitions of the roster.

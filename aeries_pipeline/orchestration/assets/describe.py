@@ -1,4 +1,4 @@
-"""What Dagster shows of a resource: description, columns, numbers of a pull."""
+"""What Dagster shows about a resource: description, columns, numbers of a pull."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def raw_metadata(resource: Resource, site: dg.AssetKey) -> dict[str, Any]:
 def loaded_columns(resource: Resource, loaded: Loaded) -> dg.TableSchema:
     """Return names and types of what a pull brought, short enough for every event.
 
-    A column that the answer lacked is tagged as absent; descriptions stand in
-    the asset's own column schema.
+    A column that the answer lacked is tagged as absent; descriptions are in the asset's own column
+    schema.
     """
     absent = set(loaded.drift.missing) if loaded.drift else set()
     return dg.TableSchema(

@@ -50,7 +50,7 @@ def links(module: ModuleType | str, page: str, table: str | None = None) -> dict
 
 
 def operator_link(path: Path) -> dg.MetadataValue[Any]:
-    """Return what leads to the operator's page: a link where it is served, its file otherwise."""
+    """Return the way to the operator's page: a link if it is served, its file otherwise."""
     return _link(os.environ.get(OPERATOR_VARIABLE), path)
 
 

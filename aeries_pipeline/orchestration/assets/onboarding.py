@@ -1,7 +1,7 @@
 """``meta/onboarding``: the onboarding check of each district, as an asset check.
 
-Thin around ``operations.onboarding.check``. It asks a district's server for a sample of
-everything, so it runs when a person asks for it and is no part of a pull.
+Thin around ``operations.onboarding.check``. It requests a sample of everything from a
+district's server, so it runs when a person starts it and is not part of a pull.
 """
 
 from typing import Any

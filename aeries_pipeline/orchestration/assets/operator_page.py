@@ -1,4 +1,4 @@
-"""``meta/operator_page``: how every district stands, for whoever is on duty."""
+"""``meta/operator_page``: the state of every district, for whoever is on duty."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -64,6 +64,6 @@ def write_page(settings: Settings, moment: datetime) -> dict[str, Any]:
 
 
 def report_page(settings: Settings, instance: dg.DagsterInstance) -> None:
-    """Make the page at the end of a command, where no daemon may be there to do it."""
+    """Make the page at the end of a command, because no daemon may be running to do it."""
     metadata = write_page(settings, datetime.now(UTC))
     instance.report_runless_asset_event(dg.AssetMaterialization(OPERATOR_PAGE, metadata=metadata))

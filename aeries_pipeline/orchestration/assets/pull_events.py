@@ -1,12 +1,12 @@
-"""What Dagster is told of a pull: one event a partition, and verdicts where there are any to give.
+"""What a pull reports to Dagster: one event a partition, and answers to checks if there are any.
 
-A partition whose rows are new is a materialization, and every check is answered
-for it. One that was found as it was is a materialization too where a person or a
-backfill has asked for it, with the data version of the last one, so that nothing
-follows from it. A sensor's pull of every night makes it an observation, and its
-verdicts stand: only one that has changed, or that the run has promised to give,
-is recorded. One that may not be read is observed with the reason: it is missing,
-and its page says why. What the roster does not list has no partition.
+A partition with new rows is a materialization, and every check is answered for it. An
+unchanged one is a materialization too if a person or a backfill has asked for it, with
+the data version of the last one, so that nothing follows from it. A sensor's nightly pull
+makes it an observation, and earlier answers stand: only an answer that has changed, or
+that the run has promised, is recorded. A partition that may not be read is observed with
+the reason: it is missing, and its page says why. What the roster does not list has no
+partition.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def pull_events(
     resource: Resource,
     results: Sequence[Loaded],
 ) -> Iterator[Event]:
-    """Yield one event for each complete partition, then the verdicts.
+    """Yield one event for each complete partition, then the answers to checks.
 
     Args:
         context: Of the step.
@@ -176,7 +176,7 @@ class _Told:
         self._last = last_outcomes(context.instance, key, names, partitions)
 
     def is_due(self, answer: Answer, partition: str) -> bool:
-        """Tell whether a verdict is to be recorded."""
+        """Tell whether an answer is to be recorded."""
         if answer.name in self._announced:
             return True
         return self._last.get((answer.name, partition)) is not answer.passed

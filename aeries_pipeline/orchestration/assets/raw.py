@@ -1,8 +1,8 @@
-"""Raw assets: one for each resource of the catalogue, all made by one factory.
+"""Raw assets: one for each resource of the catalog, all made by one factory.
 
-An asset pulls its partitions, records a materialization for each one that was
-swapped in, answers each check for each partition, and fails at the end with a
-list of those that did not come, so that one school's trouble is its own.
+An asset pulls its partitions, records a materialization for each one that was replaced,
+answers each check for each partition, and fails at the end with a list of those that did
+not come, so that one school's failure stays with that school.
 """
 
 from collections.abc import Iterator, Sequence

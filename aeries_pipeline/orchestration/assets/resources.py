@@ -54,9 +54,8 @@ class WarehouseResource(DuckDBResource):
 class AeriesResource(dg.ConfigurableResource):
     """Opens one pull for each district that a run touches.
 
-    The first step of a run that asks for a district opens its session, with
-    the lock, the system information and the certificate check; later steps
-    share it.
+    The first step of a run that needs a district opens its session, with the lock, the system
+    information and the certificate check; later steps share it.
     """
 
     roster_path: str
@@ -69,7 +68,7 @@ class AeriesResource(dg.ConfigurableResource):
     _on_progress: Callable[[Progress], None] | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Read the roster anew and the reasons that the run's tags give."""
+        """Read the roster again, and the reasons in the run's tags."""
         run = context.run
         tags = dict(run.tags) if run else {}
         self._sessions = {}
@@ -110,7 +109,7 @@ class AeriesResource(dg.ConfigurableResource):
         return Settings(Path(self.roster_path), Path(self.data_dir))
 
     def session(self, district: str, warehouse: Warehouse) -> Session:
-        """Return the open pull of a district, opening it where needed.
+        """Return the open pull of a district, opening it if needed.
 
         Raises:
             DistrictBusyError: If another process is pulling the district.

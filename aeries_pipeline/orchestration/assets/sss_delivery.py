@@ -1,7 +1,7 @@
-"""``out/sss_delivery``: the schools' files of course requests, at whom the roster names.
+"""``out/sss_delivery``: the schools' files of course requests, delivered as the roster says.
 
-Thin around ``deliveries.deliver``. Only districts with ``course_requests: delivery`` have a
-partition.
+Thin around ``deliveries.deliver``. Only districts with ``course_requests: delivery`` have
+a partition.
 """
 
 import dagster as dg

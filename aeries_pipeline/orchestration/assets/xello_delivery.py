@@ -1,4 +1,4 @@
-"""``out/xello_delivery``: a district's files for Xello, at whom the roster names.
+"""``out/xello_delivery``: a district's files for Xello, delivered as the roster says.
 
 Thin around ``deliveries.deliver``. Only districts with ``delivery`` have a partition.
 """

@@ -1,7 +1,7 @@
 """Runs of commands: made like those of the UI, executed by the command's own process.
 
-Where a daemon is at work, a run takes its turn in the daemon's queue, and is
-executed here as soon as the queue lets it go; without one it is executed at once.
+If a daemon is running, the run waits in the daemon's queue and is executed here as soon
+as the queue releases it; without a daemon it is executed at once.
 """
 
 from __future__ import annotations

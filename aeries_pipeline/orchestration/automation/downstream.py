@@ -1,7 +1,7 @@
 """The sensor that computes what follows from a pull, by declarative automation.
 
-The conditions stand on the assets; this only gives them a sensor that is on
-from the start.
+The conditions are defined on the assets; this only gives them a sensor that is on from
+the start.
 """
 
 from __future__ import annotations

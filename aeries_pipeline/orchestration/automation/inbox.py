@@ -1,6 +1,6 @@
 """The sensor that notices complete files of course requests in the districts' inboxes.
 
-It looks at names, sizes, times and how a file ends, and reads none of its lines.
+It looks at names, sizes, times and the end of a file, and reads none of its lines.
 """
 
 import json

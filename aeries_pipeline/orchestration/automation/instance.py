@@ -1,7 +1,7 @@
-"""The configuration of a Dagster instance, and where it is kept.
+"""The configuration of a Dagster instance, and where it is stored.
 
-``dagster.yaml`` in the repository holds the same settings for ``dagster dev``
-in a clone; a test keeps the two alike.
+``dagster.yaml`` in the repository has the same settings for ``dagster dev`` in a clone; a
+test checks that the two agree.
 """
 
 from __future__ import annotations

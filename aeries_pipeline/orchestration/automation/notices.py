@@ -1,7 +1,7 @@
-"""Sensors that tell people of failed runs and failed checks.
+"""Sensors that notify people of failed runs and failed checks.
 
-Dagster's own hooks for runs that ended, joined to the roster's
-``notifications``. What a notice says comes from our own sentences alone.
+They join Dagster's own hooks for runs that ended to the roster's ``notifications``. A
+notice is made only of our own sentences.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def tell(settings: Settings, lines: list[Line], run_id: str | None) -> dg.SkipRe
 
 
 def district_of(run: dg.DagsterRun) -> str:
-    """Return the district that a run is about; empty where its tags do not say."""
+    """Return the district that a run is about; empty if its tags do not say."""
     return next(iter(districts_of(run.tags)), "")
 
 
@@ -99,7 +99,7 @@ def failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Line
 def lines_of(
     one: AssetCheckEvaluation, district: str = "", *, warnings: bool = False
 ) -> list[Line]:
-    """Return what to say of one verdict: nothing where it passed, or only warns."""
+    """Return what to say about one check: nothing if it passed, or only warns."""
     if one.passed or (one.severity is not dg.AssetCheckSeverity.ERROR and not warnings):
         return []
     where = f" {one.partition}" if one.partition else ""

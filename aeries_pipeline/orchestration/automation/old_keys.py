@@ -1,9 +1,9 @@
-"""Schools' partition keys as releases before 0.2 spelled them, brought along.
+"""Migrates the partition keys of schools from the spelling of releases before 0.2.
 
-They were ``eagle-usd|994``, which Dagster's UI takes for two dimensions. A
-home that has such keys in its runs, tags, events, checks and backfills gets
-the present spelling everywhere at its first start, so that no history is lost
-and nobody meets two spellings. Nothing else in Dagster's tables is touched.
+They were ``eagle-usd|994``, which Dagster's UI takes for two dimensions. If an instance
+has such keys in its runs, tags, events, checks and backfills, they get the present
+spelling everywhere at its first start, so that no history is lost and nobody meets two
+spellings. Nothing else in Dagster's tables is touched.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""What makes a run of the command line a run like one of the UI.
+"""What makes a run of the command line look like one of the UI.
 
-A run that a command executes in its own process has no origin in the code
-location by itself, so that the timeline and the job's history leave it out and
-it cannot be executed again. This is the origin that it is made with, and the
-address of its process, by which it is terminated.
+A run that a command executes in its own process has no origin in the code location, so
+the timeline and the job's history leave it out, and it cannot be executed again. This
+module gives it an origin, and the address of its process, by which it is terminated.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ def process_of(run: dg.DagsterRun) -> tuple[str, int] | None:
 
 
 def is_gone(process: tuple[str, int]) -> bool:
-    """Say whether a process of this machine is no longer there; one elsewhere cannot be seen."""
+    """Tell whether a process of this machine is gone; one elsewhere cannot be seen."""
     host, pid = process
     return host == socket.gethostname() and not is_running(pid)
 

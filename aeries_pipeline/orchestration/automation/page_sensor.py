@@ -1,7 +1,7 @@
 """The sensor that keeps the operator's page current, without a run for it.
 
-A run of its own after each of a night's thousands of runs would cost more than
-they do. The page is made from the ledger alone, and a tick is enough for that.
+A run after each of a night's thousands of runs would cost more than they do. The page is
+made from the ledger alone, and a tick is enough for that.
 """
 
 from __future__ import annotations

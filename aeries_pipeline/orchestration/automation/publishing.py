@@ -1,6 +1,6 @@
-"""The sensor that publishes after something has changed, not more often than is settled.
+"""The sensor that publishes after something has changed, at most as often as configured.
 
-It asks the warehouses only after one of their files has changed; the decision itself is
+It opens the warehouses only after one of their files has changed; the decision itself is
 in ``analytics.publishing.due``.
 """
 

@@ -120,7 +120,7 @@ def _told(reasons: Sequence[str]) -> str:
 
 
 def opening_key(district: District, moment: datetime) -> str:
-    """Return the name of the opening around a moment; it stands in every run key."""
+    """Return the name of the opening around a moment; it is part of every run key."""
     return f"{district.id}@{district.windows.opened_at(moment):%Y-%m-%dT%H:%MZ}"
 
 

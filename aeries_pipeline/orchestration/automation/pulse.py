@@ -57,7 +57,7 @@ def begin_pulse(settings: Settings, run_id: str) -> Beating:
 
 
 def beat_of(run_id: str) -> Beat | None:
-    """Return what the shared database knows of a run's process; None where nothing is shared."""
+    """Return what the shared database knows of a run's process; None if nothing is shared."""
     place = shared_place()
     if place is None:
         return None
@@ -82,7 +82,7 @@ class Pulse:
         self._lock.acquire(timeout=0)
 
     def end(self) -> None:
-        """Remove the lock file, then let go of it."""
+        """Remove the lock file, then release it."""
         self._path.unlink(missing_ok=True)
         self._lock.release()
 

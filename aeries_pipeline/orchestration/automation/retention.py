@@ -1,7 +1,8 @@
-"""Dagster's own runs and events, which Dagster keeps for ever, and the nightly pruning.
+"""Deletes Dagster's old runs and events, which Dagster itself keeps for ever, every night.
 
-A run goes once it is old and nothing refers to it any more: no partition's
-newest materialization or observation, and no check's newest verdict.
+A run goes once it is old and nothing refers to it any more: no partition's newest
+materialization or observation, and no check's newest answer. Also starts the nightly
+pruning of the data directory.
 """
 
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ _VERDICTS = AssetCheckExecutionsTable.c
 
 
 def prune_dagster(instance: dg.DagsterInstance, days: float, *, now: datetime | None = None) -> int:
-    """Delete old runs with their events and logs, but for those that still say something.
+    """Delete old runs with their events and logs, except those that are still referred to.
 
     Args:
         instance: Whose runs.

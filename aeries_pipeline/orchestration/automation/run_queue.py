@@ -1,10 +1,9 @@
 """The queue of runs: whatever is started for a district waits for its other runs.
 
-The limit of one run for each district counts tags. Sensors and commands set
-the tag themselves; what a person starts in the UI, a backfill and what follows
-from a pull name their partitions only, and get the tag here, when they are
-submitted. Runs of commands wait in the same queue, and are executed by the
-process of the command when their turn has come.
+The limit of one run for each district counts tags. Sensors and commands set the tag
+themselves. What a person starts in the UI, a backfill, and what follows from a pull name
+only their partitions, and get the tag here when they are submitted. Runs of commands wait
+in the same queue, and are executed by the command's process when their turn comes.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ LOOK_SECONDS = 1
 
 
 class DistrictRunCoordinator(QueuedRunCoordinator):
-    """Dagster's queue, in which every run of one district bears its tag.
+    """Dagster's queue, in which every run of one district has its tag.
 
-    Without it a school that is materialized in the UI while the district's
-    pull goes on would start beside it and fail at the district's lock.
+    Without it, a school that is materialized in the UI during the district's pull would start at
+    once and fail at the district's lock.
     """
 
     @classmethod
     def from_config_value(
         cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]
     ) -> Self:
-        """Return the queue that ``dagster.yaml`` describes, looked at every second by itself."""
+        """Return the queue that ``dagster.yaml`` describes, checked every second by default."""
         return super().from_config_value(
             inst_data, {"dequeue_interval_seconds": LOOK_SECONDS, **config_value}
         )
@@ -61,7 +60,7 @@ class CommandRunLauncher(DefaultRunLauncher):
     """Dagster's launcher, which leaves a command's run to the command that waits for it."""
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Launch a run; one of a command sees by itself that its turn has come.
+        """Launch a run; a command notices by itself that its turn has come.
 
         Raises:
             RuntimeError: If the command is no longer there; the run fails with this sentence.

@@ -1,6 +1,6 @@
-"""A sensor that notices data growing old, which no pull will ever report.
+"""A sensor that notices when data grow old, which no pull will ever report.
 
-It reads clock and ledger, and speaks up only where a verdict has changed.
+It reads clock and ledger, and speaks up only if an answer has changed.
 """
 
 from __future__ import annotations

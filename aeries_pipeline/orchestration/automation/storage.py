@@ -1,12 +1,11 @@
 """Dagster's SQLite storage, with each event at a fraction of its usual cost.
 
-The files are those of Dagster's own SQLite storage and can be opened by it at
-any time. What differs: statements are compiled once and not anew for every
-event, a commit does not wait for the disk (``synchronous = NORMAL``: after a
-power cut the last events may be lost, never the file), and events that come as
-a batch are one transaction. Since files are kept open, events first stand in
-the journal beside a file, and who watches a run watches both. Measured in
-``docs/performance.md``; a test holds every method against Dagster's own.
+The files are those of Dagster's own SQLite storage, which can open them at any time. What
+differs: statements are compiled once and not for every event, a commit does not wait for
+the disk (``synchronous = NORMAL``: after a power cut the last events may be lost, never
+the file), and events that come as a batch are one transaction. Files are kept open, so
+events are first in the journal next to a file, and watchers of a run watch both. Measured
+in ``docs/performance.md``; a test compares every method with Dagster's own.
 """
 
 from __future__ import annotations
