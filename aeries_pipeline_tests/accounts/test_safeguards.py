@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from aeries_pipeline.accounts.decide import NOT_SHARED
 from aeries_pipeline.accounts.model import Change, Kind
 from aeries_pipeline.accounts.policy import Bounds
 from aeries_pipeline.accounts.safeguards import ABSENT, Past, Ruling, rule, stop_reason
@@ -79,6 +80,33 @@ def test_a_share_that_is_high_and_allowed_is_a_warning() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("number", "accounts", "warned"),
+    [(4, 41, False), (5, 99, True), (5, 100, False), (6, 119, True), (6, 120, False)],
+)
+def test_a_warning_begins_above_a_twentieth_and_at_five(number, accounts, warned) -> None:
+    batch = changes(Kind.DEACTIVATE, number) + changes(Kind.DEACTIVATE, 1, 992, first=100)
+    ruling = rule(batch, {991: accounts, 992: 5000}, BOUNDS)
+    said = f"{number} deactivations of {accounts} active accounts in school 991, more than 5%"
+    assert ruling.warnings == ((said,) if warned else ())
+
+
+def test_a_school_that_is_held_has_no_warning_beside() -> None:
+    batch = changes(Kind.DEACTIVATE, 20) + changes(Kind.DEACTIVATE, 6, 992, first=100)
+    ruling = rule(batch, {991: 100, 992: 100, 993: 9000}, BOUNDS)
+    assert [trip.school for trip in ruling.trips] == [991]
+    assert ruling.warnings == (
+        "6 deactivations of 100 active accounts in school 992, more than 5%",
+    )
+
+
+def test_updates_that_are_held_take_no_warning_of_deactivations_away() -> None:
+    batch = changes(Kind.UPDATE, 90) + changes(Kind.DEACTIVATE, 6, first=500)
+    ruling = rule(batch, {991: 100}, BOUNDS)
+    assert {trip.group for trip in ruling.trips} == {"updates"}
+    assert len(ruling.warnings) == 2
+
+
 def test_a_stop_and_a_doubt_hold_whatever_the_numbers() -> None:
     batch = changes(Kind.CREATE, 1) + changes(Kind.UPDATE, 1, first=5)
     assert rule(batch, {991: 1000}, BOUNDS, "the year changed").held == {
@@ -144,6 +172,44 @@ def test_who_is_merely_missing_has_a_stricter_bound(number, past, accounts, held
     if held:
         assert "missing from every list in 30 days" in ruling.held[0]
         assert "more than the larger of 3 and 2%" in ruling.held[0]
+
+
+def test_the_days_of_one_school_are_not_those_of_another() -> None:
+    batch = changes(Kind.DEACTIVATE, 2) + changes(Kind.DEACTIVATE, 2, 992, first=100)
+    before = Past({991: 4, 992: 40}, left_out={991: 1, 992: 2})
+    ruling = rule(batch, {991: 200, 992: 300, 993: 1000}, BOUNDS, past=before)
+    assert [(one.school, one.students, one.accounts) for one in ruling.trips] == [(992, 42, 342)]
+    assert sorted(ruling.held) == [2, 3], "the other school, and the district, are within theirs"
+    assert "42 deactivations in 30 days of 342 active accounts in school 992" in ruling.held[2]
+
+
+def test_the_first_child_of_a_small_school_is_not_held_for_the_days_before() -> None:
+    # One is more than a tenth of four, and too few to count.
+    ruling = rule(changes(Kind.DEACTIVATE, 1), {991: 3}, BOUNDS, past=Past({991: 1}))
+    assert ruling == Ruling()
+
+
+def test_a_bound_of_the_districts_own_counts_from_the_first_change() -> None:
+    strict = Bounds(max_absent=0, min_absent=0, min_changes=50)
+    ruling = rule(absent(1), {991: 1000}, strict, past=Past({991: 1}, {991: 1}))
+    assert len(ruling.held) == 0, "as many as are always allowed is none, so the least is as of all"
+    ruling = rule(absent(1), {991: 1000}, replace(strict, min_changes=1),
+                  past=Past({991: 1}, {991: 1}))  # fmt: skip
+    assert len(ruling.held) == 1
+
+
+def test_who_is_no_longer_shared_has_a_bound_of_its_own_and_counts_as_no_leaving() -> None:
+    out = [replace(one, code=NOT_SHARED) for one in changes(Kind.DEACTIVATE, 6)]
+    leaving = changes(Kind.DEACTIVATE, 4, first=100)
+    ruling = rule([*out, *leaving], {991: 90}, BOUNDS, past=Past(left_out={991: 4}))
+    assert sorted(ruling.held) == list(range(6)), "those who leave are not held for it"
+    assert {(one.group, one.students, one.accounts) for one in ruling.trips} == {
+        ("exclusions", 10, 94)
+    }
+    assert ruling.held[0] == (
+        "10 students left out of what the district shares in 30 days of 94 active accounts in the "
+        "district, more than the larger of 5 and 1%"
+    )
 
 
 def test_the_days_before_hold_nothing_by_themselves() -> None:
