@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aeries_pipeline.accounts.model import Standing
+from aeries_pipeline.course_requests.lost_zeros import without_zeros
 from aeries_pipeline.course_requests.model import (
     HELD_REASONS,
     Course,
@@ -179,6 +180,76 @@ def test_a_course_is_for_the_grade_of_next_year() -> None:
 def test_without_a_catalogue_everything_waits() -> None:
     outcome = one(REQUEST, STUDENT, replace(DISTRICT, courses=None))
     assert (outcome.state, outcome.reason) == (State.HELD, Reason.COURSES_NOT_READ)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ((), Reason.STUDENT_IN_QUARANTINE),
+        ((row(standing=Standing.INACTIVE),), Reason.STUDENT_IN_QUARANTINE),
+        ((StudentRow(GONE, 1, Standing.INACTIVE, 9),), Reason.STUDENT_IN_QUARANTINE),
+        ((row(grade=12, next_grade=13),), Reason.STUDENT_GRADUATES),
+        ((NINTH,), None),
+    ],
+)
+def test_a_row_that_could_not_be_read_may_be_the_one_that_is_missing(rows, reason) -> None:
+    plain, hidden = one(REQUEST, Student(rows)), one(REQUEST, Student(rows, in_quarantine=True))
+    assert hidden.reason is reason
+    if reason is Reason.STUDENT_IN_QUARANTINE:
+        assert hidden == replace(plain, state=State.HELD, reason=reason)
+    else:
+        assert hidden == plain
+
+
+def test_who_is_left_out_waits_where_nothing_else_is_wrong() -> None:
+    outcome = one(replace(REQUEST, is_left_out=True))
+    assert (outcome.state, outcome.reason) == (State.HELD, Reason.STUDENT_LEFT_OUT)
+    retired = replace(REQUEST, course_id="0444", is_left_out=True)
+    assert one(retired).reason is Reason.COURSE_INACTIVE
+    unplaced = one(replace(REQUEST, is_left_out=True), Student((EIGHTH,)))
+    assert unplaced.reason is Reason.NO_ROW_AT_NEXT_SCHOOL
+
+
+def test_a_course_that_lost_its_zeros_is_proposed_and_no_other_is() -> None:
+    district = replace(DISTRICT, by_digits=without_zeros(COURSES))
+    unknown = one(replace(REQUEST, course_id="608"), district=district)
+    assert (unknown.reason, unknown.proposed) == (Reason.COURSE_UNKNOWN, "0608")
+    cell = replace(REQUEST, course_id="608", problem=Reason.NUMBER_IN_CELL)
+    assert one(cell, district=district).proposed == "0608"
+    known = replace(REQUEST, problem=Reason.NUMBER_IN_CELL)
+    assert one(known, district=district).proposed is None, "it is a course as it stands"
+    assert one(replace(REQUEST, course_id="77"), district=district).proposed is None
+    other = replace(REQUEST, course_id="608", problem=Reason.FORMULA)
+    assert one(other, district=district).proposed is None
+    assert one(cell, district=replace(district, courses=None)).proposed == "0608"
+
+
+def test_a_course_must_be_taught_at_the_school_and_its_status_be_known() -> None:
+    district = replace(
+        DISTRICT,
+        schools={HIGH: (10, 12)},
+        courses={"low": Course(low=6, high=9), "high": Course(low=13), "odd": Course(active=None)},
+    )
+    for course in ("low", "high"):
+        found = one(replace(REQUEST, course_id=course), district=district)
+        assert found.reason is Reason.COURSE_NOT_AT_SCHOOL
+        # Of a school whose grades nobody states, the student's grade alone decides.
+        silent = replace(district, schools={})
+        found = one(replace(REQUEST, course_id=course), district=silent)
+        assert found.reason is Reason.COURSE_NOT_FOR_GRADE
+    odd = one(replace(REQUEST, course_id="odd"), district=district)
+    assert (odd.state, odd.reason) == (State.HELD, Reason.COURSE_STATUS_UNKNOWN)
+
+
+def test_what_was_exported_keeps_the_number_under_which_it_was() -> None:
+    exported = replace(REQUEST, exported_at=Place(HIGH, 11))
+    outcome = one(exported, Student(()))
+    assert (outcome.state, outcome.student_number) == (State.EXPORTED, 11)
+
+
+def test_nothing_is_in_aeries_for_whom_no_school_is_known() -> None:
+    there = Student((replace(EIGHTH, next_school=None),), in_aeries={HIGH: frozenset({"0608"})})
+    assert one(REQUEST, there).state is not State.IN_AERIES
 
 
 def test_a_prerequisite_is_only_warned_about() -> None:
