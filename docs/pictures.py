@@ -1,4 +1,4 @@
-"""Makes the pictures of the documentation anew, from a demo of its own: ``make pictures``.
+"""Makes the pictures of the documentation, from a demo of its own: ``make pictures``.
 
 Needs Debian's chromium and chromium-driver. What is on a picture is emulated.
 """

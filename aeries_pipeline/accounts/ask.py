@@ -52,7 +52,7 @@ class Confirmed:
         agreed: Students of whom the answers say the same as the list.
         contradicted: Students of whom they say the contrary, by school of the list.
         failed: Students without a usable answer.
-        trouble: Why nobody could be asked; empty where it was possible.
+        trouble: Why nobody could be asked; empty if it was possible.
     """
 
     due: int = 0
@@ -167,7 +167,7 @@ class _Asker:
         return code
 
     def _active_at(self, school: int, student: int) -> int | None:
-        """Return the school of an active row, None where there is none.
+        """Return the school of an active row, None if there is none.
 
         Raises:
             AeriesError: If there is no usable answer.

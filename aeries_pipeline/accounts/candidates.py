@@ -126,7 +126,7 @@ class Case:
     """One student about whom to decide.
 
     Attributes:
-        account: None where there is none.
+        account: None if there is none.
         rows: Every readable row of the student.
         successors: Rows of other ids that name this one as their former id.
     """

@@ -37,7 +37,7 @@ ENROLLMENT: dict[str, str] = {
 CONFIRMATIONS: dict[str, str] = {
     "district": "District of the roster",
     "student_id": "Aeries StudentID",
-    "purpose": "leaving where a list says that one has left, arriving where it shows one anew",
+    "purpose": "leaving where a list says that one has left, arriving where it shows a new one",
     "asked_at": "UTC",
     "school": "School whose list says so",
     "pull_id": "Pull of that list",

@@ -58,7 +58,7 @@ class Computed:
     Attributes:
         batch_id: Its row in ``meta.account_batches``.
         picture: What the pulls prove.
-        stop: Why the whole batch waits for a person; empty where it does not.
+        stop: Why the whole batch waits for a person; empty if it does not.
         ruling: What the bounds say.
         applied: Students by kind of change, applied now.
         held: The same, held for the first time now.
@@ -291,7 +291,7 @@ def _settle(batch: Batch, found: Proposed, fresh: Sequence[Change], ruling: Ruli
 
 
 def _unasked(policy: Policy, found: Proposed) -> str:
-    """Return why those who were not asked for wait for a person; empty where they need not."""
+    """Return why those who were not asked for wait for a person; empty if they need not."""
     number = sum(one.kind is Kind.DEACTIVATE and one.code != NOT_SHARED for one in found.proposals)
     if number <= policy.bounds.max_asked or not found.unconfirmed:
         return ""

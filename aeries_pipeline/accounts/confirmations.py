@@ -64,7 +64,7 @@ class Reply:
         purpose: What the list says.
         school: The school whose list says so.
         said: What the answers say.
-        active_at: The school with an active row, None where none has one.
+        active_at: The school with an active row, None if none has one.
         asked_at: When the asking had ended, UTC without a zone.
     """
 
@@ -89,7 +89,7 @@ class Replies:
     wanted: bool = True
 
     def about(self, student: int, purpose: Purpose, school: int, picture: Picture) -> Reply | None:
-        """Return the reply that is as new as the lists, None where there is none."""
+        """Return the reply that is as new as the lists, None if there is none."""
         reply = self.newest.get((student, purpose))
         pull = picture.pulls.get(school)
         since = (pull and pull.started_at) or picture.newest
@@ -204,7 +204,7 @@ def places_of(
         schools: Every school of the district's own list, the likeliest first.
         fits: Those of them that teach the student's grade.
         all_of_them: Whether the others are asked as well.
-        most: How many are asked besides ``first``; None where all may be.
+        most: How many are asked besides ``first``; None if all may be.
     """
     known = list(dict.fromkeys(one for one in first if one))
     rest = sorted((one for one in schools if one not in known), key=lambda one: one not in fits)

@@ -73,7 +73,7 @@ def decide(
     """Decide about one student.
 
     Args:
-        account: The account as it is; None where there is none.
+        account: The account as it is; None if there is none.
         rows: Every row of the student, in any order.
         picture: What the pulls prove; rows of other schools are not looked at.
         policy: The district's settings.
@@ -116,7 +116,7 @@ def decide(
 
 
 def _not_shared(account: Account | None, picture: Picture) -> Decision:
-    """Return the end of an account whose student is left out; nothing where there is none."""
+    """Return the end of an account whose student is left out; nothing if there is none."""
     if account is None or not account.is_active:
         return Decision(account=account)
     change = Change(
@@ -260,7 +260,7 @@ def _image(
 
 
 def next_school(row: StudentRow, awaited: Sequence[StudentRow], policy: Policy) -> int | None:
-    """Return the school of next year, None where it is the same or none of the district's.
+    """Return the school of next year, None if it is the same or none of the district's.
 
     A pre-enrolled row at another school says it best; NextSchoolCode is often
     not filled in yet. A senior who leaves has none.
@@ -366,7 +366,7 @@ def _first_missed(account: Account, said: Sequence[StudentRow], picture: Picture
 
 
 def _counted(account: Account, picture: Picture, policy: Policy) -> Account:
-    """Count one more round, if every school was pulled anew, and long enough after the last."""
+    """Count one more round, if every school was pulled again, and long enough after the last."""
     seen, counted = account.last_seen_at, account.absent_counted_at
     if not picture.is_whole or (seen and picture.oldest <= seen):
         return account

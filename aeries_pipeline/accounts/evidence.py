@@ -28,7 +28,7 @@ class SchoolPull:
         started_at: When that pull began, UTC without a zone.
         finished_at: When it ended.
         database_year: The school year that answered.
-        trouble: Why the newest attempt brought nothing; empty where it did.
+        trouble: Why the newest attempt brought nothing; empty if it did.
         active_rows: Active rows that the complete pull brought.
         active_accounts: Active accounts at the school.
     """
@@ -101,7 +101,7 @@ class Picture:
         return self.is_whole and all(begun > since for begun in others)
 
     def ended(self, school: int) -> datetime | None:
-        """Return when a school's list had been read, None where it was not."""
+        """Return when a school's list had been read, None if it was not."""
         pull = self.pulls.get(school)
         return (pull.finished_at or pull.started_at) if pull else None
 

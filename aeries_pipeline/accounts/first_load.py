@@ -46,7 +46,7 @@ class FirstLoad:
 
     @property
     def doubt(self) -> str:
-        """Why a person must look before accounts are made; empty where nobody must."""
+        """Why a person must look before accounts are made; empty if nobody must."""
         said = []
         if self.rows > MANY_ROWS and not self.coded:
             said.append("with a status code, so that who has left cannot be told from who is here")

@@ -87,7 +87,7 @@ def _is_state_id(key: str) -> str:
 
 
 def _name_sql(column: str) -> str:
-    """Return SQL for what spellings of one name have in common; empty where nothing."""
+    """Return SQL for what spellings of one name have in common; empty if nothing."""
     bare = f"regexp_replace(strip_accents({column}), '[^\\pL\\pN]+', '', 'g')"
     return f"lower(CASE WHEN {column} SIMILAR TO '[A-Za-z]+' THEN {column} ELSE {bare} END)"
 

@@ -84,13 +84,13 @@ class Account:
         school: Current school; the last one for an inactive account.
         next_school: School of next year where it is another one.
         grade: As Aeries has it, -2 to 18; the last one where it has none now,
-            None where it never had one.
+            None if it never had one.
         first_name: Legal first name.
         last_name: Legal last name.
         gender: Aeries code.
-        birthdate: None where Aeries has none.
-        email: The school's address for the student, None where blank.
-        state_student_id: Ten digits with leading zeros, None where blank.
+        birthdate: None if Aeries has none.
+        email: The school's address for the student, None if blank.
+        state_student_id: Ten digits with leading zeros, None if blank.
         other_schools: Schools of further active rows, ascending.
         first_seen_at: Start of the pull that first showed the student active.
         last_seen_at: Start of the last pull that did, UTC without a zone.
@@ -100,7 +100,7 @@ class Account:
         absent_rounds: Complete rounds without an active row since then.
         absent_counted_at: Start of the newest pull of the last counted round.
         pull_id: The pull that says so.
-        student_number: Number of the row that the account follows; None where
+        student_number: Number of the row that the account follows; None if
             an older release wrote it.
     """
 
@@ -164,7 +164,7 @@ class StudentRow:
         next_school: NextSchoolCode; 0 where unset.
         next_grade: NextGrade; 13 for a senior who leaves.
         old_student_id: OldStudentID; 0 where there is none.
-        grade: As Aeries has it; None where it has none.
+        grade: As Aeries has it; None if it has none.
     """
 
     student_id: int
@@ -203,7 +203,7 @@ class Change:
         pull_ids: The pulls that it rests on.
         code: Stable code of the reason.
         reason: The reason in words; no value of a student.
-        doubt: Why a person must look before it is applied; empty where nobody must.
+        doubt: Why a person must look before it is applied; empty if nobody must.
         related_student_id: The other id where two were merged, or may be one child.
         decided_by: Who has asked for it; neither a bound nor an answer holds it back.
     """
@@ -298,10 +298,10 @@ class Decision:
     Attributes:
         changes: In the order in which they are applied; often none.
         account: The account with what was noted about it (when it was seen,
-            since when it is missing) and none of the changes; None where there
+            since when it is missing) and none of the changes; None if there
             is no account yet.
         waiting: Code of the reason why a change that one would expect is not
-            proposed yet; empty where there is none.
+            proposed yet; empty if there is none.
     """
 
     changes: tuple[Change, ...] = ()

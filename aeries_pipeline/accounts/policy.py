@@ -28,12 +28,12 @@ class Bounds:
         max_created: More new and returning accounts than this share are held.
         over_days: Days over which deactivations are added up.
         max_deactivated_over_days: More than this share and at least
-            ``min_changes`` deactivations in so many days are held.
+            ``min_changes`` deactivations in this many days are held.
         max_absent: Of students who are merely missing more than this share are
-            held, where they are also more than ``min_absent`` in so many days.
+            held, where they are also more than ``min_absent`` in this many days.
         min_absent: As many may be missing in any school.
         max_left_out: Of students who are no longer shared more than this share are
-            held, where they are also more than ``min_left_out`` in so many days.
+            held, where they are also more than ``min_left_out`` in this many days.
         min_left_out: As many may be left out in any school.
         max_asked: More students than this are not asked for one by one.
         sample_asked: As many of them are asked for instead; the rest waits for

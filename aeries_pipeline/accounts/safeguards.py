@@ -39,7 +39,7 @@ class Change(Protocol):
 
     @property
     def doubt(self) -> str:
-        """Why a person must look before; empty where nobody must."""
+        """Why a person must look before; empty if nobody must."""
 
 
 DISTRICT = None
@@ -147,7 +147,7 @@ def rule(
         changes: What the evidence asks for.
         accounts: Active accounts of each school before the batch.
         bounds: The district's bounds.
-        stop: Why the whole batch waits; empty where it need not.
+        stop: Why the whole batch waits; empty if it need not.
         past: What was deactivated in the days before.
     """
     over_days = _trips_over_days(changes, accounts, bounds, past or Past())
@@ -254,7 +254,7 @@ def _warnings(
 
 
 def stop_reason(picture: Picture, last_year: str, active_rows: int, accounts: int) -> str:
-    """Return why a whole batch must wait for a person; empty where it need not.
+    """Return why a whole batch must wait for a person; empty if it need not.
 
     Args:
         picture: What the pulls show.

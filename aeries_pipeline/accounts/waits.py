@@ -33,7 +33,7 @@ class Wait:
         student_id: StudentID.
         code: Why; ``held`` for a change that waits for a person.
         since: UTC without a zone.
-        school: Where the account is; None where there is none, or nobody asked.
+        school: Where the account is; None if there is none, or nobody asked.
     """
 
     student_id: int

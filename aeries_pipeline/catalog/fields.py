@@ -42,7 +42,7 @@ class Field:
         name: The JSON name, exactly as Aeries spells it; also the column name.
         kind: What the value means.
         column: Table and column of the Aeries database behind it, for
-            example ``STU.ID``; empty where none is published.
+            example ``STU.ID``; empty if none is published.
         note: What it holds, where the name does not say so.
         required: The field must be in every answer: a pull whose answer lacks
             it is refused. Whether a row may lack the value is another

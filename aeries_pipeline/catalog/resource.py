@@ -175,13 +175,13 @@ class Resource:
         fields: Every property of one element.
         key: Natural key within a district, as Aeries documents it.
         key_source: How sure the key is.
-        area: The permission it needs; None where any valid certificate will do.
-        paging: How it pages; None where the whole answer comes at once.
+        area: The permission it needs; None if any valid certificate will do.
+        paging: How it pages; None if the whole answer comes at once.
         nested: Name of the array that makes the grain of the main table.
         inner: Fields of that array's elements.
         children: Further tables made from arrays inside an element.
         references: Where values must be found again.
-        feed: What tells which records changed; None where Aeries has no such end point.
+        feed: What tells which records changed; None if Aeries has no such end point.
         parts: What is filled in for ``{part}``, one after the other, where Aeries
             has several lists and none of all. One that a site lacks is left out.
         optional: Only pulled where the roster lists it for the district.

@@ -83,7 +83,7 @@ def faults(table: Table, frame: pd.DataFrame) -> Mapping[int, list[str]]:
         frame: Its stored fields, indexed by row number.
 
     Returns:
-        Sentences by row number; empty where all rows are good.
+        Sentences by row number; empty if all rows are good.
 
     Raises:
         TypeError: If the frame itself does not fit the schema, which is a

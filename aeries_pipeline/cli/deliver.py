@@ -118,8 +118,8 @@ def _target_of(district: District) -> DeliverySettings:
     if district.delivery is None:
         raise ConfigurationError(
             "no_delivery",
-            f"{district.id}: the roster does not say where its files go; settle it as delivery, "
-            "see docs/deliveries.md",
+            f"{district.id}: the roster does not say where its files go; configure "
+            "delivery, see docs/deliveries.md",
         )
     return district.delivery
 

@@ -29,7 +29,7 @@ def publish_copy(settings: Settings, console: Console, *, again: bool = False) -
     Args:
         settings: Where things are.
         console: Where it is said.
-        again: Whether every district is read anew.
+        again: Whether every district is read again.
     """
     with open_instance(settings) as instance:
         return run_publication(build_defs(settings), instance, console, again=again)
@@ -41,7 +41,7 @@ def publish_if_due(
     """Make the copy if it is due, else say when it will be.
 
     Returns:
-        False where it was due and could not be made.
+        False if it was due and could not be made.
     """
     roster = load_roster(settings.roster)
     state = read_state(Store(settings.data), read_copy(settings.published))

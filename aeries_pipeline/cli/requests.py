@@ -51,7 +51,7 @@ def take_file(
         district_id: District of the roster.
         file: The file.
         console: Where to tell.
-        covers: For whom it speaks; None for what the district has settled.
+        covers: For whom it speaks; None for the district's setting.
 
     Returns:
         Whether the file could be read and everything was written.

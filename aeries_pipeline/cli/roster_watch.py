@@ -54,7 +54,7 @@ class RosterWatch:
         If it cannot be read, the UI continues with what it has until the roster is repaired.
 
         Returns:
-            Whether it was loaded anew.
+            Whether it was loaded again.
         """
         mark = self._mark()
         if mark != self._seen:
@@ -81,7 +81,7 @@ class RosterWatch:
         return True
 
     def _mark(self) -> tuple[int, int] | None:
-        """Return what tells one state of the file from another; None where there is no file."""
+        """Return what tells one state of the file from another; None if there is no file."""
         try:
             found = self._roster.stat()
         except OSError:

@@ -36,7 +36,7 @@ def answers(
         district: District id.
         taken: The files of the inbox.
         computed: How the requests stand.
-        inbox: Why the district's own folder could not be read; empty where there is nothing to
+        inbox: Why the district's own folder could not be read; empty if there is nothing to
             tell.
     """
     return [

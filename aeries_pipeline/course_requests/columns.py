@@ -76,16 +76,16 @@ class Received:
             several sheets, the number of the request in the file.
         stated_student: What stood there, at most 40 characters.
         stated_course: What stood there, at most 40 characters.
-        student_id: The student, None where it cannot be read.
+        student_id: The student, None if it cannot be read.
         course_id: The course as text; leading zeros count.
-        priority: 1 is the first wish; None where there is none.
+        priority: 1 is the first wish; None if there is none.
         alternate_for: The request that this is an alternate of, ``*`` for any;
-            empty where it is no alternate.
-        school_year: First of the two calendar years; None where not stated.
-        requested_at: When the student asked, without a zone; None where not stated.
+            empty if it is no alternate.
+        school_year: First of the two calendar years; None if not stated.
+        requested_at: When the student asked, without a zone; None if not stated.
         problem: Why the row cannot be a request.
         warnings: What could not be read and is not needed.
-        place: Where it stands, for people; empty where ``line`` tells.
+        place: Where it stands, for people; empty if ``line`` tells.
     """
 
     line: int

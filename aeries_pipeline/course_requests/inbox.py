@@ -165,7 +165,7 @@ def _beside(path: Path) -> Path:
 
 
 def _whole(waiting: Waiting, limit: int) -> bytes | None:
-    """Return a file's content, None where it changed meanwhile."""
+    """Return a file's content, None if it changed meanwhile."""
     with waiting.path.open("rb") as file:
         # One byte more than allowed is enough to know that it is too large.
         content = file.read(limit + 1)
@@ -246,7 +246,7 @@ def drop_in(place: Path, source: Path, covers: Covers | None = None) -> Path:
     Args:
         place: The inbox.
         source: The file.
-        covers: For whom it speaks; None for what the district has settled.
+        covers: For whom it speaks; None for the district's setting.
     """
     target = free_path(place / source.name)
     if covers is not None:

@@ -58,7 +58,7 @@ class Taken:
             the inbox.
         size: Bytes.
         rows: Requests in it.
-        form: How it was read; empty where it could not be.
+        form: How it was read; empty if it could not be.
         code: Why it failed, for machines; empty otherwise.
         reason: Why it failed, in a sentence; empty otherwise.
     """
@@ -93,7 +93,7 @@ def take(  # noqa: PLR0913 - a file, where from and for whom
         moment: The present, UTC without a zone.
         size: Bytes of the file, where ``content`` is not all of it.
         run_id: The Dagster run, for the record.
-        covers: For whom the file speaks; None for what the district has settled.
+        covers: For whom the file speaks; None for the district's setting.
 
     Raises:
         WarehouseUnusableError: If the warehouse cannot be written; nothing was kept.

@@ -62,7 +62,7 @@ def refuse_lost_columns(
 
 
 def _words(name: str) -> re.Pattern[str] | None:
-    """Return the cells that matter in a column; None where none does."""
+    """Return the cells that matter in a column; None if none does."""
     if _STATES.fullmatch(name):
         return _NO
     if _ENDED.fullmatch(name):

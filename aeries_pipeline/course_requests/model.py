@@ -103,9 +103,9 @@ class StudentRow:
         school: STU.SC.
         student_number: STU.SN, the number inside this school.
         standing: What its status code means.
-        grade: STU.GR; None where it was never set.
-        next_school: STU.NS; None where not set.
-        next_grade: STU.NG; None where not set. 13 marks a graduating senior.
+        grade: STU.GR; None if it was never set.
+        next_school: STU.NS; None if not set.
+        next_grade: STU.NG; None if not set. 13 marks a graduating senior.
         is_main: Whether the student's account follows this row, where there are
             several active ones: the first enrolment, and not a second one.
     """
@@ -125,11 +125,11 @@ class Course:
 
     Attributes:
         title: For people.
-        active: Whether it is offered now; None where Aeries states no status.
+        active: Whether it is offered now; None if Aeries states no status.
         active_next_year: Whether it is offered in the coming year.
-        low: Lowest grade; None where there is no bound.
-        high: Highest grade; None where there is no bound.
-        prerequisite: Course that should come before; empty where none.
+        low: Lowest grade; None if there is no bound.
+        high: Highest grade; None if there is no bound.
+        prerequisite: Course that should come before; empty if none.
     """
 
     title: str = ""
@@ -181,7 +181,7 @@ class District:
             Aeries lists; None for a bound that it does not state.
         roster: Schools of the roster.
         inactive_school: The school that holds rows of former students.
-        courses: The catalogue; None where it was never pulled.
+        courses: The catalogue; None if it was never pulled.
         students_read: Whether every school's students were completely pulled.
         schools_read: Schools whose students were ever completely pulled.
         next_year: First calendar year of the coming school year; None before any pull.
@@ -223,11 +223,11 @@ class Target:
     """The row of next year, or why there is none.
 
     Attributes:
-        place: School and StudentNumber; None where there is none yet.
+        place: School and StudentNumber; None if there is none yet.
         grade: Grade of next year.
         school: The next school, also where there is no row there yet.
         home: The school that knows the student where the next one is not known.
-        reason: Why there is no place; None where there is.
+        reason: Why there is no place; None if there is.
     """
 
     place: Place | None = None

@@ -126,7 +126,7 @@ def reconciled(
     Args:
         connection: On the warehouse.
         district: District id.
-        lately: Since when what was exported is still awaited, UTC without a zone; None where
+        lately: Since when what was exported is still awaited, UTC without a zone; None if
             everything that has not arrived is missing.
     """
     rows = connection.execute(_GIVEN, {"district": district, "lately": lately}).fetchall()

@@ -49,9 +49,9 @@ def taken_report(warehouse: Warehouse, district: District, name: str, found: Tak
             [district.id, found.file_id],
         ).fetchall()
     if not counts and found.rows:
-        lines.append("They are decided on in a moment; this report is then written anew.")
+        lines.append("They will be decided in a moment; this report is then written again.")
     if hold:
-        lines.append(f"The file does not count as yet, and a person has to accept it: {hold[0]}.")
+        lines.append(f"The file does not count yet; a person has to accept it: {hold[0]}.")
     lines += [f"{number:>9,}  {STATES[State(state)]}" for state, number in counts]
     if rows:
         lines += ["", "Lines to look at:"]

@@ -50,7 +50,7 @@ class Headline:
     """What a line would be, taken as a header.
 
     Attributes:
-        student: Place of the column that names the student; None where there is none.
+        student: Place of the column that names the student; None if there is none.
         courses: Places of the columns that name courses.
     """
 

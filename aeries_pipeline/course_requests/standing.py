@@ -155,7 +155,7 @@ def collect(
         connection: On the warehouse, in a transaction.
         district: District id.
         next_year: First calendar year of the coming school year; None before any pull.
-        courses: The catalogue; empty where it was never pulled.
+        courses: The catalogue; empty if it was never pulled.
         meant: Courses that ids without their zeros may mean.
     """
     table = pa.table(

@@ -45,7 +45,7 @@ def stated_moment(
         arrival: When the file was taken, UTC without a zone.
 
     Returns:
-        None where it states no time, or one that is still to come. A date alone
+        None if it states no time, or one that is still to come. A date alone
         is the whole day: on that day the arrival tells more.
     """
     for text in (*(one for one in remarks if _SAYS_WHEN.search(one)), name):

@@ -106,7 +106,7 @@ WRITES_COLUMNS = (
 )
 """Columns of ``core.course_request_writes``: what was shown, sent and answered through the API.
 
-``kind`` is request, alternate or link. ``call`` is POST or PUT, and empty where
+``kind`` is request, alternate or link. ``call`` is POST or PUT, and empty if
 nothing was sent. An ``outcome`` asked without ``answered_at`` was stopped before
 its answer came. ``answer`` is the server's own text, and no one else's to read.
 """

@@ -1,7 +1,7 @@
 """Fetching a district's course-request files from its own SFTP folder into its inbox.
 
-Nothing is changed there. A file is fetched once it has stood still between two
-looks, and again when it has changed; what is in it is nobody's business here.
+Nothing is changed there. A file is fetched once two looks in a row find it unchanged,
+and again when it has changed. Its content is not looked at here.
 """
 
 from __future__ import annotations

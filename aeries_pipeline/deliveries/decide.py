@@ -19,7 +19,7 @@ class Sent:
         set_name: Name of the set of files.
         target: Where it went.
         arrived_at: When its last file was in its place, UTC without a zone; None for never.
-        reason: Why it failed; None where it did not.
+        reason: Why it failed; None if it did not.
     """
 
     set_name: str

@@ -1,6 +1,6 @@
 """A delivery from beginning to end: what is to be sent, tried until it is there, and recorded.
 
-Nothing here holds the warehouse while a server is waited for.
+The warehouse is never locked while waiting for a server.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What was sent where, and what became of it: ``meta.sent``, kept for as long as the warehouse.
+"""What was sent where, and what became of it: ``meta.sent``, kept as long as the warehouse.
 
 Names, sizes and checksums of files, never their content.
 """

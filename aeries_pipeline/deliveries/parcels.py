@@ -1,4 +1,4 @@
-"""Sets of files that are ready to be sent: which there are, and what belongs to them."""
+"""Sets of files that are ready to be sent: which there are, and what belongs to each."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def parcel_of(
         folder: Where it lies.
         manifest: Its manifest.
         names: Files of it.
-        prefix: Folders in which it keeps its own at the receiver; in none where empty.
+        prefix: Folders in which it keeps its own at the receiver; in none if empty.
 
     Raises:
         NothingToSendError: If a file is missing or is another one than the manifest says.

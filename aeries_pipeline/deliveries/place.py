@@ -1,9 +1,8 @@
 """Putting a set of files in its place: all of them or none.
 
-Each file is written under a temporary name beside the last one and compared.
-Only when all agree, what bears their names is moved aside and they are renamed.
-Whatever fails in between is undone; after a process was killed, ``undo`` does so
-from what the ledger says.
+Each file is written under a temporary name next to the last one and compared. Only when
+all agree are the files with their names moved aside, and the new ones renamed. Whatever
+fails in between is undone; if the process was killed, ``undo`` does so from the ledger.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ def undo(remote: Remote, names: Sequence[str], token: str, present: Sequence[str
         remote: The receiver.
         names: All names of the set.
         token: Of the delivery.
-        present: Names that were there already; None where renaming had not begun.
+        present: Names that were there already; None if renaming had not begun.
     """
     for name in names:
         temporary, aside = _temporary(name, token), _aside(name, token)

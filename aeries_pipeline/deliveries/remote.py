@@ -1,6 +1,6 @@
 """A place where files can be put, and what can go wrong there.
 
-The names of files are relative to the folder that the roster names.
+File names are relative to the folder that the roster names.
 """
 
 from __future__ import annotations

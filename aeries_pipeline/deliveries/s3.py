@@ -1,6 +1,6 @@
-"""Putting files into a bucket of S3, or of a store that speaks its language.
+"""Putting files into a bucket of S3, or of a store with the same interface.
 
-boto3 is an extra, ``aeries-pipeline[s3]``, and is imported here alone.
+boto3 is an extra, ``aeries-pipeline[s3]``, and is imported only here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class S3Remote:
 
         Args:
             target: Bucket, prefix, region and end point.
-            access_key: Empty where the machine has a role of its own.
+            access_key: Empty if the machine has a role of its own.
             secret_key: The same.
         """
         self._bucket = target.bucket

@@ -39,9 +39,9 @@ class SftpRemote:
 
         Args:
             target: Host, port, user, folder and pinned keys.
-            password: Empty where a key is enough.
+            password: Empty if a key is enough.
             key: File of the private key.
-            passphrase: Of that file; empty where it has none.
+            passphrase: Of that file; empty if it has none.
 
         Raises:
             RemoteError: If any of it fails.

@@ -1,7 +1,7 @@
-"""Whether a finished set of files may still go out, by who is shared now.
+"""Whether a finished set of files may still be sent, given who is shared now.
 
-A set may be older than a family's word: it waits for a server, or is sent
-again. What it holds is therefore looked at once more before anything leaves.
+A set may be older than a family's decision: it may wait for a server, or be sent again.
+So its content is checked again before anything leaves.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ class Reading:
 
     Attributes:
         state: How the words stand to the reading that counts.
-        text: A sentence on what to do; empty where there is nothing.
-        now: What this release reads in the words; None where they cannot be read.
+        text: A sentence on what to do; empty if there is nothing.
+        now: What this release reads in the words; None if they cannot be read.
     """
 
     state: State

@@ -147,7 +147,7 @@ def _newest(attempts: Sequence[Attempt], stage: Stage) -> Attempt | None:
 
 
 def _again(district: District, stage: Stage, last: Attempt | None, moment: datetime) -> Start | str:
-    """Return the next attempt, or why there is none; empty where none is needed."""
+    """Return the next attempt, or why there is none; empty if none is needed."""
     if last is None:
         ends = _ends(district, ()) if stage is Stage.SCHOOLS else None
         return Start(stage, 1, ends)

@@ -198,7 +198,7 @@ class Emulator:
         if response is None:
             reply = await run_in_threadpool(site.answer, inside, query, certificate)
             response = Response(reply.body, status_code=reply.status, media_type=reply.content_type)
-            # The clock and the feeds answer anew each time.
+            # The clock and the feeds give a new answer each time.
             if inside.lower() != "systeminfo" and "datachanges" not in inside.lower():
                 self._kept[key] = response
         return response

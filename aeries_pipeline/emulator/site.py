@@ -160,7 +160,7 @@ class Site:
         Args:
             path: Path below ``/api/v5/``, without slashes at its ends.
             query: Query parameters; names are matched without regard to case.
-            certificate: Value of the certificate header, None where absent.
+            certificate: Value of the certificate header, None if absent.
         """
         lowered = {name.lower(): value for name, value in query.items()}
         if path.lower() == "systeminfo":

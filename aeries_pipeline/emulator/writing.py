@@ -32,7 +32,7 @@ def write(site: Site, method: str, path: str, body: bytes, certificate: str | No
         method: POST or PUT.
         path: Path below ``/api/v5/``.
         body: As received.
-        certificate: Value of the certificate header, None where absent.
+        certificate: Value of the certificate header, None if absent.
     """
     areas = site.certificates.get(certificate or "")
     if areas is None:

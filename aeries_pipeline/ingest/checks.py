@@ -246,7 +246,7 @@ def freshness(last_complete: datetime | None, moment: datetime, days: float) -> 
     """Judge the age of the last complete pull.
 
     Args:
-        last_complete: When it ended, UTC without a zone; None where there is none.
+        last_complete: When it ended, UTC without a zone; None if there is none.
         moment: The present, UTC without a zone.
         days: The age that the district allows.
     """

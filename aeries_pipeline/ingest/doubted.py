@@ -104,7 +104,7 @@ def _settled(session: Session, resource: Resource, one: Fetched, result: Loaded)
 
 
 def _ask(session: Session, one: Fetched) -> _Sample | None:
-    """Ask for some students in whom the lists differ; None where nothing can be told.
+    """Ask for some students in whom the lists differ; None if nothing can be told.
 
     Raises:
         AeriesError: If a request has no usable answer.

@@ -32,11 +32,11 @@ class LastRead:
         was_refused: Whether a newer answer was refused since.
         mode: How it came about.
         database_year: The school year that answered.
-        server_time: The server's clock before it, aware; None where unknown.
+        server_time: The server's clock before it, aware; None if unknown.
         whole_at: End of the newest whole read, UTC without a zone.
         requests: Requests of the newest whole read.
         bytes: What these brought.
-        pages: The pages from which the rows were made; empty where a change was
+        pages: The pages from which the rows were made; empty if a change was
             read since, or another version of this program read them.
     """
 
@@ -72,8 +72,8 @@ def mode_of(
 
     Args:
         resource: What to read.
-        last: Its last complete pull; None where there is none.
-        settings: What the roster settles.
+        last: Its last complete pull; None if there is none.
+        settings: The settings in the roster.
         moment: The present, UTC without a zone.
         database_year: The school year that answers now.
     """

@@ -92,7 +92,7 @@ class Memory:
         self._sizes: Counter[int | None] = Counter()
 
     def take(self, resource: str) -> Reads:
-        """Return what is known of a resource; read anew when it is asked for again."""
+        """Return what is known of a resource; read again when it is asked for again."""
         if self._kept is None or resource in self._used:
             self._kept = last_reads(self._warehouse, self._district)
             self._used.clear()
@@ -188,7 +188,7 @@ def plan_of(
     Args:
         resource: What to read.
         last: The last complete pull of each partition that has one.
-        settings: What the roster settles.
+        settings: The settings in the roster.
         moment: The present, UTC without a zone.
         database_year: The school year that answers.
         server_time: The server's clock, aware.
@@ -230,7 +230,7 @@ class Feeds:
         self._lock = threading.Lock()
 
     def keys(self, feed: Feed, since: datetime, tally: Tally) -> Keys | None:
-        """Return the changed keys since a moment; None where the feed cannot be had.
+        """Return the changed keys since a moment; None if the feed cannot be had.
 
         Raises:
             StoppedError: If the district's window has closed.
@@ -249,7 +249,7 @@ class Feeds:
             self._found[feed.path, since] = keys
 
     def ask(self, feed: Feed, since: datetime, tally: Tally) -> Keys | None:
-        """Ask anew, whatever was answered before.
+        """Ask again, whatever was answered before.
 
         Raises:
             StoppedError: If the district's window has closed.

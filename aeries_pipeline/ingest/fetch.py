@@ -253,7 +253,7 @@ def _what(target: Target) -> str:
 
 
 def _changes(target: Target, draft: PullRow, tally: Tally) -> Outcome | None:
-    """Read again what the feed names; None where the list must be read whole after all."""
+    """Read again what the feed names; None if the list must be read whole after all."""
     feed, last, since = target.resource.feed, target.last, target.plan.since
     if feed is None or last is None or since is None:
         return None
@@ -286,7 +286,7 @@ Record = tuple[bytes, list[dict[str, object]]]
 
 
 def _read_again(target: Target, keys: Sequence[str], tally: Tally) -> list[Record]:
-    """Return what each record is now: its bytes and elements, none where it is gone."""
+    """Return what each record is now: its bytes and elements, none if it is gone."""
     feed, session = target.resource.feed, target.session
     found: list[Record] = []
     if feed is None:

@@ -17,7 +17,7 @@ from aeries_pipeline.ingest.session import Session
 def rows_of_student(
     session: Session, school: int, student: int, tally: Tally
 ) -> Sequence[Mapping[str, Any]]:
-    """Return the rows of a student at a school; none where Aeries finds nobody.
+    """Return the rows of a student at a school; none if Aeries finds nobody.
 
     Args:
         session: The open pull, in whose window and limits the request stays.

@@ -40,7 +40,7 @@ def wanted_of(resource: Resource) -> Wanted:
 
 
 def shape_of(resource: Resource, answer: Answer) -> Shape | None:
-    """Return the shape of one page; None where its members cannot be counted."""
+    """Return the shape of one page; None if its members cannot be counted."""
     if answer.elements is None or not is_counted(resource):
         return None
     table = resource.main
@@ -50,7 +50,7 @@ def shape_of(resource: Resource, answer: Answer) -> Shape | None:
 
 
 def joined(shapes: Sequence[Shape | None]) -> Shape | None:
-    """Return the shape of pages together; None where they were not all counted."""
+    """Return the shape of pages together; None if they were not all counted."""
     found = [shape for shape in shapes if shape is not None]
     return reduce(Shape.joined, found) if found and len(found) == len(shapes) else None
 
@@ -88,7 +88,7 @@ def _nested(table: Table, elements: Elements, body: bytes) -> Shape | None:
 def _outside(elements: Elements) -> tuple[frozenset[str], int, int] | None:
     """Return properties, values and nulls of the elements themselves, which were all kept.
 
-    None where a value is true, false or more than one value, which the counts
+    None if a value is true, false or more than one value, which the counts
     of the page would not show.
     """
     names: set[str] = set()

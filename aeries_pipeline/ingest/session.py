@@ -68,8 +68,8 @@ class SystemInfo:
     Attributes:
         version: Version of Aeries.
         database_year: The year that answered, such as ``2026-2027``.
-        server_time: The server's clock, aware; None where it does not tell.
-        zone: The name of its time zone, as Windows shows it; empty where it does not tell.
+        server_time: The server's clock, aware; None if it does not tell.
+        zone: The name of its time zone, as Windows shows it; empty if it does not tell.
     """
 
     version: str
@@ -242,7 +242,7 @@ class Session:
 
     @property
     def landing_keep(self) -> int:
-        """How many pulls of a partition stay as received; none where any machine may have them."""
+        """How many pulls of a partition stay as received; none if any machine may have them."""
         return 0 if Store(self.settings.data).is_shared else self.district.landing_keep
 
     def preflight(self) -> SystemInfo:

@@ -82,10 +82,10 @@ class Rehearsed:
     Attributes:
         pulls: What became of each partition.
         confirmed: What came of asking for single students.
-        computed: What would become of the accounts; None where there are no students yet.
+        computed: What would become of the accounts; None if there are no students yet.
         last: Name of the last delivery; empty before the first.
         differences: Each file of the next delivery beside the last one.
-        trouble: Why there would be no delivery; empty where there would be one.
+        trouble: Why there would be no delivery; empty if there would be one.
         requests: Requests that were sent.
     """
 

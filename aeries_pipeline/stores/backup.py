@@ -51,7 +51,7 @@ class Backup:
         bytes: Its size.
         schema_version: Of its tables.
         tables: Rows by table, with its schema.
-        mark: Of the file that was copied, see ``files.mark_of``; empty where not known.
+        mark: Of the file that was copied, see ``files.mark_of``; empty if not known.
     """
 
     path: Path
@@ -206,7 +206,7 @@ def restore(warehouse: Warehouse, path: Path, *, moment: datetime | None = None)
         moment: The present, UTC without a zone; tests give another.
 
     Returns:
-        Where the file that was there until now lies; None where there was none.
+        Where the file that was there until now lies; None if there was none.
 
     Raises:
         BackupError: If the backup is not to be trusted; nothing was changed.

@@ -49,7 +49,7 @@ def mend(connection: duckdb.DuckDBPyConnection, now: datetime) -> timedelta | No
         now: The right present, UTC without a zone.
 
     Returns:
-        By how much; None where nothing lies in the future.
+        By how much; None if nothing lies in the future.
     """
     latest = furthest(connection)
     if latest is None or not is_ahead(latest, now):

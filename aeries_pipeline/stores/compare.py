@@ -25,7 +25,7 @@ class Beside:
 
     Attributes:
         facts: What is judged.
-        missed: Records that differ and that the feed did not name; None where a feed was not
+        missed: Records that differ and that the feed did not name; None if a feed was not
             compared with a whole list.
         removed: Those of them that are no longer there.
     """

@@ -62,7 +62,7 @@ def members_of(body: bytes, names: Collection[str], presumed: int = 0) -> Member
         presumed: Kept as it is.
 
     Returns:
-        None where that cannot tell: behind an escape, and where white space
+        None if that cannot tell: behind an escape, and where white space
         follows a name, of which Aeries has neither; and where a property without
         a value is none of those presumed, as far as the ends of names tell.
     """

@@ -68,7 +68,7 @@ class Home(Protocol):
         """Tell whether there is a file."""
 
     def snapshot(self, target: Path) -> str | None:
-        """Copy the file without the right to it and return its mark; None where that cannot be."""
+        """Copy the file without the right to it and return its mark; None if that cannot be."""
 
 
 class Right(Protocol):

@@ -38,7 +38,7 @@ class Drift:
     other_schools: int = 0
 
     def as_json(self) -> str | None:
-        """Return the differences as JSON, None where there are none."""
+        """Return the differences as JSON, None if there are none."""
         found = {
             "unknown": self.unknown,
             "missing": self.missing,
@@ -64,7 +64,7 @@ class Shape:
         rows: Rows that each table gets, by its name, where the client counted them.
         inner: Properties of the elements of each flattened array, by table.
         members: What the client counted; the properties are then those of the first
-            element, presumed of all others. None where each element was looked at.
+            element, presumed of all others. None if each element was looked at.
     """
 
     records: int = 0

@@ -90,10 +90,10 @@ class Facts:
         quarantined: Bad rows.
         records: Elements of the answer, before flattening.
         missing: Required fields that no element carries.
-        previous_rows: Rows of the last complete pull; None where there is none.
+        previous_rows: Rows of the last complete pull; None if there is none.
         may_be_empty: Whether the resource may have no rows at all.
         compared: Beside the last good list, where absence from it says something.
-        counted: Elements that the client counted; None where nobody did.
+        counted: Elements that the client counted; None if nobody did.
     """
 
     rows: int

@@ -27,9 +27,9 @@ class LastGood:
         conflicts: Different rows that share a natural key.
         drift: Differences from the catalogue.
         missed: Records that the feed had not named when a whole list was last
-            compared; None where none ever was.
+            compared; None if none ever was.
         removed: Those of them that were deleted.
-        brought_by: The newest pull that brought anything; None where the ledger no
+        brought_by: The newest pull that brought anything; None if the ledger no
             longer has it.
     """
 

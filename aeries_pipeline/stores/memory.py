@@ -97,7 +97,7 @@ def clean_spill(folder: Path) -> None:
 
 
 def allowed_memory() -> int | None:
-    """Return the bytes that DuckDB may take; None where it may decide for itself.
+    """Return the bytes that DuckDB may take; None if it may decide for itself.
 
     Raises:
         MemorySettingError: If the environment names no size.
@@ -110,7 +110,7 @@ def allowed_memory() -> int | None:
 
 
 def allowed_threads() -> int | None:
-    """Return how many threads DuckDB may use; None where it may decide for itself.
+    """Return how many threads DuckDB may use; None if it may decide for itself.
 
     Raises:
         MemorySettingError: If the environment names no number of threads.

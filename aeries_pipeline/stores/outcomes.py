@@ -42,7 +42,7 @@ class PullRow:
     the feed ``missed``, and ``removed`` those of them that are no longer there.
     ``answers`` are the pages from which the rows were made, each as its SHA-256
     and its number of elements with a colon between them, and ``reader`` names
-    what read them; None where the rows come from more than one list.
+    what read them; None if the rows come from more than one list.
     ``contradicted`` counts the students of whom an answer about one alone said the
     contrary afterwards. ``server_zone`` is the time zone that the server names.
     """
@@ -92,7 +92,7 @@ class Loaded:
     Attributes:
         pull: Its row in the ledger.
         previous_rows: Rows of the last complete pull before this one.
-        drift: Differences from the catalogue; None where nothing was parsed.
+        drift: Differences from the catalogue; None if nothing was parsed.
     """
 
     pull: PullRow
@@ -108,7 +108,7 @@ class Fetched:
         landed: Its files.
         draft: What is known before they are parsed.
         keys: The records that the files are about, as texts of the feed's key;
-            all others stay. None where the files are the whole list.
+            all others stay. None if the files are the whole list.
         named: What the feed says has changed since the rows in the warehouse
             were read, to be compared with the whole list; None for no comparison.
     """

@@ -64,7 +64,7 @@ def data_directory() -> Path:
 
 
 def shared_place() -> SharedPlace | None:
-    """Return where shared files are; None where this machine works alone.
+    """Return where shared files are; None if this machine works alone.
 
     Raises:
         PlaceError: If only a part is named, or it is no place.

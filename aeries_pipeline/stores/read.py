@@ -72,7 +72,7 @@ def read(
 
     Args:
         connection: An in-memory DuckDB; its tables ``parts``, ``files``, ``good_*``,
-            ``bad_*`` and ``text_*`` are made anew.
+            ``bad_*`` and ``text_*`` are made again.
         resource: What the files hold.
         landed: The partitions; their numbers are their places in this list.
         quickly: Whether any may be read with the columns' types.

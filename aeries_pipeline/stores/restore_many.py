@@ -42,7 +42,7 @@ class Restored:
     Attributes:
         district: District id; empty for the ledger.
         taken_at: When the backup was taken, UTC without a zone.
-        before: Where the file that was there until now lies; None where there was none.
+        before: Where the file that was there until now lies; None if there was none.
     """
 
     district: str
@@ -58,7 +58,7 @@ class Rehearsal:
         district: District id.
         taken_at: When the backup was taken, UTC without a zone.
         tables: Rows by table after it was put back, in a folder of its own.
-        present: Rows by table of the warehouse of now; empty where there is none.
+        present: Rows by table of the warehouse of now; empty if there is none.
     """
 
     district: str
@@ -101,7 +101,7 @@ def take_backups(
 
 
 def take_ledger(store: Store, folder: Path, moment: datetime | None = None) -> Backup | None:
-    """Back up the ledger; None where there is none yet.
+    """Back up the ledger; None if there is none yet.
 
     Raises:
         BackupError: If there is no room.

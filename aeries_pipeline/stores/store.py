@@ -239,9 +239,9 @@ class Store:
         return Warehouse(
             self._homes.ledger,
             backups=self.backups,
-            way_back="put its newest backup back (aeries-pipeline backup --list, then "
-            "aeries-pipeline restore ledger-...), or move it out of the data directory: it is made "
-            "anew and lacks the record of earlier publications and forgettings",
+            way_back="restore its newest backup (aeries-pipeline backup --list, then "
+            "aeries-pipeline restore ledger-...), or move it out of the data directory: a new one "
+            "is made, which lacks the record of earlier publications and deletions",
             home=self._homes.home(self._homes.ledger),
         )
 

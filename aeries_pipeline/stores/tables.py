@@ -41,8 +41,8 @@ class Landed:
         pull_id: The pull that they belong to.
         pulled_at: When the pull began, UTC without a zone.
         pages: Files in page order, each an answer as received, without unreadable elements.
-        records: Elements that the client counted; None where nobody did.
-        shape: What the client has counted in the pages; None where it could not.
+        records: Elements that the client counted; None if nobody did.
+        shape: What the client has counted in the pages; None if it could not.
         unreadable: Elements that no file of ``pages`` holds.
     """
 

@@ -67,7 +67,7 @@ class Delivery:
 
     Attributes:
         folder: Where it lies.
-        is_new: False where the last delivery was the same.
+        is_new: False if the last delivery was the same.
         rows: Rows of each file, headers apart.
         problems: Values that did not fit, by file, column and what was done.
         undelivered: Active accounts outside the delivered grades.

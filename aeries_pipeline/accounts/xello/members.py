@@ -55,7 +55,7 @@ class Member:
         rounds: Lists one after the other that said so in the same way.
         code: In which way: absent, left or withdrawn.
         counted_at: Start of the last list that counted.
-        asks: What is held: create, update or deactivate; empty where nothing is.
+        asks: What is held: create, update or deactivate; empty if nothing is.
         held: Why it is.
         approved: Whether somebody has approved it.
         student_id: The student whose relation it is; None for staff.
@@ -87,8 +87,8 @@ class Reading:
     """The list that a school's people are read from.
 
     Attributes:
-        whole_at: Start of the newest whole list that came; None where none ever did.
-        trouble: Why the newest try gave none; empty where it did.
+        whole_at: Start of the newest whole list that came; None if none ever did.
+        trouble: Why the newest try gave none; empty if it did.
     """
 
     whole_at: datetime | None = None
@@ -247,7 +247,7 @@ def _counted(member: Member, code: str, at: datetime, policy: Policy) -> Member:
 
 
 def _stepped(member: Member, step: Step, held: str, found: Found | None) -> Member | None:
-    """Return a person after a step; None where it leaves."""
+    """Return a person after a step; None if it leaves."""
     if held:
         return replace(member, asks=step.kind, held=held, approved=False)
     if step.kind is Kind.DEACTIVATE:

@@ -103,7 +103,7 @@ def decide_more(
 
 
 def _why_not(file: File, readings: Mapping[int | None, Reading], schools: Iterable[int]) -> str:
-    """Return why a file cannot be made yet; empty where it can."""
+    """Return why a file cannot be made yet; empty if it can."""
     if file is EDUCATORS:
         has_come = any(one.whole_at for one in readings.values())
         return "" if has_come else "the list of staff has never come"

@@ -107,7 +107,7 @@ def is_there(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
 
 
 def address(text: str | None) -> str:
-    """Return an address that Xello can take; empty where it is none."""
+    """Return an address that Xello can take; empty if it is none."""
     found = (text or "").strip()
     return found if len(found) <= 100 and _ADDRESS.fullmatch(found) else ""
 

@@ -26,7 +26,7 @@ from aeries_pipeline.stores.diagnose import lacks_memory
 from aeries_pipeline.stores.memory import open_beside
 
 _SPARE = 2
-"""A database that is this many times as large as its parts is put together anew."""
+"""A database that is this many times as large as its parts is rebuilt."""
 
 
 def assemble(

@@ -30,7 +30,7 @@ class Held:
         until: When the newest of it changed, UTC without a zone.
         settings: What analysts might see of it.
         rows: Rows by table or view, where there are any.
-        mark: Of the district's own file for analysts; empty where it has none.
+        mark: Of the district's own file for analysts; empty if it has none.
         chart: Numbers for the charts, by view.
     """
 
@@ -69,10 +69,10 @@ class Plan:
     """What a publication has to do.
 
     Attributes:
-        make: Districts whose rows are read anew from their warehouses.
+        make: Districts whose rows are read again from their warehouses.
         keep: Districts whose rows stay as they are.
         drop: Districts whose rows go.
-        is_whole: Whether the database is put together anew.
+        is_whole: Whether the database is rebuilt.
         hides: Whether something that analysts could see goes for good.
     """
 

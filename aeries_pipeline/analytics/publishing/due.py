@@ -145,7 +145,7 @@ def read_changes(store: Store) -> Changes:
     """Return when each district that has a warehouse last changed, forgetting included.
 
     Returns:
-        By district, empty where none was ever completely pulled: failures alone
+        By district, empty if none was ever completely pulled: failures alone
         are nothing to read. And why a warehouse cannot be read, by district.
     """
     answers = ask_each(store, _CHANGES)

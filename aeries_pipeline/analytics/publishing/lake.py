@@ -59,7 +59,7 @@ class LakePlan:
 
     Attributes:
         make: Districts whose rows are exchanged.
-        is_whole: Whether everything is made anew, and nothing stays of what was there.
+        is_whole: Whether everything is made again, and nothing stays of what was there.
     """
 
     make: tuple[str, ...]
@@ -100,7 +100,7 @@ def write_lake(
         lake: Where it is.
         place: The folder of the copy.
         copy: What the copy holds.
-        whole: Whether the lake is made anew, so that nothing stays of what is gone.
+        whole: Whether the lake is made again, so that nothing stays of what is gone.
         modes: Of its files and folders.
 
     Raises:
@@ -188,7 +188,7 @@ def _insert(
 
 
 def _holdings(lake: Lake) -> dict[str, Holding]:
-    """Return what the lake holds of each district; nothing where there is no lake yet."""
+    """Return what the lake holds of each district; nothing if there is no lake yet."""
     if lake.catalog is not None and not lake.catalog.exists():
         return {}
     # A file may be open with any number of readers, and a server's catalogue is made by this.
@@ -208,7 +208,7 @@ def _writing(lake: Lake, mode: int, *, anew: bool = False) -> Iterator[duckdb.Du
     Args:
         lake: Which one.
         mode: Of the catalogue's file.
-        anew: Whether that file is begun anew. A server's catalogue never is.
+        anew: Whether that file is started again. A server's catalogue never is.
     """
     if lake.catalog is None:
         with attached(lake, target_of(lake)) as connection:

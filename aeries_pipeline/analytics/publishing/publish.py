@@ -91,7 +91,7 @@ class Published:
         rows: Rows by table or view, with its schema.
         database: The file that analysts open.
         parquet: The folder with a folder of files for each table and view.
-        read: Districts that were read anew.
+        read: Districts that were read again.
         charts: Numbers for the charts, by view.
         left: Why a district's newest rows are not in it, by district.
     """
@@ -127,9 +127,9 @@ def publish(
         moment: The present, UTC without a zone; tests give another.
         run_id: The Dagster run, for the record.
         versions: How many Parquet folders stay, the new one included.
-        whole: Whether the database is put together anew whatever has changed, so
+        whole: Whether the database is rebuilt whatever has changed, so
             that nothing of what is gone stays in its pages.
-        again: Whether every district is read anew, changed or not.
+        again: Whether every district is read again, changed or not.
 
     Raises:
         NothingToPublishError: If nothing was ever loaded.
@@ -207,7 +207,7 @@ def _new_row(roster: Roster, moment: datetime, run_id: str | None) -> dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class _Force:
-    """What is made anew whatever has changed: the database, and the parts of all districts."""
+    """What is made again whatever has changed: the database, and the parts of all districts."""
 
     database: bool
     parts: bool

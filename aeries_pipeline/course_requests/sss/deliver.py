@@ -98,8 +98,8 @@ class Export:
     """What was written for one school.
 
     Attributes:
-        folder: The newest delivery; None where the school has no requests.
-        is_new: False where the last delivery would be the same.
+        folder: The newest delivery; None if the school has no requests.
+        is_new: False if the last delivery would be the same.
         new: Rows that are in a delivery for the first time.
         whole: Rows that are not known to be in Aeries.
         states: Requests in each state, after this export.

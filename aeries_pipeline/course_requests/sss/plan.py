@@ -31,7 +31,7 @@ class Wanted:
         student_number: STU.SN at this school.
         course_id: The course, with leading zeros.
         alternate_for: Empty for a request; the course it is an alternate of, or ``*``.
-        priority: 1 is the first wish; None where not stated.
+        priority: 1 is the first wish; None if not stated.
         is_new: Whether it is in no export for this student number as yet.
         given: The sequence number it was exported with; None before.
         sort_order: The ACR.SRT it was exported with; None before.
@@ -75,7 +75,7 @@ class Row:
     Attributes:
         wanted: The request.
         sequence: SSS.SQ, or ACR.SQ of an alternate.
-        linked: SSS.SQ that ACA ties an alternate to; None where to none.
+        linked: SSS.SQ that ACA ties an alternate to; None if to none.
         sort_order: ACR.SRT of an alternate; 0 otherwise.
     """
 

@@ -38,10 +38,10 @@ class CourseLine:
 
     Attributes:
         course_id: CourseID.
-        title: Its title; empty where the catalogue has none.
-        by_grade: Requests by grade of next year; None where it is not known.
+        title: Its title; empty if the catalogue has none.
+        by_grade: Requests by grade of next year; None if it is not known.
         new: Requests that are in these files for the first time.
-        seats: Seats of this year's sections; None where sections are not granted.
+        seats: Seats of this year's sections; None if sections are not granted.
         withdrawn: Requests that are to be taken out for the first time.
         unprepared: Requests of students who lack the course that should come before.
     """

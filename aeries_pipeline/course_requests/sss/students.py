@@ -20,8 +20,8 @@ class Group:
     """Students of one grade and counselor.
 
     Attributes:
-        grade: Grade of next year; None where it is not known.
-        counselor: Number of the counselor; None where there is none.
+        grade: Grade of next year; None if it is not known.
+        counselor: Number of the counselor; None if there is none.
         students: All of them.
         without: Those who ask for nothing.
         too_few: Those with fewer requests than the district expects.

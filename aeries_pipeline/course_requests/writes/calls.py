@@ -1,7 +1,7 @@
 """The calls of Aeries' API that read and write the course requests of one student.
 
-Reading is tried again where that helps, writing never: a request without an
-answer may have been carried out, and nothing forbids a course twice.
+Reading is tried again if that helps, writing never: a request without an answer may have
+been carried out, and Aeries accepts the same course twice.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Answered:
 
     Attributes:
         said: Whether it was carried out; unknown where it may have been.
-        status: Of HTTP; None where no answer came.
+        status: Of HTTP; None if no answer came.
         number: Sequence number that the server names.
         text: What it sent, shortened. For the record in the warehouse alone.
     """

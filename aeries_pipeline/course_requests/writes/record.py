@@ -1,7 +1,7 @@
 """What is to be written through the API, and the record of every answer. Queries and DDL.
 
-A row is kept before each request is sent, and its answer beside it as soon as
-it comes, so that whatever stops the program, the warehouse says what was asked.
+A row is stored before each request is sent, and its answer as soon as it comes, so that
+whatever stops the program, the warehouse knows what was requested.
 """
 
 from __future__ import annotations

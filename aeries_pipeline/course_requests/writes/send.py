@@ -1,8 +1,8 @@
-"""Writes what the files of schools give out into Aeries, one student at a time.
+"""Writes what the schools' files contain into Aeries, one student at a time.
 
-First it is read what the student has there, then written what is missing:
-alternates, the requests with links to them, links to requests that are there.
-An answer that fails to come is looked for by reading again, and by nothing else.
+First it reads what the student has there, then it writes what is missing: alternates,
+the requests with links to them, links to requests that are there. If an answer fails to
+come, it is looked for by reading again, and in no other way.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Sent:
         unsettled: Those of them to whom something was sent lately that has no answer as yet.
         not_shown: Requests that no dry run has shown as yet.
         stale: Schools whose students were not completely pulled for too long.
-        trouble: Why it ended early, or went badly for some; empty where it did not.
+        trouble: Why it ended early, or went badly for some; empty if it did not.
     """
 
     counts: Counter[tuple[int, Outcome]] = field(default_factory=Counter)

@@ -92,7 +92,7 @@ class Answer:
 
     @property
     def elements(self) -> Elements | None:
-        """What was wanted of each element; None where the body is not a list of objects."""
+        """What was wanted of each element; None if the body is not a list of objects."""
         if self._elements is None:
             self._elements = elements_of(self.body, self._wanted)
         return self._elements

@@ -33,7 +33,7 @@ def take_apart(body: bytes) -> Parts | None:
         body: A list that is no valid JSON, without a byte-order mark.
 
     Returns:
-        None where it is not certain where each element begins and ends, or what is
+        None if it is not certain where each element begins and ends, or what is
         wrong with one.
     """
     elements = _elements(body.strip())
@@ -81,7 +81,7 @@ def _elements(text: bytes) -> list[bytes] | None:
 
 
 def _unreadable(element: bytes) -> Unreadable | None:
-    """Return an element with what is not valid in it as text; None where it cannot be told."""
+    """Return an element with what is not valid in it as text; None if it cannot be told."""
     reasons: list[str] = []
     flat = _without_depths(element)
     if flat != element:

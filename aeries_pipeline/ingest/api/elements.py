@@ -67,7 +67,7 @@ class Elements:
 
 
 def elements_of(body: bytes, wanted: Wanted = NOTHING) -> Elements | None:
-    """Return the elements of a body that is a list of objects; None where it is anything else.
+    """Return the elements of a body that is a list of objects; None if it is anything else.
 
     What is wrong with anything else is told by :func:`answers.rows_of`.
 

@@ -74,7 +74,7 @@ def pages(
         fetch: Returns the records from a first to a last number, both
             inclusive and counted from 1.
         size: Records asked for in one page.
-        key: Fields that tell two records apart; empty where there are none.
+        key: Fields that tell two records apart; empty if there are none.
         what: What is asked for, in words for messages.
         numbers: Numbers that the list may have, as students of a school of whom few have a
             transcript: it is not taken for ended before.
@@ -154,7 +154,7 @@ class _Reading:
         return self.numbers - self.first > 8 * self.fullest
 
     def ask(self, first: int, size: int) -> Answer | None:
-        """Ask for a page behind the first; None where the server answers 404."""
+        """Ask for a page behind the first; None if the server answers 404."""
         try:
             return self.fetch(first, first + size - 1)
         except PermanentError as error:

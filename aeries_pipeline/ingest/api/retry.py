@@ -36,11 +36,11 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
     """Read a Retry-After header, as seconds or as an HTTP date.
 
     Args:
-        header: Value of the header, None where there was none.
+        header: Value of the header, None if there was none.
         now: The present, aware of its zone.
 
     Returns:
-        Seconds to wait, never negative; None where nothing usable was said.
+        Seconds to wait, never negative; None if nothing usable was said.
     """
     if header is None:
         return None

@@ -92,7 +92,7 @@ def _post(url: str, payload: dict[str, object]) -> str | None:
             # The text of the exception holds the address.
             return f"the webhook cannot be reached ({type(error).__name__})"
     if answer.status_code >= 300:
-        return f"the webhook answered {answer.status_code}; make it anew and set the variable"
+        return f"the webhook answered {answer.status_code}; create a new one and set the variable"
     return None
 
 

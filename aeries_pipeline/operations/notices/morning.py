@@ -52,7 +52,7 @@ def untried(
         moment: The present, aware.
 
     Returns:
-        The opening's instant, so that it is told once, and the line; None where
+        The opening's instant, so that it is told once, and the line; None if
         all is well.
     """
     if district.paused or not district.schools:

@@ -17,7 +17,7 @@ class Line:
     Attributes:
         about: A run, a check or the digest.
         text: A sentence without any student's value.
-        district: Whose; empty where it is nobody's in particular.
+        district: Whose; empty if it is nobody's in particular.
     """
 
     about: About
@@ -32,7 +32,7 @@ class Notice:
     Attributes:
         title: One line.
         lines: The sentences, at most ``MOST_LINES`` and one that counts the rest.
-        link: Where to look; empty where nowhere.
+        link: Where to look; empty if nowhere.
     """
 
     title: str

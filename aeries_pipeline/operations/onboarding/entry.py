@@ -45,9 +45,9 @@ class Facts:
     """What an e-mail says.
 
     Attributes:
-        url: The address of a page of the Aeries site; None where none was found.
-        times: The district's own words for its window; None where none was found.
-        certificate: The certificate; None where none was found.
+        url: The address of a page of the Aeries site; None if none was found.
+        times: The district's own words for its window; None if none was found.
+        certificate: The certificate; None if none was found.
         unread: Why ``url``, ``times`` or ``certificate`` was found and not
             taken, a sentence for each, without any piece of a secret.
         passed_over: Sentences that name a day or an hour and were not taken for

@@ -24,7 +24,7 @@ class Finding:
         step: What was looked at.
         verdict: How it ended.
         text: What was found, in a sentence.
-        ask: What the district should be asked for; empty where nothing.
+        ask: What the district should be asked for; empty if nothing.
         blocks: Whether later steps make no sense without it.
     """
 

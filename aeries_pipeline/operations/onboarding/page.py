@@ -118,7 +118,7 @@ def write_page(settings: Settings, district: District, page: Page) -> Path | Non
     """Write the page as HTML, with the text version next to it.
 
     Returns:
-        Where the HTML lies; None where it has nothing to say to the district.
+        Where the HTML lies; None if it has nothing to say to the district.
     """
     if not page.asks and not page.is_of_site:
         return None

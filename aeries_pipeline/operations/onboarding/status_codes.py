@@ -77,7 +77,7 @@ def judged(
     Args:
         school: School code.
         counts: Rows by code, blank being the empty one.
-        meanings: What the district calls a code; empty where it may not be read.
+        meanings: What the district calls a code; empty if it may not be read.
         policy: How the district has its codes read.
     """
     total = sum(counts.values())
@@ -123,7 +123,7 @@ def _pages(
 
 
 def _meanings(client: AeriesClient, year: int) -> dict[str, str]:
-    """Return what the district calls its codes; nothing where it does not say."""
+    """Return what the district calls its codes; nothing if it does not say."""
     try:
         answer = client.get(
             "codes/STU/TG", params={"DatabaseYear": year}, what="the meanings of status codes"

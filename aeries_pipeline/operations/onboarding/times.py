@@ -113,7 +113,7 @@ def times_of(text: str, zone: str) -> str | None:
         zone: The district's time zone.
 
     Returns:
-        The words, or None where it says nothing about times.
+        The words, or None if it says nothing about times.
 
     Raises:
         ConfigurationError: If they cannot be read, or in two ways, or if what

@@ -35,7 +35,7 @@ _FREE_TEXTS = (
 """Columns in which a person may have named the student."""
 
 Condition = Callable[[Sequence[str]], str | None]
-"""Which rows of a table go, as SQL, by its columns; None where all stay."""
+"""Which rows of a table go, as SQL, by its columns; None if all stay."""
 
 REDACTED = "[removed: it named a student who was forgotten]"
 
@@ -126,7 +126,7 @@ def _rewrite(path: Path, condition: Condition, district: str, person: Person | N
             ) from None
         # The message of the database may quote a value of a row.
         raise NotErasedError(
-            f"{path.name} could not be written anew ({found.cause}) and is as it was; "
+            f"{path.name} could not be rewritten ({found.cause}) and is as it was; "
             f"{found.remedy}, then run the same command again"
         ) from None
     return removed

@@ -269,7 +269,7 @@ def _in_backups(place: Path, district: str, erase: Callable[[Path], int]) -> int
     changed = 0
     for path in _of_district(place, district):
         changed += erase(path) > 0
-        # The file was written anew even where no row of it went.
+        # The file was rewritten even if no row of it went.
         rewrite_manifest(path)
     return changed
 
@@ -331,7 +331,7 @@ def _prove(
 
 
 def _publish_without(settings: Settings, roster: Roster) -> None:
-    """Make the copy anew, so that nothing of what is gone stays in its pages."""
+    """Make the copy again, so that nothing of what is gone stays in its pages."""
     # Without any district left there is nothing to publish, and no copy that could tell.
     with suppress(NothingToPublishError):
         publish(settings, roster, versions=1, whole=True)

@@ -88,7 +88,7 @@ def search_district(settings: Settings, district: str, lake: Lake | None = None)
 
 
 def _unread(where: str, district: str) -> list[str]:
-    """Return what to say of a database that cannot be read: nothing where it is another's."""
+    """Return what to say of a database that cannot be read: nothing if it is another's."""
     match Path(where).parts:
         case ("backups", folder, _) if folder != district:
             return []

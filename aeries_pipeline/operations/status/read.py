@@ -58,7 +58,7 @@ class DistrictStatus:
         is_stale: Whether the oldest is older than the district allows.
         window: When it may be asked next, in words.
         active_accounts: Accounts in use.
-        times: The district's window in words; empty where there is no limit.
+        times: The district's window in words; empty if there is no limit.
         month: Days of the coming month on which the calendar changes its window.
         reading: What a person should know about how its words are read.
         reading_differs: Whether the words say something else than what counts.

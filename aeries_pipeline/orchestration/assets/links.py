@@ -27,7 +27,7 @@ def links(module: ModuleType | str, page: str, table: str | None = None) -> dict
     Args:
         module: The module with its rules, or the path of the file.
         page: A page below ``docs``, such as ``accounts.md``.
-        table: Name with its schema; None where the asset is no table.
+        table: Name with its schema; None if the asset is no table.
     """
     path = module if isinstance(module, str) else str(module.__file__)
     address = os.environ.get(DOCS_VARIABLE)

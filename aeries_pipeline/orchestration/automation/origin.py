@@ -65,7 +65,7 @@ def interrupt(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settin
     """Interrupt the command that executes a run, as Ctrl-C does.
 
     Returns:
-        False where the run is none of a command of this machine that goes on.
+        False if the run is none of a command of this machine that goes on.
     """
     process = process_of(run)
     if process is None or process[0] != socket.gethostname() or run.is_finished:

@@ -35,7 +35,7 @@ class Told:
 
     Attributes:
         at: When, aware.
-        run: The run that had ended last; empty where there was none.
+        run: The run that had ended last; empty if there was none.
         letters: Its size.
     """
 
@@ -48,8 +48,8 @@ def is_due(told: Told | None, newest: str, moment: datetime) -> bool:
     """Tell whether the page is to be made again.
 
     Args:
-        told: What it was; None where there is none.
-        newest: The run that has ended last; empty where there is none.
+        told: What it was; None if there is none.
+        newest: The run that has ended last; empty if there is none.
         moment: The present, aware.
     """
     if told is None:

@@ -98,7 +98,7 @@ def is_alive(settings: Settings, run_id: str) -> bool:
 
 
 def _is_held(settings: Settings, run_id: str) -> bool | None:
-    """Return whether somebody holds a run's lock; None where there is none."""
+    """Return whether somebody holds a run's lock; None if there is none."""
     beat = beat_of(run_id)
     if beat is not None:
         return not beat.is_silent

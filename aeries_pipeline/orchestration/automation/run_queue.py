@@ -81,7 +81,7 @@ def district_tag(tags: Mapping[str, str]) -> dict[str, str]:
         tags: The run's tags.
 
     Returns:
-        The tag of its district; empty where it has one already, has no
+        The tag of its district; empty if it has one already, has no
         partition or spans more than one district, which no single tag can say.
     """
     if DISTRICT_TAG in tags:
