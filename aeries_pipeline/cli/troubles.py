@@ -65,6 +65,6 @@ def _of_sqlite(text: str, home: Path) -> str:
             "owns the data directory, or name another with AERIES_DATA_DIR"
         )
     return (
-        f"SQLite cannot use Dagster's files in {home}; docs/operating.md says how to start with "
-        "new ones, which loses only the history of runs"
+        f"SQLite cannot use Dagster's files in {home}; see docs/operating.md for how to start "
+        "with new ones, which loses only the history of runs"
     )
