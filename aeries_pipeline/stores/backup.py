@@ -31,6 +31,9 @@ from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.scratch import scratch_folder
 from aeries_pipeline.stores.versions import SCHEMA_VERSION, version_of
 
+_REPLACES = "replaces_sha256"
+"""In a manifest: the digest of the file that is being replaced, which is right until then."""
+
 PREFIX = "warehouse-"
 """Of every backup of a warehouse, that of all districts before 0.2 included."""
 
@@ -183,7 +186,7 @@ def check_backup(path: Path) -> Backup:
         raise BackupError(f"there is no backup {path}; aeries-pipeline backup --list shows them")
     manifest = _manifest(path)
     stated = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
-    if stated and stated["sha256"] != _digest(path):
+    if stated and _digest(path) not in {stated["sha256"], stated.get(_REPLACES)}:
         raise BackupError(f"{path.name} is not what its manifest says; do not restore it")
     version, tables = inspect(path)
     if version > SCHEMA_VERSION:
@@ -246,13 +249,32 @@ def stated_of(path: Path) -> tuple[datetime, str]:
     return datetime.fromisoformat(stated["taken_at"]), stated.get("mark", "")
 
 
-def rewrite_manifest(path: Path) -> None:
-    """Bring the manifest of a backup up to date after its content was changed on purpose."""
+def announce(path: Path, fresh: Path) -> None:
+    """Have a backup's manifest describe the file that is about to take its place.
+
+    Until :func:`settle` the present file is right as well, so that a process which is
+    killed between the two leaves a backup that can be restored.
+
+    Args:
+        path: The backup.
+        fresh: What it will be.
+    """
+    if not _manifest(path).exists():
+        return
+    stated = json.loads(_manifest(path).read_text(encoding="utf-8"))
+    version, tables = inspect(fresh)
+    taken = datetime.fromisoformat(stated["taken_at"])
+    backup = Backup(path, taken, fresh.stat().st_size, version, tables)
+    # After a kill it may be either of the two.
+    _write_manifest(backup, fresh, replaces=_digest(path))
+
+
+def settle(path: Path) -> None:
+    """Have a backup's manifest describe the file that is there, and no other."""
     if _manifest(path).exists():
-        taken = json.loads(_manifest(path).read_text(encoding="utf-8"))["taken_at"]
-        version, tables = inspect(path)
-        size = path.stat().st_size
-        _write_manifest(Backup(path, datetime.fromisoformat(taken), size, version, tables), path)
+        stated = json.loads(_manifest(path).read_text(encoding="utf-8"))
+        if stated.pop(_REPLACES, None):
+            write_atomically(_manifest(path), json.dumps(stated, indent=2) + "\n")
 
 
 def remove(path: Path) -> None:
@@ -261,19 +283,18 @@ def remove(path: Path) -> None:
         one.unlink(missing_ok=True)
 
 
-def _write_manifest(backup: Backup, content: Path) -> None:
-    text = json.dumps(
-        {
-            "taken_at": backup.taken_at.isoformat(),
-            "sha256": _digest(content),
-            "bytes": backup.bytes,
-            "schema_version": backup.schema_version,
-            "tables": dict(backup.tables),
-            "mark": backup.mark,
-        },
-        indent=2,
-    )
-    write_atomically(_manifest(backup.path), text + "\n")
+def _write_manifest(backup: Backup, content: Path, replaces: str = "") -> None:
+    stated = {
+        "taken_at": backup.taken_at.isoformat(),
+        "sha256": _digest(content),
+        "bytes": backup.bytes,
+        "schema_version": backup.schema_version,
+        "tables": dict(backup.tables),
+        "mark": backup.mark,
+    }
+    if replaces:
+        stated[_REPLACES] = replaces
+    write_atomically(_manifest(backup.path), json.dumps(stated, indent=2) + "\n")
 
 
 def _manifest(path: Path) -> Path:

@@ -111,7 +111,7 @@ def kill_server(world: World, kind: str, rng: random.Random) -> bool:
 
 
 def next_night(world: World) -> None:
-    """Pull, publish and back up; all of it must be whole, and nothing else be left."""
+    """Pull, publish, back up and prune; all of it must be whole, and nothing else be left."""
     world.site.advance(1)
     if IS_SHARED:
         # A machine that died has the district until its lease of 30 s has ended.
@@ -121,7 +121,7 @@ def next_night(world: World) -> None:
     assert_whole(world.warehouse)
     rows = sum(len(world.site.district.rows[school]) for school in world.schools)
     assert world.warehouse.rows("SELECT count(*) FROM raw.students") == [(rows,)]
-    for what in (["publish", "--again"], ["backup"]):
+    for what in (["publish", "--again"], ["backup"], ["prune"]):
         done = call(world, *what)
         assert done.exit_code == 0, done.output
     with duckdb.connect(str(world.settings.published / "aeries.duckdb"), read_only=True) as copy:

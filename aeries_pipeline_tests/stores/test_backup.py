@@ -3,6 +3,7 @@
 import gzip
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from aeries_pipeline.accounts.compute import compute
@@ -10,9 +11,12 @@ from aeries_pipeline.analytics.publishing.publish import publish
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.stores.backup import (
     BackupError,
+    announce,
     backups,
+    check_backup,
     inspect,
     restore,
+    settle,
     take_backup,
 )
 from aeries_pipeline.stores.connection import Warehouse, WarehouseUnusableError
@@ -70,6 +74,26 @@ def test_a_backup_that_was_changed_or_damaged_is_not_restored(world: World) -> N
     with pytest.raises(BackupError, match="there is no backup"):
         restore(world.warehouse, made.path.with_name("lost.duckdb"))
     assert everything(world.warehouse.path) == now
+
+
+def test_a_backup_that_is_being_rewritten_is_good_at_every_moment(world: World) -> None:
+    pull_all(world)
+    path = take_backup(world.warehouse, world.store.backups / "eagle-usd").path
+    old = path.read_bytes()
+    fresh = path.with_name("fresh.duckdb")
+    fresh.write_bytes(old)
+    with duckdb.connect(str(fresh)) as connection:
+        connection.execute("DELETE FROM raw.gpas")
+    # Killed before the new file is in its place, and after it.
+    announce(path, fresh)
+    assert check_backup(path).tables["raw.gpas"] > 0
+    fresh.replace(path)
+    assert check_backup(path).tables["raw.gpas"] == 0
+    settle(path)
+    assert check_backup(path).tables["raw.gpas"] == 0
+    path.write_bytes(old)
+    with pytest.raises(BackupError, match="not what its manifest says"):
+        check_backup(path)
 
 
 def test_the_commands_back_up_list_and_restore(world: World) -> None:

@@ -40,26 +40,42 @@ Condition = Callable[[Sequence[str]], str | None]
 REDACTED = "[removed: it named a student who was forgotten]"
 
 
+Ready = Callable[[Path], None]
+"""Is called with the new file just before it takes the place of the old one."""
+
+
 class NotErasedError(RuntimeError):
     """The file could not be rewritten; it is as it was."""
 
 
-def erase_student(path: Path, person: Person) -> int:
+def erase_student(path: Path, person: Person, ready: Ready | None = None) -> int:
     """Take a student out of a database file and return how many rows went.
 
+    Args:
+        path: The file.
+        person: The student.
+        ready: What has to be known before the new file is in its place.
+
     Raises:
         NotErasedError: If the disk is full or the file cannot be read.
     """
-    return _rewrite(path, lambda columns: _of_student(columns, person), person.district, person)
+    return _rewrite(
+        path, lambda columns: _of_student(columns, person), (person.district, person), ready
+    )
 
 
-def erase_district(path: Path, district: str) -> int:
+def erase_district(path: Path, district: str, ready: Ready | None = None) -> int:
     """Take a district out of a database file and return how many rows went.
 
+    Args:
+        path: The file.
+        district: The district's id.
+        ready: What has to be known before the new file is in its place.
+
     Raises:
         NotErasedError: If the disk is full or the file cannot be read.
     """
-    return _rewrite(path, lambda _columns: "district = $district", district, None)
+    return _rewrite(path, lambda _columns: "district = $district", (district, None), ready)
 
 
 def _of_student(columns: Sequence[str], person: Person) -> str | None:
@@ -96,7 +112,10 @@ def _replaced(schema: str, table: str, columns: Sequence[str], person: Person | 
     return f" REPLACE ({', '.join(changes)})" if changes else ""
 
 
-def _rewrite(path: Path, condition: Condition, district: str, person: Person | None) -> int:
+def _rewrite(
+    path: Path, condition: Condition, whose: tuple[str, Person | None], ready: Ready | None
+) -> int:
+    district, person = whose
     removed = 0
     try:
         with scratch_folder(path.parent) as scratch, open_beside(path) as connection:
@@ -115,6 +134,8 @@ def _rewrite(path: Path, condition: Condition, district: str, person: Person | N
             connection.execute("DETACH fresh")
             connection.execute("CHECKPOINT old")
             connection.execute("DETACH old")
+            if ready is not None:
+                ready(fresh)
             path.with_name(path.name + ".wal").unlink(missing_ok=True)
             fresh.replace(path)
     except (duckdb.Error, OSError) as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ from aeries_pipeline.operations.privacy.search import Found, search_district, se
 from aeries_pipeline.operations.privacy.tables import FORGOTTEN_COLUMNS, prepare
 from aeries_pipeline.operations.rehearsal import remove_left
 from aeries_pipeline.settings import Settings
-from aeries_pipeline.stores.backup import backups, rewrite_manifest
+from aeries_pipeline.stores.backup import announce, backups, settle
 from aeries_pipeline.stores.connection import CATALOG, Warehouse
 from aeries_pipeline.stores.outcomes import new_id, now
 from aeries_pipeline.stores.store import Store
@@ -152,7 +153,7 @@ def _forget_student(
     if is_loaded or _is_elsewhere(settings, store, person, places):
         files = forget_in_files(settings, person) + remove_left(settings, wish.district)
         for place in places:
-            files += _in_backups(place, wish.district, lambda path: erase_student(path, person))
+            files += _in_backups(place, wish.district, partial(erase_student, person=person))
         rows = _rewrite(warehouse, lambda path: erase_student(path, person))
     return _prove(
         settings, roster, store, (wish, moment, rows, files),
@@ -251,7 +252,7 @@ def _forget_district(
         if own.exists():
             files += sum(1 for one in own.rglob("*") if one.is_file())
             shutil.rmtree(own)
-        files += _in_backups(place, wish.district, lambda path: erase_district(path, wish.district))
+        files += _in_backups(place, wish.district, partial(erase_district, district=wish.district))
     rows = 0
     if store.has(wish.district):
         with store.warehouse(wish.district).locked():
@@ -264,13 +265,13 @@ def _forget_district(
     )  # fmt: skip
 
 
-def _in_backups(place: Path, district: str, erase: Callable[[Path], int]) -> int:
+def _in_backups(place: Path, district: str, erase: Callable[..., int]) -> int:
     """Take somebody out of the district's own backups, and of those that are of several."""
     changed = 0
     for path in _of_district(place, district):
-        changed += erase(path) > 0
-        # The file was rewritten even if no row of it went.
-        rewrite_manifest(path)
+        # The file is rewritten even if no row of it goes.
+        changed += erase(path, ready=partial(announce, path)) > 0
+        settle(path)
     return changed
 
 

@@ -1,5 +1,6 @@
 """Forgetting a student or a district: everywhere, proved, and nobody else."""
 
+import errno
 from pathlib import Path
 
 import duckdb
@@ -266,10 +267,14 @@ def test_a_file_that_cannot_be_written_stays_as_it_is(lived_in: World) -> None:
         person = find_person(connection, "eagle-usd", somebody(world).id)
     path = world.warehouse.path
     before = path.read_bytes()
-    (path.parent / f".{path.name}.without").mkdir()
-    with pytest.raises((NotErasedError, OSError)):
-        erase_student(path, person)
+
+    def full(_fresh: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(NotErasedError, match="free some disk space"):
+        erase_student(path, person, ready=full)
     assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir() if one.name.startswith(".making")] == []
 
 
 def test_a_district_is_gone_and_the_others_stay(lived_in: World) -> None:
