@@ -59,6 +59,16 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
+def doing(number: int, one: str, does: str, do: str) -> str:
+    """Return a number of things with their verb, such as ``1 district is``, ``3 files wait``."""
+    return f"{counted(number, one)} {verb(number, does, do)}"
+
+
+def verb(number: float, one: str, many: str) -> str:
+    """Return the form of a verb that goes with a number of things."""
+    return one if number == 1 else many
+
+
 def named(one: str, names: Iterable[object]) -> str:
     """Return things with their names, such as ``school 990`` and ``schools 990, 991``."""
     listed = [str(name) for name in names]

@@ -18,6 +18,7 @@ from aeries_pipeline.accounts.left_out import told
 from aeries_pipeline.accounts.review import Waiting
 from aeries_pipeline.accounts.review import told as told_of_holds
 from aeries_pipeline.ingest.checks import Answer
+from aeries_pipeline.words import counted, doing
 
 NOTHING_HELD = "no_change_is_held"
 ALL_SCHOOLS = "every_school_was_read"
@@ -100,10 +101,12 @@ def confirmation_answers(district: str, confirmed: Confirmed) -> list[Answer]:
     missing = confirmed.due and (confirmed.trouble or confirmed.failed)
     if missing:
         number = confirmed.failed or confirmed.due
-        text = f"{district}: no usable answer about {number} students, whose accounts stay as they "
-        text += f"are until there is one{': ' if confirmed.trouble else ''}{confirmed.trouble}"
+        text = f"{district}: no usable answer about {counted(number, 'student')}, whose accounts "
+        text += f"stay as they are until there is one{': ' if confirmed.trouble else ''}"
+        text += confirmed.trouble
         return [Answer(CONFIRMED, passed=False, text=text, numbers=numbers)]
-    text = f"{confirmed.asked} students asked for with {confirmed.requests} requests"
+    requests = counted(confirmed.requests, "request")
+    text = f"{counted(confirmed.asked, 'student')} asked for with {requests}"
     return [Answer(CONFIRMED, passed=True, text=text, numbers=numbers)]
 
 
@@ -127,10 +130,10 @@ def _schools(computed: Computed) -> Answer:
     troubles = {**picture.troubles, **computed.left_out}
     said = [f"school {school}: {why}" for school, why in troubles.items()]
     said += [
-        f"school {school} is no longer in the roster and has {number} active accounts"
+        f"school {school} is no longer in the roster and has {counted(number, 'active account')}"
         for school, number in sorted(computed.lost_schools.items())
     ]
-    text = f"{len(picture.pulls)} schools, school year {picture.database_year}"
+    text = f"{counted(len(picture.pulls), 'school')}, school year {picture.database_year}"
     if said:
         waits = "; nobody is deactivated meanwhile" if picture.troubles else ""
         text = "; ".join(said) + waits
@@ -151,7 +154,8 @@ def _nobody_waits(district: str, computed: Computed) -> Answer:
     if number:
         listed = ", ".join(f"{count} {code}" for code, count in sorted(codes.items()))
         text = (
-            f"{number} students wait for longer than stale_after_days ({listed}); see who they "
+            f"{doing(number, 'student', 'waits', 'wait')} for longer than stale_after_days "
+            f"({listed}); see who they "
             f"are with: aeries-pipeline accounts review {district}"
         )
     return Answer(NOBODY_WAITS, not number, text, numbers={"students": number})
@@ -163,7 +167,8 @@ def _one_account(district: str, pairs: Sequence[Pair]) -> Answer:
     text = "no two ids may be the same child"
     if number:
         text = (
-            f"{number} pairs of StudentIDs may be the same child, {waits} of them with one that "
+            f"{counted(number, 'pair')} of StudentIDs may be the same child, {waits} of them with "
+            "one that "
             f"waits for an account; see which belong together: aeries-pipeline accounts review "
             f"{district}, then accounts same or accounts different"
         )

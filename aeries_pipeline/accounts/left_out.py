@@ -119,7 +119,9 @@ def _listed(
     else:
         if listed & known or not (listed and known):
             return listed, ""
-        trouble = f"has {len(listed)} numbers of which none is a StudentID of this district"
+        trouble = (
+            f"has {counted(len(listed), 'number')} of which none is a StudentID of this district"
+        )
     kept = frozenset(one for one, cause in before.items() if cause in CHOSEN - {Cause.FIELD})
     return kept, (
         f"the list of students who opted out ({share.opted_out}) {trouble}; the {len(kept)} of the "

@@ -20,6 +20,7 @@ from aeries_pipeline.districts.errors import ConfigurationError
 from aeries_pipeline.stores.connection import Warehouse
 from aeries_pipeline.stores.outcomes import new_id, now
 from aeries_pipeline.stores.transaction import insert_rows
+from aeries_pipeline.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ def say(warehouse: Warehouse, district: str, wish: Wish) -> int:
 def told(open_ones: Sequence[Waiting]) -> list[str]:
     """Return a sentence for each group of held changes."""
     return [
-        f"{one.changes} {one.kind} changes"
+        counted(one.changes, f"{one.kind} change")
         + (f" at school {one.school}" if one.school is not None else "")
         + f" in batch {one.batch_id}, held since {one.held_since:%Y-%m-%d %H:%M} UTC: {one.reason}"
         for one in open_ones

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from aeries_pipeline.districts.share import ShareSettings
+from aeries_pipeline.words import counted, verb
 
 MANY_ROWS = 200
 """In more rows than this a field that is blank in each is one that cannot be read."""
@@ -200,9 +201,9 @@ def judged(
     if len(again) <= max(least, most * len(chosen)):
         waits = {one: Cause.NOT_YET for one in again if one not in ripe}
         said = (
-            f"{len(waits)} students who were left out by their families' choice no longer are; "
-            "what else a list lacks cannot be told, so nothing goes out before another night says "
-            "it too"
+            f"{counted(len(waits), 'student')} left out by their families' choice until now no "
+            f"longer {verb(len(waits), 'is', 'are')}; what else a list lacks cannot be told, so "
+            "nothing goes out before another night says it too"
         )
         return LeftOut({**found, **waits}, said if waits else "", again)
     trouble = (
@@ -225,7 +226,8 @@ def not_to_be_shared(found: LeftOut, delivered: Mapping[str, int]) -> str:
     if number:
         listed = ", ".join(f"{count} {SAID[Cause(cause)]}" for cause, count in delivered.items())
         said.append(
-            f"{number} students in it are left out of what the district shares ({listed}), and "
-            "their accounts have not ended yet; approve that where it is held"
+            f"{counted(number, 'student')} in it {verb(number, 'is', 'are')} left out of what the "
+            f"district shares ({listed}), and their accounts have not ended yet; approve that "
+            "where it is held"
         )
     return "; ".join(said)

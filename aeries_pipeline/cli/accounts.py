@@ -109,7 +109,7 @@ def show_waiting(
             since = f", held since {one.held_since:%Y-%m-%d %H:%M} UTC"
             console.print(Text.assemble((f"batch {batch}", "bold"), since))
         place = "" if one.school is None else f" of school {one.school}"
-        whom = f"{one.students} student{'' if one.students == 1 else 's'}"
+        whom = counted(one.students, "student")
         item(
             console,
             "  ",
@@ -147,7 +147,7 @@ def show_preview(settings: Settings, district: str, console: Console) -> None:
     if found.since:
         since = f"the last one has the changes until {found.since:%Y-%m-%d %H:%M} UTC"
     console.print(
-        f"{district}: the next delivery to Xello has {number:,} account changes; {since}",
+        f"{district}: the next delivery to Xello has {counted(number, 'account change')}; {since}",
         soft_wrap=True,
     )
     table = Table("school", "change", box=None)
@@ -165,7 +165,7 @@ def show_preview(settings: Settings, district: str, console: Console) -> None:
         console.print(f"  {line}", soft_wrap=True)
     for code, students in found.waiting.items():
         why = _UNASKED if code == "not_confirmed" else WAITING[code]
-        console.print(f"not decided yet: {students} students {why}", soft_wrap=True)
+        console.print(f"not decided yet: {counted(students, 'student')} {why}", soft_wrap=True)
     if found.held:
         console.print(f"held: see aeries-pipeline accounts review {district}", soft_wrap=True)
 

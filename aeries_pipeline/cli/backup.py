@@ -22,6 +22,7 @@ from aeries_pipeline.stores.restore_many import (
     taken_of,
 )
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import counted, verb
 
 
 def backup_now(
@@ -38,7 +39,8 @@ def backup_now(
     for _district, made in take_backups(store, to or settings.backups, districts or None):
         rows = sum(made.tables.values())
         console.print(
-            f"{made.path}: {made.bytes / 1e6:.1f} MB, {len(made.tables)} tables, {rows:,} rows, "
+            f"{made.path}: {made.bytes / 1e6:.1f} MB, {counted(len(made.tables), 'table')}, "
+            f"{counted(rows, 'row')}, "
             "read from end to end",
             soft_wrap=True,
         )
@@ -147,9 +149,10 @@ def _tell_exports(settings: Settings, restored: Restored, console: Console) -> N
     for place, newer in _newer_exports(settings, restored.district, name):
         warn(
             console,
-            f"{restored.district}, school {place.name}: {newer} exports "
-            "of course requests are newer than this backup, and the numbers that they gave are "
-            "not in it; import them into Aeries and pull course requests before the next export",
+            f"{restored.district}, school {place.name}: {counted(newer, 'export')} "
+            f"of course requests {verb(newer, 'is', 'are')} newer than this backup, and the "
+            "numbers that were given there are not in it; import them into Aeries and pull course "
+            "requests before the next export",
         )
 
 

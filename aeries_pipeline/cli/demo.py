@@ -23,6 +23,7 @@ from aeries_pipeline.emulator.server import Emulator
 from aeries_pipeline.settings import DEMO_PORT, Settings
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import counted
 
 DAYS = 3
 
@@ -91,7 +92,9 @@ def run_demo(settings: Settings, console: Console, *, keep_serving: bool = False
         console.rule("An emulated Aeries")
         for name, site in emulator.sites.items():
             rows = sum(len(rows) for rows in site.district.rows.values())
-            console.print(f"{address}/{name}  {len(site.district.schools)} schools, {rows} rows")
+            console.print(
+                f"{address}/{name}  {counted(len(site.district.schools), 'school')}, {rows:,} rows"
+            )
         good = _first_pull(settings, console)
         good = _requests(settings, emulator, console) and good
         good = _days(settings, emulator, console) and good
@@ -196,7 +199,7 @@ def _deliver(settings: Settings, port: int, console: Console) -> bool:
     for one in sorted(received.iterdir()):
         content = one.read_bytes()
         rows, digest = content.count(b"\n") - 1, sha256(content).hexdigest()
-        console.print(f"    {one.name}: {rows:,} rows, SHA-256 {digest[:16]}...")
+        console.print(f"    {one.name}: {counted(rows, 'row')}, SHA-256 {digest[:16]}...")
     return good
 
 

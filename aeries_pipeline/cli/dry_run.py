@@ -17,6 +17,7 @@ from aeries_pipeline.ingest.progress import tell
 from aeries_pipeline.ingest.session import PullOptions
 from aeries_pipeline.operations.rehearsal import Rehearsed, rehearse
 from aeries_pipeline.settings import Settings
+from aeries_pipeline.words import counted
 
 
 def rehearse_sync(settings: Settings, request: Request, console: Console) -> bool:
@@ -51,7 +52,8 @@ def rehearse_sync(settings: Settings, request: Request, console: Console) -> boo
     if found.trouble:
         warn(console, found.trouble)
     console.print(
-        f"dry run: nothing was changed and nothing goes to anybody; the {found.requests} requests "
+        "dry run: nothing was changed and nothing goes to anybody; the "
+        f"{counted(found.requests, 'request')} "
         f"to {district.id} are noted in meta.rehearsals",
         soft_wrap=True,
     )
@@ -66,10 +68,12 @@ def lines_of(found: Rehearsed) -> list[str]:
     said = [f"{number} {DONE[kind]}" for kind in DONE if (number := computed.applied.get(kind, 0))]
     lines = [f"accounts: {', '.join(said) or 'no change'}"]
     lines += [
-        f"would wait for a person: {number} {kind} changes"
+        f"would wait for a person: {counted(number, f'{kind} change')}"
         for kind, number in sorted(computed.held.items())
     ]
-    lines += [f"{number} students {WAITING[code]}" for code, number in computed.waiting.items()]
+    lines += [
+        f"{counted(number, 'student')} {WAITING[code]}" for code, number in computed.waiting.items()
+    ]
     if computed.stop:
         lines.append(f"the whole batch would wait: {computed.stop}")
     return lines

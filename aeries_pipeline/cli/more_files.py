@@ -10,6 +10,7 @@ from aeries_pipeline.cli.common import warn
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import counted, verb
 
 _COUNTED = {
     FAMILY.name: "contacts, one for each of their students,",
@@ -43,8 +44,12 @@ def show_files(
     file = accepts or keeps
     if file:
         number = approve(warehouse, district, file, who, reason, keeps=bool(keeps))
-        done = "stay" if keeps else "are approved; the next delivery carries it out"
-        console.print(f"{district}: {number} people of {file} {done}", soft_wrap=True)
+        done = (
+            verb(number, "stays", "stay")
+            if keeps
+            else f"{verb(number, 'is', 'are')} approved; the next delivery carries it out"
+        )
+        console.print(f"{district}: {counted(number, 'line')} of {file} {done}", soft_wrap=True)
     found = standing(warehouse, district)
     lacking = {name: why for name, why in not_made(warehouse, district).items() if name in on}
     for name, why in lacking.items():
@@ -57,12 +62,12 @@ def show_files(
     for name, inside, missing, waits, reasons in found:
         console.print(
             f"{_CALLED.get(name, name)}: {inside:,} {_COUNTED[name]} in it, {missing:,} of them "
-            f"not shown by the newest list, {waits:,} {'waits' if waits == 1 else 'wait'} for a "
+            f"not shown by the newest list, {waits:,} {verb(waits, 'waits', 'wait')} for a "
             "person",
             soft_wrap=True,
         )
         for why, number in reasons.items():
-            warn(console, f"{name}: {number} are held: {why}")
+            warn(console, f"{name}: {number:,} {verb(number, 'is', 'are')} held: {why}")
         if reasons:
             console.print(
                 "Once the district has said that it is right:\n"

@@ -16,6 +16,7 @@ from aeries_pipeline.orchestration.automation.retention import build_prune_job
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.ledger import last_good
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import counted
 
 
 def forget_somebody(settings: Settings, wish: Wish, console: Console) -> bool:
@@ -27,7 +28,8 @@ def forget_somebody(settings: Settings, wish: Wish, console: Console) -> bool:
     roster = load_roster(settings.roster)
     done = forget(settings, roster, wish)
     console.print(
-        f"{wish.district}: {done.rows:,} rows and {done.files} files; {done.searched} files "
+        f"{wish.district}: {counted(done.rows, 'row')} and {counted(done.files, 'file')}; "
+        f"{counted(done.searched, 'file')} "
         "searched afterwards",
         soft_wrap=True,
     )

@@ -19,6 +19,7 @@ from aeries_pipeline.ingest.session import PullOptions, Session
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.files import write_atomically
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import counted
 
 
 def sync_roster(
@@ -65,7 +66,7 @@ def sync_roster(
             console.print(f"{district_id}: nothing was written; edit the roster and sync again")
             return
     if chosen == sorted(district.schools):
-        console.print(f"{district_id}: the roster already has its {len(chosen)} schools")
+        console.print(f"{district_id}: the roster already has its {counted(len(chosen), 'school')}")
         return
     text = settings.roster.read_text(encoding="utf-8")
     write_atomically(settings.roster, with_schools(text, district_id, chosen, empty))

@@ -18,6 +18,7 @@ from aeries_pipeline.districts.roster import District, load_roster
 from aeries_pipeline.ingest.session import PullOptions, Session
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import doing
 
 _TITLES = {
     Outcome.SHOWN: "to be written",
@@ -122,8 +123,8 @@ def _sentences(district: str, sent: Sent, *, dry: bool) -> list[str]:
         )
     if sent.not_shown and not dry:
         found.append(
-            f"{district}: {sent.not_shown:,} requests were in no dry run as yet and were not "
-            f"written; run: aeries-pipeline requests send {district} --dry-run"
+            f"{district}: {doing(sent.not_shown, 'request', 'was', 'were')} in no dry run as yet "
+            f"and not written; run: aeries-pipeline requests send {district} --dry-run"
         )
     if any(outcome is Outcome.TAKEN_OUT for _school, outcome in sent.counts):
         found.append(
@@ -149,4 +150,4 @@ def _sentences(district: str, sent: Sent, *, dry: bool) -> list[str]:
 
 
 def _students(number: int) -> str:
-    return "1 student was" if number == 1 else f"{number:,} students were"
+    return doing(number, "student", "was", "were")

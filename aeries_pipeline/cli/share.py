@@ -10,6 +10,7 @@ from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.districts.share import unknown_schools
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import doing
 
 
 def show_share(
@@ -34,7 +35,8 @@ def show_share(
     if accepts:
         number = accept(warehouse, entry, who, reason)
         console.print(
-            f"{district}: {number} students are shared again; the next computation carries it out: "
+            f"{district}: {doing(number, 'student', 'is', 'are')} shared again; the next "
+            "computation carries it out: "
             f"aeries-pipeline sync {district}",
             soft_wrap=True,
         )

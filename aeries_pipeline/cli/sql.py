@@ -25,6 +25,7 @@ from aeries_pipeline.stores.diagnose import diagnose
 from aeries_pipeline.stores.files import write_atomically
 from aeries_pipeline.stores.store import Store
 from aeries_pipeline.stores.union import MEMORY, in_one
+from aeries_pipeline.words import counted
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze\b|\s*\([^)]*\))?", re.IGNORECASE)
 """``EXPLAIN ANALYZE`` runs what comes behind it."""
@@ -91,7 +92,7 @@ def run_query(settings: Settings, query: Query, console: Console) -> None:
     else:
         console.file.write(as_text(columns, rows, shape or "csv"))
     if more:
-        note = f"the first {limit} rows; --limit N shows more, --limit 0 all"
+        note = f"the first {counted(len(rows), 'row')}; --limit N shows more, --limit 0 all"
         (console if for_eyes else errors).print(note, soft_wrap=True)
 
 

@@ -12,10 +12,11 @@ from aeries_pipeline.districts.nights import NIGHTS
 from aeries_pipeline.districts.roster import load_roster
 from aeries_pipeline.operations.status.health import health_of
 from aeries_pipeline.operations.status.nights import plain
-from aeries_pipeline.operations.status.page import ordered, summary
+from aeries_pipeline.operations.status.page import never_pulled, ordered, summary
 from aeries_pipeline.operations.status.read import DistrictStatus, read_status
 from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import counted, doing
 
 _MARGIN = " " * 5
 
@@ -45,18 +46,21 @@ def _lines(one: DistrictStatus, *, ascii_only: bool) -> list[str]:
     health = health_of(one)
     lines = [
         f"health {health.percent} %: {health.sentence}",
-        f"all complete since {since}, {one.active_accounts:,} accounts",
+        f"all complete since {since}, {counted(one.active_accounts, 'account')}",
         f"next opening: {one.window}",
         f"last {NIGHTS} nights: {plain(one.nights) if ascii_only else one.nights}",
     ]
     if one.waits_for:
-        lines.append(f"{one.waits_for} partitions were never completely pulled")
+        lines.append(never_pulled(one))
     lines += [f"left out: {text}" for text in one.left_out]
     lines += one.reasons
     if one.not_granted:
         lines.append(f"not granted: {', '.join(one.not_granted)}")
     if one.holds:
-        lines.append(f"{one.holds} account changes wait: aeries-pipeline accounts review {one.id}")
+        lines.append(
+            f"{doing(one.holds, 'account change', 'waits', 'wait')}: aeries-pipeline accounts "
+            f"review {one.id}"
+        )
     lines += one.undecided
     if one.reading:
         lines.append(one.reading)

@@ -11,6 +11,7 @@ from aeries_pipeline.course_requests.model import State
 from aeries_pipeline.course_requests.reconcile import Arrival
 from aeries_pipeline.course_requests.sentences import SENTENCES
 from aeries_pipeline.ingest.checks import Answer
+from aeries_pipeline.words import counted, doing
 
 READABLE = "files_are_readable"
 NONE_REJECTED = "requests_can_be_imported"
@@ -54,7 +55,9 @@ def _readable(district: str, taken: Sequence[Taken], inbox: str) -> Answer:
     if inbox and not failed:
         return Answer(READABLE, passed=False, text=inbox, serious=True, numbers=numbers)
     if not failed:
-        return Answer(READABLE, passed=True, text=f"{len(taken)} files read", numbers=numbers)
+        return Answer(
+            READABLE, passed=True, text=f"{counted(len(taken), 'file')} read", numbers=numbers
+        )
     text = "; ".join(f"file {one.file_id}: {one.reason}" for one in failed)
     text = f"{district}: {text}"
     text += f"; {inbox}" if inbox else ""
@@ -97,7 +100,7 @@ def _left_out(district: str, computed: Computed) -> Answer:
     if not computed.left_out:
         return Answer(STILL_NAMED, passed=True, text="nobody is left out", numbers=numbers)
     told = "; ".join(
-        f"file {file_id} no longer names {number} students with requests"
+        f"file {file_id} no longer names {counted(number, 'student')} with requests"
         for file_id, number in computed.left_out.items()
     )
     first = next(iter(computed.left_out))
@@ -129,7 +132,8 @@ def _arrived(district: str, computed: Computed) -> Answer:
         return Answer(ARRIVED, passed=True, text=text, numbers=numbers)
     schools = ", ".join(f"school {school} ({number})" for school, number in sorted(lacking.items()))
     text = (
-        f"{district}: {lacking.total()} exported requests are not in Aeries: {schools}; import the "
+        f"{district}: {doing(lacking.total(), 'exported request', 'is', 'are')} not in Aeries: "
+        f"{schools}; import the "
         "last files there, or see core.course_request_arrivals for which" + shares
     )
     return Answer(ARRIVED, passed=False, text=text, numbers=numbers)

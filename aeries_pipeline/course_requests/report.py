@@ -7,6 +7,7 @@ from aeries_pipeline.course_requests.model import Reason, State, Warn
 from aeries_pipeline.course_requests.sentences import STATES, WARNINGS, what_to_do
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.connection import Warehouse
+from aeries_pipeline.words import doing
 
 
 def failed_report(district: District, name: str, found: Taken) -> str:
@@ -25,7 +26,7 @@ def taken_report(warehouse: Warehouse, district: District, name: str, found: Tak
         f"Course requests of {district.name}",
         f"File {found.file_id}, {found.size:,} bytes: {name}",
         "",
-        f"{found.rows:,} requests were read ({found.form}).",
+        f"{doing(found.rows, 'request', 'was', 'were')} read ({found.form}).",
     ]
     if found.status == "known":
         lines.append("The same file was taken before, so nothing was done.")

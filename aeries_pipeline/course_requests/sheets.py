@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from aeries_pipeline.words import counted
+
 HEADER_WITHIN = 20
 """The header is among so many lines that are not blank."""
 FORMULA = "\x00formula"
@@ -272,7 +274,7 @@ def _check_cells(
 def _wrong_cells(line: int, cells: int, width: int) -> UnreadableFileError:
     return UnreadableFileError(
         "cells",
-        f"line {line} has {cells} cells and the header has {width}; the file breaks off there, or "
-        "a cell holds the delimiter without quotation marks; correct that line or export the "
-        "file again, and put it into the inbox once more",
+        f"line {line} has {counted(cells, 'cell')} and the header has {width}; the file breaks off "
+        "there, or a cell holds the delimiter without quotation marks; correct that line or "
+        "export the file again, and put it into the inbox once more",
     )

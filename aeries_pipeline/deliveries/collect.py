@@ -20,6 +20,7 @@ from aeries_pipeline.deliveries.sftp import SftpRemote
 from aeries_pipeline.deliveries.way import connect_sftp
 from aeries_pipeline.districts.roster import District
 from aeries_pipeline.stores.files import write_atomically
+from aeries_pipeline.words import counted, verb
 
 STILL_SECONDS = 10.0
 """Between two looks; a file that differs is still being written."""
@@ -131,7 +132,8 @@ def _collect(
     trouble = ""
     if too_large:
         trouble = (
-            f"{district.id}: {too_large} files in the inbox {district.course_requests.inbox} are "
+            f"{district.id}: {counted(too_large, 'file')} in the inbox "
+            f"{district.course_requests.inbox} {verb(too_large, 'is', 'are')} "
             f"larger than max_megabytes ({district.course_requests.max_megabytes:g}) and were not "
             "fetched; export less into one file, or raise it"
         )

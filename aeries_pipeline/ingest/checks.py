@@ -18,6 +18,7 @@ from aeries_pipeline.stores.infer_schema import Drift
 from aeries_pipeline.stores.judge import Status
 from aeries_pipeline.stores.ledger import LastGood
 from aeries_pipeline.stores.outcomes import Loaded
+from aeries_pipeline.words import counted
 
 SCHEMA = "answer_matches_the_reference"
 KEYS = "natural_key_is_unique"
@@ -277,6 +278,6 @@ def roster_drift(listed: Sequence[int], teaching: Sequence[int], district: str) 
     return Answer(
         ROSTER,
         not said,
-        ("; ".join(said) or f"{len(listed)} schools, as in Aeries") + advice,
+        ("; ".join(said) or f"{counted(len(listed), 'school')}, as in Aeries") + advice,
         numbers={"not_in_roster": len(missing), "not_in_aeries": len(gone)},
     )

@@ -221,7 +221,7 @@ def test_what_lies_finished_is_not_sent_once_somebody_in_it_has_opted_out(tmp_pa
     ward.first()
     deliver(ward.warehouse, ward.district, ward.out, moment=ward.moment)
     ward.names([5])
-    with pytest.raises(NotDeliveredError, match="1 students in it are left out"):
+    with pytest.raises(NotDeliveredError, match="1 student in it is left out"):
         send(outgoing.job())
     ward.path.unlink()
     with pytest.raises(NotDeliveredError, match="does not exist"):

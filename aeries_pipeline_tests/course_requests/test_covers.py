@@ -290,7 +290,7 @@ def test_a_student_whom_a_whole_export_no_longer_names_is_a_question(
     assert {row["Code"] for row in table(found, "rejects.csv")} == {"student_left_out"}
     assert not (found.folder / "withdrawals.csv").exists(), "nobody has answered"
     (verdict,) = [one for one in answers("eagle-usd", [], computed) if one.name == STILL_NAMED]
-    assert "no longer names 1 students with requests" in verdict.text
+    assert "no longer names 1 student with requests" in verdict.text
     office.answer(whole, Answer.KEEP)
     computed, found = office.settle()
     assert computed.left_out == {}

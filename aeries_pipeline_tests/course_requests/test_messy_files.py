@@ -161,8 +161,8 @@ def test_the_lines_keep_their_numbers() -> None:
     ("text", "code", "says"),
     [
         # Half a line in the middle is no remark.
-        ("StudentID,CourseID\n1,0315\n2\n3,0608\n", "cells", "line 3 has 1 cells"),
-        ("StudentID,CourseID\n1,0315\n994000\n", "cells", "line 3 has 1 cells"),
+        ("StudentID,CourseID\n1,0315\n2\n3,0608\n", "cells", "line 3 has 1 cell"),
+        ("StudentID,CourseID\n1,0315\n994000\n", "cells", "line 3 has 1 cell"),
         # A last line that is shorter than any other and has no end breaks off.
         ("CourseID,StudentID,Note\n0315,1,x\n0608,2", "cells", "line 3 has 2 cells"),
         ("Id,Student Number,CourseID\n1,77,0315\n", "column_doubtful", "it is not certain"),

@@ -305,7 +305,7 @@ def test_what_arrived_and_what_did_not_and_made_again_after_blanking(
     }  # fmt: skip
     verdict = next(one for one in answers("eagle-usd", [], computed) if one.name == ARRIVED)
     assert not verdict.passed
-    assert "1 exported requests are not in Aeries: school 994 (1)" in verdict.text
+    assert "1 exported request is not in Aeries: school 994 (1)" in verdict.text
     again = files(world)
     assert [row["SQ"] for row in table(again, "whole/SSS.csv")] == ["1001"], "what is missing"
     assert table(again, "SSS.csv") == []
@@ -372,7 +372,7 @@ def test_a_broken_file_goes_to_failed_with_its_report_and_is_whole(world: World)
     (kept,) = (place / FAILED).glob("*.csv")
     assert kept.read_bytes() == broken
     report = (place / FAILED / f"{kept.name}.report.txt").read_text(encoding="utf-8")
-    assert "line 3 has 1 cells" in report
+    assert "line 3 has 1 cell" in report
     assert "Marker" not in report
     (verdict,) = [one for one in answers("eagle-usd", taken, computed) if one.serious]
     assert "what failed lies in the inbox's folder failed" in verdict.text

@@ -122,7 +122,7 @@ with zipfile.ZipFile(ENTITIES, "w") as made:
         (b"A,B\r\n1,2\r\n", "column_missing", "none of the 2 columns is StudentID"),
         (b"StudentID,Title\r\n1,2\r\n", "column_missing", "is CourseID or Course Code"),
         (b"StudentID,Student ID,CourseID\r\n1,1,2\r\n", "column_twice", "student_id"),
-        (b"StudentID,CourseID\r\n1,03\r\n2\r\n", "cells", "line 3 has 1 cells"),
+        (b"StudentID,CourseID\r\n1,03\r\n2\r\n", "cells", "line 3 has 1 cell"),
         (b"StudentID,CourseID\r\n1,03,9\r\n", "cells", "line 2 has 3 cells"),
         (b'StudentID,CourseID\r\n1,"03\r\n2,04\r\n', "quotes", "quotation mark is missing"),
         (b"StudentID,CourseID\r\n1," + b"9" * 20_000, "too_long", "a cell is longer"),

@@ -121,7 +121,7 @@ def test_what_goes_wrong_is_a_sentence_and_leaves_nothing_half(
         assert "\n" not in found.trouble
     world.write_roster(course_requests={"inbox": receiver.target(), "max_megabytes": 0.00001})
     found = collect(world.district, place, lambda _seconds: None)
-    assert "1 files" in found.trouble
+    assert "1 file in" in found.trouble
     assert "max_megabytes" in found.trouble
     assert not [one for one in place.iterdir() if one.is_file()]
 

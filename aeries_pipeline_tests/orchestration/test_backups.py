@@ -53,7 +53,7 @@ def test_warehouses_that_changed_are_backed_up_and_old_ones_go(world: World) -> 
     pull(world)
     told = recent(world.settings, roster, later)
     assert not told.passed
-    assert "the newest backup of 1 districts is older than 1 days: eagle-usd (" in told.text
+    assert "the newest backup of 1 district is older than 1 day: eagle-usd (" in told.text
 
 
 def test_a_folder_elsewhere_and_no_daily_backups(world: World) -> None:

@@ -161,7 +161,7 @@ def test_a_failed_run_names_every_school_that_did_not_come(
     assert not result.success
     (step,) = result.get_step_failure_events()
     said = str(step.step_failure_data.user_failure_data.description)
-    assert "1 schools loaded, 2 not" in said
+    assert "1 school loaded, 2 not" in said
     assert "eagle-usd, school 992, gpas: not granted to this certificate" in said
     assert "eagle-usd, school 993, gpas: a login page came instead of data" in said
     (line,) = failures_of(result.dagster_run, result.get_step_failure_events())

@@ -126,7 +126,7 @@ def test_answers_suit_the_terminal_the_next_program_and_a_file(
     few = on_a_terminal(world, 80, "sql", "SELECT school, status FROM meta.pulls ORDER BY 1")
     assert "│ 994" in few, "a table where it fits"
     limited = on_a_terminal(world, 80, "sql", "--limit", "1", "SELECT 1 AS n UNION SELECT 2")
-    assert "the first 1 rows; --limit N shows more" in limited
+    assert "the first 1 row; --limit N shows more" in limited
 
     query = "SELECT resource, rows FROM meta.pulls ORDER BY resource"
     result = call(world, "sql", query)
@@ -136,7 +136,7 @@ def test_answers_suit_the_terminal_the_next_program_and_a_file(
     ]  # fmt: skip
     short = call(world, "sql", "--format", "json", "--limit", "1", "SELECT unnest([1, 2]) AS n")
     assert json.loads(short.stdout) == [{"n": 1}]
-    assert "the first 1 rows" in short.stderr
+    assert "the first 1 row" in short.stderr
     file = tmp_path / "rows.parquet"
     assert call(world, "sql", "--format", "parquet", "--output", str(file), query).exit_code == 0
     assert duckdb.sql(f"SELECT * FROM '{file}' ORDER BY resource").fetchall() == rows

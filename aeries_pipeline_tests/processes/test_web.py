@@ -62,7 +62,7 @@ def test_a_district_is_read_by_keyboard_alone_on_a_telephone_and_on_a_desk(
         browser.driver.get(f"{address}/districts/eagle-usd")
         browser.wait_for("Enter the token")
         press(browser, Keys.TAB, Keys.TAB, TOKEN, Keys.ENTER)
-        browser.wait_for("Districts", "1 districts")
+        browser.wait_for("Districts", "1 district,")
         press(browser, Keys.TAB)
         assert focused(browser) == "Skip to the page"
         press(browser, Keys.ENTER)

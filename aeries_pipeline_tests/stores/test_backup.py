@@ -139,7 +139,7 @@ def test_the_commands_back_up_list_and_restore(world: World) -> None:
     assert "eagle-usd: the warehouse is as it was" in back.output
     assert "Next: aeries-pipeline sync eagle-usd, aeries-pipeline publish" in back.output
     assert world.warehouse.rows("SELECT count(*) > 0 FROM raw.students") == [(True,)]
-    assert "eagle-usd, school 994: 1 exports of course requests are newer" in back.output
+    assert "eagle-usd, school 994: 1 export of course requests is newer" in back.output
     assert call(world, "restore", "lost.duckdb").exit_code == 1
     assert call(world, "restore", str(path), "--district", "falcon-usd").exit_code == 1
     assert call(world, "restore").exit_code == 2

@@ -9,6 +9,7 @@ from html import escape
 from aeries_pipeline.course_requests.model import Reason, State
 from aeries_pipeline.course_requests.sentences import SENTENCES, STATES
 from aeries_pipeline.course_requests.sss.students import Group
+from aeries_pipeline.words import counted
 
 _STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem; color: #1a1a1a; max-width: 70rem; }
@@ -100,7 +101,7 @@ def html(page: Preview) -> str:
                 for state, number in page.states.items()
             ),
             "<h2>Files</h2>\n",
-            _list(f"{name}: {rows:,} rows" for name, rows in page.files.items()),
+            _list(f"{name}: {counted(rows, 'row')}" for name, rows in page.files.items()),
             "<h2>Requests by course and grade</h2>\n",
             _courses(page.courses, new),
             _students(page.groups, page.bounds),
@@ -156,7 +157,7 @@ def grade_name(grade: int | None) -> str:
 
 def _bars(one: CourseLine, highest: int) -> str:
     """Return the demand for a course as a bar, above its seats where they are known."""
-    bars = [("demand", one.total, f"{one.total:,} requests")]
+    bars = [("demand", one.total, counted(one.total, "request"))]
     if one.seats is not None:
         bars.append(("seats", one.seats, f"{one.seats:,} seats"))
     drawn = "".join(

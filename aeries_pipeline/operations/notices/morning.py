@@ -13,6 +13,7 @@ from aeries_pipeline.districts.roster import District
 from aeries_pipeline.operations.notices.notice import Line
 from aeries_pipeline.operations.status.health import health_of
 from aeries_pipeline.operations.status.read import DistrictStatus
+from aeries_pipeline.words import counted, verb
 
 GRACE = timedelta(minutes=30)
 """How long after an opening the first pull may be on its way without a sign in the ledger."""
@@ -80,7 +81,7 @@ def digest(statuses: Sequence[DistrictStatus]) -> list[Line]:
         health = health_of(one)
         parts = [f"{one.name} ({one.id}): {health.percent} %, {health.sentence}"]
         if one.closed_early:
-            parts.append(f"the window closed before {one.closed_early} partitions came")
+            parts.append(f"the window closed before {counted(one.closed_early, 'partition')} came")
         if one.holds:
             parts.append(f"aeries-pipeline accounts review {one.id}")
         changes = [
@@ -94,4 +95,4 @@ def digest(statuses: Sequence[DistrictStatus]) -> list[Line]:
 def digest_title(statuses: Sequence[DistrictStatus]) -> str:
     """Return the subject of the digest."""
     whole = sum(not one.needs_a_person for one in statuses)
-    return f"{whole} of {len(statuses)} districts need nobody"
+    return f"{whole} of {counted(len(statuses), 'district')} {verb(whole, 'needs', 'need')} nobody"

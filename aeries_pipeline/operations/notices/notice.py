@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aeries_pipeline.districts.channels import About, Email, Webhook
+from aeries_pipeline.words import counted
 
 MOST_LINES = 12
 
@@ -69,7 +70,7 @@ def notice_for(
         return Notice(title, shortened([line.text for line in wanted]), link or channel.ui)
     title = f"{what}: {', '.join(districts[:3])}" if districts else what
     if len(districts) > 3:
-        title += f" and {len(districts) - 3} more districts"
+        title += f" and {counted(len(districts) - 3, 'more district')}"
     return Notice(title, shortened([line.text for line in wanted]), link)
 
 

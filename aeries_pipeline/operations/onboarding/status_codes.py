@@ -21,6 +21,7 @@ from aeries_pipeline.ingest.api.answer import Answer
 from aeries_pipeline.ingest.api.client import AeriesClient, Tally
 from aeries_pipeline.ingest.api.paging import pages
 from aeries_pipeline.operations.onboarding.findings import Finding, failed, passed, warned
+from aeries_pipeline.words import doing
 
 STEP = "status codes"
 MAX_REQUESTS = 100
@@ -55,7 +56,7 @@ def status_codes(
     for place, school in enumerate(schools):
         if tally.requests >= MAX_REQUESTS:
             more = len(schools) - place
-            yield passed(STEP, f"{more} more schools are not counted here")
+            yield passed(STEP, f"{doing(more, 'more school', 'is', 'are')} not counted here")
             return
         counts: Counter[str] = Counter()
         try:

@@ -49,6 +49,7 @@ from aeries_pipeline.stores.connection import CATALOG, Warehouse
 from aeries_pipeline.stores.outcomes import new_id, now
 from aeries_pipeline.stores.store import Store
 from aeries_pipeline.stores.transaction import insert_rows, writing
+from aeries_pipeline.words import counted, verb
 
 REMOVED, PROVED, REMAINS = "removed", "proved", "remains"
 
@@ -176,8 +177,9 @@ def _check_student(settings: Settings, wish: Wish, person: Person) -> None:
     waiting = waiting_for(settings, person)
     if waiting:
         raise NotForgottenError(
-            f"{wish.district}: {len(waiting)} files in the inbox are about this student and were "
-            "not taken yet; take them (aeries-pipeline requests export) or remove them, then give "
+            f"{wish.district}: {counted(len(waiting), 'file')} in the inbox "
+            f"{verb(len(waiting), 'is', 'are')} about this student and not "
+            "taken yet; take them (aeries-pipeline requests export) or remove them, then give "
             "the command again"
         )
 

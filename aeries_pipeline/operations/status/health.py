@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aeries_pipeline.operations.status.read import DistrictStatus
+from aeries_pipeline.words import counted, doing, verb
 
 _OLD, _WAITING = 50, 90
 
@@ -37,14 +38,23 @@ def health_of(status: DistrictStatus) -> Health:
     percent = 100 * (status.partitions - missing) // status.partitions
     bounds = [
         (status.is_stale, _OLD, f"the oldest data are of {_day(status)} and too old"),
-        (bool(status.left_out), _WAITING, f"{len(status.left_out)} schools are left out"),
-        (bool(status.holds), _WAITING, f"{status.holds} account changes wait for a person"),
+        (
+            bool(status.left_out),
+            _WAITING,
+            f"{doing(len(status.left_out), 'school', 'is', 'are')} left out",
+        ),
+        (
+            bool(status.holds),
+            _WAITING,
+            f"{doing(status.holds, 'account change', 'waits', 'wait')} for a person",
+        ),
         (bool(status.undecided), _WAITING, "; ".join(status.undecided)),
         (status.reading_differs, _WAITING, "how its pull window is read waits for a person"),
     ]
     sentence = "everything came, and nothing waits for a person"
     if missing:
-        sentence = f"{missing} of {status.partitions} partitions are missing"
+        of_all = counted(status.partitions, "partition")
+        sentence = f"{missing} of {of_all} {verb(missing, 'is', 'are')} missing"
     for applies, bound, text in bounds:
         if applies and bound < percent:
             percent, sentence = bound, text

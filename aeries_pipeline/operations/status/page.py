@@ -17,6 +17,7 @@ from aeries_pipeline.operations.status.nights import (
     WHOLE,
 )
 from aeries_pipeline.operations.status.read import DistrictStatus
+from aeries_pipeline.words import counted, doing, verb
 
 HEADINGS = (
     "district", "id", "health", f"last {NIGHTS} nights", "all complete since", "accounts",
@@ -41,6 +42,12 @@ def _since(one: DistrictStatus) -> str:
     return f"{text}, too old" if one.is_stale else text
 
 
+def never_pulled(one: DistrictStatus) -> str:
+    """Return how many partitions are still waited for, as a sentence."""
+    were = verb(one.waits_for, "was", "were")
+    return f"{counted(one.waits_for, 'partition')} {were} never completely pulled"
+
+
 def asks_of(one: DistrictStatus) -> list[str]:
     """Return what a person should see to, and with which command."""
     reasons = [*one.left_out, *one.reasons]
@@ -48,10 +55,13 @@ def asks_of(one: DistrictStatus) -> list[str]:
     if len(reasons) > _SHOWN:
         lines.append(f"and {len(reasons) - _SHOWN} more that are missing: aeries-pipeline status")
     if one.holds:
-        lines.append(f"{one.holds} account changes wait: aeries-pipeline accounts review {one.id}")
+        lines.append(
+            f"{doing(one.holds, 'account change', 'waits', 'wait')}: aeries-pipeline accounts "
+            f"review {one.id}"
+        )
     lines += one.undecided
     if one.waits_for:
-        lines.append(f"{one.waits_for} partitions were never completely pulled")
+        lines.append(never_pulled(one))
     if one.is_stale:
         lines.append(f"all complete since {_since(one)}")
     return lines
@@ -92,7 +102,8 @@ def markdown(statuses: Sequence[DistrictStatus], moment: datetime) -> str:
         since = f"all complete since {since}" if one.complete_since else since
         lines += [
             f"- **{text(name)}** `{district}` {health}",
-            f"  - `{nights}` {text(since)}, {accounts} accounts",
+            f"  - `{nights}` {text(since)}, {accounts} "
+            f"{verb(one.active_accounts, 'account', 'accounts')}",
             f"  - next opening: {text(opens)}",
         ]
         if not one.needs_a_person:
@@ -155,4 +166,5 @@ def ordered(statuses: Sequence[DistrictStatus]) -> list[DistrictStatus]:
 def summary(statuses: Sequence[DistrictStatus]) -> str:
     """Return the first sentence of the page."""
     look = sum(one.needs_a_person for one in statuses)
-    return f"{len(statuses)} districts, {look} of them need a person."
+    of_all = counted(len(statuses), "district")
+    return f"{of_all}, {look} of them {verb(look, 'needs', 'need')} a person."

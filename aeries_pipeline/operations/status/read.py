@@ -24,6 +24,7 @@ from aeries_pipeline.stores.across import moment as as_moment
 from aeries_pipeline.stores.ledger import Partition, ask_partitions, partitions_of
 from aeries_pipeline.stores.store import Store
 from aeries_pipeline.stores.told_once import told_once
+from aeries_pipeline.words import verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,8 @@ def _undecided(district: District, answer: Mapping[str, Any]) -> tuple[str, ...]
     lines += [unknown] if unknown else []
     on = {file.name for file in files_of(district)}
     lines += [
-        f"{number} in the file {file} wait: aeries-pipeline accounts files {district.id}"
+        f"{number} in the file {file} {verb(number, 'waits', 'wait')}: aeries-pipeline accounts "
+        f"files {district.id}"
         for file, number in answer.get("people", ())
         if file in on
     ]

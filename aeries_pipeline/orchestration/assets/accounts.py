@@ -25,6 +25,7 @@ from aeries_pipeline.orchestration.assets.resources import AeriesResource, Wareh
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import Partitions
 from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
+from aeries_pipeline.words import counted
 
 ACCOUNTS = dg.AssetKey(["core", "accounts"])
 CHANGES = dg.AssetKey(["core", "account_changes"])
@@ -145,7 +146,8 @@ def _accounts_metadata(computed: Computed) -> dict[str, Any]:
     }
     if computed.waiting:
         lines = [
-            f"- {number} students {WAITING[code]}" for code, number in computed.waiting.items()
+            f"- {counted(number, 'student')} {WAITING[code]}"
+            for code, number in computed.waiting.items()
         ]
         metadata["not_decided_yet"] = dg.MetadataValue.md("\n".join(lines))
     return metadata

@@ -18,6 +18,7 @@ from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusa
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.restore_many import take_backups, take_ledger, without_recent
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import counted, verb
 
 BACKUPS = dg.AssetKey(["meta", "backups"])
 RECENT = "newest_backup_is_recent"
@@ -100,7 +101,8 @@ def recent(settings: Settings, roster: Roster, moment: datetime) -> Answer:
     return Answer(
         RECENT,
         passed=False,
-        text=f"the newest backup of {len(old)} districts is older than {days:g} days: "
+        text=f"the newest backup of {counted(len(old), 'district')} is older than {days:g} "
+        f"{verb(days, 'day', 'days')}: "
         f"{', '.join(named)}{more}; see why the last run of meta/backups failed, or run: "
         "aeries-pipeline backup",
         serious=True,

@@ -38,6 +38,7 @@ from aeries_pipeline.stores.connection import (
 )
 from aeries_pipeline.stores.outcomes import now
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import counted
 
 PUBLISHED = dg.AssetKey(["published", "aeries"])
 CURRENT = "published_copy_is_current"
@@ -132,7 +133,8 @@ def freshness(
     """
     if left:
         told = "; ".join(left.values())
-        text = f"the copy was made, without the newest rows of {len(left)} districts: {told}"
+        lacking = counted(len(left), "district")
+        text = f"the copy was made, without the newest rows of {lacking}: {told}"
         return Answer(CURRENT, passed=False, text=text, serious=True)
     state = read_state(Store(settings.data), read_copy(settings.published))
     since = old_since(state, fingerprint(roster), roster.publish.minutes, moment)

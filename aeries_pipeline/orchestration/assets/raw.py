@@ -27,6 +27,7 @@ from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import Partitions, by_district
 from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
 from aeries_pipeline.stores.judge import Status
+from aeries_pipeline.words import counted
 
 AERIES = dg.AssetKey(["source", "aeries_sites"])
 
@@ -117,11 +118,11 @@ def _privacy(resource: Resource) -> dict[str, str]:
 
 
 def _failure(resource: Resource, troubles: Sequence[str], done: int) -> dg.Failure:
-    what = "partitions" if resource.grain is Grain.DISTRICT else "schools"
+    what = counted(done, "partition" if resource.grain is Grain.DISTRICT else "school")
     listed = "\n".join(f"- {trouble}" for trouble in dict.fromkeys(troubles))
     return dg.Failure(
         description=(
-            f"{resource.name}: {done} {what} loaded, {len(troubles)} not; their last good tables "
+            f"{resource.name}: {what} loaded, {len(troubles)} not; their last good tables "
             f"stay as they are.\n{listed}"
         ),
         metadata={"loaded": done, "failed": len(troubles), "reasons": dg.MetadataValue.md(listed)},

@@ -17,6 +17,7 @@ from aeries_pipeline.orchestration.assets.resources import AeriesResource, Wareh
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import Partitions
 from aeries_pipeline.stores.connection import WarehouseBusyError, WarehouseUnusableError
+from aeries_pipeline.words import counted, verb
 
 XELLO_FILES = dg.AssetKey(["out", "xello_files"])
 FITS = "values_fit_xellos_specification"
@@ -115,7 +116,7 @@ def _metadata(delivery: Delivery) -> dict[str, dg.MetadataValue]:
 
 def _held(district: str, delivery: Delivery) -> dg.AssetCheckResult:
     lines = [
-        f"{file}: {number} are held: {why}"
+        f"{file}: {number:,} {verb(number, 'is', 'are')} held: {why}"
         for file, reasons in delivery.more.held.items()
         for why, number in reasons.items()
     ]
@@ -134,7 +135,7 @@ def _held(district: str, delivery: Delivery) -> dg.AssetCheckResult:
 
 def _verdict(delivery: Delivery) -> dg.AssetCheckResult:
     lines = [
-        f"{file}.{column} {problem} in {number} rows ({action})"
+        f"{file}.{column} {problem} in {counted(number, 'row')} ({action})"
         for (file, column, problem, action), number in delivery.problems.items()
     ]
     text = "; ".join(lines)

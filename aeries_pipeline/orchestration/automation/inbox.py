@@ -16,6 +16,7 @@ from aeries_pipeline.orchestration.automation.jobs import TAKE_REQUESTS
 from aeries_pipeline.orchestration.boundary import without_values
 from aeries_pipeline.orchestration.partitions import DISTRICT_TAG
 from aeries_pipeline.settings import Settings
+from aeries_pipeline.words import counted, verb
 
 AGAIN_SECONDS = 900
 """A file that is still there after a run is tried again as often."""
@@ -76,4 +77,6 @@ def _waits(seen: dict[str, list[str]]) -> str:
     if not seen:
         return "no inbox holds a complete file"
     files = sum(len(marks) for marks in seen.values())
-    return f"{files} files in {', '.join(sorted(seen))} are looked at again at the next tick"
+    where = ", ".join(sorted(seen))
+    are = verb(files, "is", "are")
+    return f"{counted(files, 'file')} in {where} {are} looked at again at the next tick"

@@ -30,6 +30,7 @@ from aeries_pipeline.settings import Settings
 from aeries_pipeline.stores.ledger import partitions as partitions_of
 from aeries_pipeline.stores.ledger import troubles
 from aeries_pipeline.stores.store import Store
+from aeries_pipeline.words import counted
 
 ATTEMPT_TAG = "aeries/attempt"
 STAGE_TAG = "aeries/stage"
@@ -116,7 +117,7 @@ def _told(reasons: Sequence[str]) -> str:
     """Return the reasons for doing nothing, not more of them than a person reads."""
     shown = "; ".join(reasons[:_TOLD]) or "the roster is empty"
     more = len(reasons) - _TOLD
-    return f"{shown}; and {more} more districts" if more > 0 else shown
+    return f"{shown}; and {counted(more, 'more district')}" if more > 0 else shown
 
 
 def opening_key(district: District, moment: datetime) -> str:

@@ -152,7 +152,7 @@ def test_watch_tells_once_and_digest_and_metrics_speak_of_the_ledger(
         assert len(hook.got) == 1
         sent = call(world, "digest")
         assert sent.exit_code == 0
-        assert "0 of 1 districts need nobody" in hook.got[1]["text"]
+        assert "0 of 1 district need nobody" in hook.got[1]["text"]
         assert "partitions are missing" in hook.got[1]["text"]
 
     file = tmp_path / "aeries.prom"

@@ -172,7 +172,7 @@ def test_a_file_that_waits_in_the_inbox_is_seen_to_first(lived_in: World) -> Non
     done = call(lived_in, "forget", "eagle-usd", "--student", str(student), "--yes",
                 "--although-listed", "--reason", "a reason")  # fmt: skip
     assert done.exit_code == 1
-    assert "1 files in the inbox are about this student" in done.output
+    assert "1 file in the inbox is about this student" in done.output
 
 
 @pytest.mark.long

@@ -241,7 +241,7 @@ def test_the_asset_writes_the_page(world: World) -> None:
 def test_the_command_says_the_same(world: World) -> None:
     pull(world)
     shown = call(world, "status").output
-    assert "1 districts, 0 of them need a person." in shown
+    assert "1 district, 0 of them need a person." in shown
     assert "ok   eagle-usd  Eagle\n     health 100 %: everything came" in shown
     assert "     all complete since 20" in shown
     world.faults({"kind": "html", "path": "schools/994/gpas"})
