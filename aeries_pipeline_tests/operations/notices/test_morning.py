@@ -153,7 +153,7 @@ def test_watch_tells_once_and_digest_and_metrics_speak_of_the_ledger(
         sent = call(world, "digest")
         assert sent.exit_code == 0
         assert "0 of 1 district need nobody" in hook.got[1]["text"]
-        assert "partitions are missing" in hook.got[1]["text"]
+        assert "1 of 26 partitions is missing" in hook.got[1]["text"]
 
     file = tmp_path / "aeries.prom"
     assert call(world, "metrics", "--textfile", str(file)).exit_code == 0

@@ -85,7 +85,7 @@ def test_what_waits_beside_account_changes_is_told_to_everybody_who_asks(world: 
     assert lacking == "the file Educator for Xello is not made: nobody is in it"
     assert shared.startswith("nothing is delivered: the list of students who opted out")
     assert shared.endswith("accounts share eagle-usd")
-    assert people == "1 in the file Educator wait: aeries-pipeline accounts files eagle-usd"
+    assert people == "1 in the file Educator waits: aeries-pipeline accounts files eagle-usd"
     assert health_of(found).percent == 90
     assert "accounts share eagle-usd" in health_of(found).sentence
     assert "accounts files eagle-usd" in markdown([found], NOW)
