@@ -198,7 +198,7 @@ def test_the_page_puts_first_who_needs_a_person_and_escapes_what_it_shows(world:
         status_of(world.district, bad, NOW, (2, 0)),
     ]
     shown = markdown(statuses, NOW)
-    assert "2 districts, 1 of them need a person." in shown
+    assert "2 districts, 1 of them needs a person." in shown
     assert shown.index("eagle-usd") < shown.index("fine-usd")
     assert "|---" not in shown, "a table would be cut off"
     assert "- **Fine \\| &lt;b>Unified&lt;/b>** `fine-usd` 100 %" in shown
