@@ -40,9 +40,9 @@ _BY_NUMBER: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than_equal": lambda told: f"has to be at least {told['ge']:g}",
     "less_than": lambda told: f"has to be less than {told['lt']:g}",
     "less_than_equal": lambda told: f"has to be at most {told['le']:g}",
-    "too_short": lambda told: _too_short(counted(told["min_length"], "entry", "entries")),
+    "too_short": lambda told: _too_short(told["min_length"], "entry", "entries"),
     "too_long": lambda told: f"takes {counted(told['max_length'], 'entry', 'entries')} at most",
-    "string_too_short": lambda told: _too_short(counted(told["min_length"], "character")),
+    "string_too_short": lambda told: _too_short(told["min_length"], "character", "characters"),
 }
 _UNION = ("str", "list[")
 """How pydantic marks a setting that may be text or a list: not as a person wrote it."""
@@ -101,8 +101,8 @@ def mistakes_of(error: ValidationError) -> list[str]:
     ]
 
 
-def _too_short(wanted: str) -> str:
-    return "is empty" if wanted.startswith("1 ") else f"needs {wanted} or more"
+def _too_short(least: int, one: str, many: str) -> str:
+    return "is empty" if least == 1 else f"needs {counted(least, one, many)} or more"
 
 
 def _joined(said: list[str]) -> str:

@@ -37,7 +37,7 @@ from aeries_pipeline.districts.share import NOBODY_LEFT_OUT, ShareSettings
 from aeries_pipeline.stores.connection import Warehouse, table_exists
 from aeries_pipeline.stores.outcomes import new_id, now
 from aeries_pipeline.stores.transaction import insert_rows
-from aeries_pipeline.words import counted
+from aeries_pipeline.words import counted, verb
 
 _HERE = (Standing.ACTIVE, Standing.PRE_ENROLLED)
 
@@ -209,7 +209,7 @@ def told(found: LeftOut) -> str:
     listed = ", ".join(f"{number} {SAID[Cause(cause)]}" for cause, number in counts.items())
     unknown = (
         f"; besides, {found.unknown:,} of the {counted(found.listed, 'StudentID')} on the list "
-        f"{'is that' if found.unknown == 1 else 'are those'} of no student here"
+        f"{verb(found.unknown, 'is that', 'are those')} of no student here"
         if found.unknown
         else ""
     )

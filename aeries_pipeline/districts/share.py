@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from aeries_pipeline.catalog.fields import Kind
 from aeries_pipeline.catalog.students import STUDENTS
 from aeries_pipeline.districts.settled import Range, Settled
+from aeries_pipeline.words import named, verb
 
 _CODES = {one.name for one in STUDENTS.fields if one.stored and one.kind is Kind.TEXT}
 
@@ -97,9 +98,7 @@ def unknown_schools(share: ShareSettings | None, schools: Iterable[int], where: 
     wrong = sorted(set(share.schools) - known) if share and known else []
     if not wrong:
         return ""
-    listed = ", ".join(map(str, wrong))
     return (
-        f"share names {'school' if len(wrong) == 1 else 'schools'} {listed}, which "
-        f"{'is' if len(wrong) == 1 else 'are'} not {where}, so nobody there is shared; correct "
-        "share.schools in the roster"
+        f"share names {named('school', wrong)}, which {verb(len(wrong), 'is', 'are')} not {where}, "
+        "so nobody there is shared; correct share.schools in the roster"
     )

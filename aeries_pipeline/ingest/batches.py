@@ -29,6 +29,8 @@ def fetch_in_batches(
         targets: The partitions of one resource.
         report: Told of each partition that was fetched.
     """
+    if not targets:
+        return  # The district has no schools in the roster yet.
     fetched: list[Fetched] = []
     ended: list[Loaded] = []
     size, most = 0, batch_bytes()

@@ -25,6 +25,7 @@ from aeries_pipeline.web.access import ENTER, STYLE, Access, Doorkeeper
 from aeries_pipeline.web.district import preview_of, read_morning
 from aeries_pipeline.web.documentation import as_html
 from aeries_pipeline.web.questions import questions
+from aeries_pipeline.words import counted
 
 _TEMPLATES = Environment(
     loader=PackageLoader("aeries_pipeline.web"), autoescape=True, undefined=StrictUndefined,
@@ -37,6 +38,7 @@ def _when(moment: datetime | None) -> str:
 
 
 _TEMPLATES.filters["when"] = _when
+_TEMPLATES.filters["counted"] = counted
 _TEMPLATES.globals["LEGEND"] = LEGEND
 
 

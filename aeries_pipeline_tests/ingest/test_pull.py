@@ -60,6 +60,12 @@ def test_pages_land_as_received(make_world) -> None:
     assert all(page.stat().st_mode & 0o077 == 0 for page in pages)
 
 
+def test_a_district_without_schools_yet_has_nothing_of_its_schools(world: World) -> None:
+    with world.session() as session:
+        assert pull_resource(session, RESOURCES["students"], []) == []
+        assert len(pull_resource(session, RESOURCES["schools"], [])) == 1
+
+
 def test_the_ledger_row_tells_the_whole_story(world: World) -> None:
     with world.session(replace(FAST, run_id="run-1", outside_window="first load")) as session:
         pull_resource(session, RESOURCES["students"], [994])

@@ -15,6 +15,8 @@ from aeries_pipeline.districts.roster import District
 from aeries_pipeline.districts.xello_files import Conditions
 from aeries_pipeline.words import counted
 
+_CONTACT = ("contact of the students", "contacts of the students")
+_MEMBER = ("active member of staff", "active members of staff")
 _CONTACTS = (
     'contacts JOIN accounts a ON a.student_id = contacts."StudentID" AND a.is_delivered '
     'WHERE NOT coalesce(contacts."RedFlag", false)'
@@ -38,10 +40,10 @@ def why_nobody(
     """
     on = district.accounts.xello
     if name == "Family" and on.family is not None:
-        why = _blame(connection, "contacts", _CONTACTS, "contact of the students", on.family.fields)
+        why = _blame(connection, "contacts", _CONTACTS, _CONTACT, on.family.fields)
     elif name == "Educator" and on.educators is not None:
         source = _STAFF.format(today=today.isoformat())
-        why = _blame(connection, "staff", source, "active member of staff", on.educators.fields)
+        why = _blame(connection, "staff", source, _MEMBER, on.educators.fields)
     else:
         teachers, educators = (
             connection.execute(f"SELECT count(DISTINCT {who}) FROM {table}").fetchall()[0][0]
@@ -59,11 +61,11 @@ def _blame(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     source: str,
-    one: str,
+    called: tuple[str, str],
     conditions: Conditions,
 ) -> str:
     """Return how many rows lack a code that counts, by field, and how many an address."""
-    many = one.replace("member", "members").replace("contact", "contacts")
+    one, many = called
     if not is_there(connection, table):
         return f"no list of {many} has come"
     columns = "".join(f"coalesce({table}.{quoted(name)}, ''), " for name in conditions)

@@ -97,7 +97,7 @@ def html(page: Preview) -> str:
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
             f"<title>{title}</title><style>{_STYLE}</style></head><body>\n<h1>{title}</h1>\n",
             _list(
-                f"{number:,} {'request' if number == 1 else 'requests'}: {STATES[state]}"
+                f"{counted(number, 'request')}: {STATES[state]}"
                 for state, number in page.states.items()
             ),
             "<h2>Files</h2>\n",
